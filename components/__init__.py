@@ -1,0 +1,1 @@
+"""TFX components that stock TFX lacks: ingest, validation, training, metrics."""

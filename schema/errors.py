@@ -1,0 +1,46 @@
+"""The one exception that means "the user can mend this".
+
+Raised wherever bad data or bad configuration is noticed; the runners turn it
+into one sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+class UserError(Exception):
+    """Bad input or configuration.
+
+    Args:
+      message: one sentence that says what was received, what was expected and
+        where (file, line or key).
+    """
+
+
+# Beam and TFX re-raise a worker's exception as a RuntimeError that carries the
+# formatted traceback; the marker lets the sentence be found again in it.
+_REPORTED = re.compile(rf"{__name__}\.UserError: (.*?)(?: \[while running .*)?$", re.MULTILINE)
+
+
+def find_user_error(error: BaseException) -> str | None:
+    """Finds the sentence of a UserError behind `error`.
+
+    Looks along the chain of causes, and into the text of exceptions that
+    carry a worker's traceback.
+
+    Args:
+      error: what a pipeline run raised.
+
+    Returns:
+      The sentence, or None where the failure is not the user's.
+    """
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, UserError):
+            return re.sub(r" \[while running .*", "", str(current), flags=re.DOTALL)
+        reported = _REPORTED.findall(str(current))
+        if reported:
+            return str(reported[-1])
+        current = current.__cause__ or current.__context__
+    return None

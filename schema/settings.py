@@ -1,0 +1,174 @@
+"""Typed settings as frozen dataclasses: JSON round trip, overrides, checks.
+
+Every configuration dataclass of the project goes through here, so unknown
+keys, wrong types and values out of range give the same kind of sentence
+everywhere. Called by pipeline.config and by the components that receive
+their settings as JSON strings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from schema.errors import UserError
+
+T = TypeVar("T")
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Plain JSON-ready dict of a settings dataclass; tuples become lists.
+
+    Args:
+      settings: an instance of a frozen dataclass.
+
+    Returns:
+      Nested dicts, lists and scalars.
+    """
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        return value
+
+    result = plain(settings)
+    assert isinstance(result, dict)
+    return result
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Builds settings of type `cls`, checking keys and types on the way.
+
+    Args:
+      cls: the dataclass to build.
+      values: what the user gave; missing keys keep their defaults.
+      where: dotted path of `cls` in the whole configuration, for messages.
+
+    Returns:
+      The settings; `cls.__post_init__` has checked its ranges.
+
+    Raises:
+      UserError: unknown key (the nearest valid one is named), wrong type, or a
+        value that the dataclass refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise UserError(f"{where or 'configuration'}: expected a mapping, got {values!r}.")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    arguments = {}
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else str(key)
+        if key not in names:
+            raise UserError(f"Unknown key '{path}'{_nearest(str(key), names, where)}")
+        arguments[key] = _coerce(hints[key], value, path)
+    try:
+        return cls(**arguments)
+    except UserError as error:
+        raise UserError(f"{where}.{error}" if where else str(error)) from None
+
+
+def replace_at(settings: T, path: str, text: str) -> T:
+    """Settings with one dotted key set from text, as `--set a.b=text` does.
+
+    Args:
+      settings: the root dataclass.
+      path: dotted key, such as "trainer.learning_rate".
+      text: the value as YAML-like text: numbers, true/false, null, [a, b].
+
+    Returns:
+      New settings, checked whole.
+
+    Raises:
+      UserError: unknown key or a value of the wrong type.
+    """
+    import yaml
+
+    values = to_dict(settings)
+    here = values
+    keys = path.split(".")
+    for depth, key in enumerate(keys[:-1]):
+        if not isinstance(here.get(key), dict):
+            where = ".".join(keys[:depth])
+            names = [k for k, v in here.items() if isinstance(v, dict)]
+            full = ".".join(keys[: depth + 1])
+            raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
+        here = here[key]
+    try:
+        here[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UserError(f"{path}: cannot read the value {text!r}.") from None
+    return from_dict(type(settings), values)
+
+
+def check(condition: bool, message: str) -> None:
+    """Raises UserError(message) unless `condition` holds; for `__post_init__`.
+
+    Args:
+      condition: what must be true.
+      message: "key: expected ..., got ..." naming the offending key first.
+    """
+    if not condition:
+        raise UserError(message)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises UserError unless `value` is one of `choices`, naming the nearest.
+
+    Args:
+      name: the key.
+      value: what was given.
+      choices: what is allowed.
+    """
+    if value not in choices:
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        raise UserError(f"{name}: expected one of {', '.join(choices)}, got {value!r}{hint}")
+
+
+def _nearest(key: str, names: list[str], where: str) -> str:
+    close = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
+    prefix = f"{where}." if where else ""
+    if close:
+        return f"; did you mean '{prefix}{close[0]}'?"
+    return f"; valid keys there are {', '.join(sorted(names))}."
+
+
+def _coerce(hint: Any, value: Any, path: str) -> Any:
+    """Checks `value` against the type `hint`, converting what JSON cannot hold."""
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in typing.get_args(hint):
+            return None
+        options = [a for a in typing.get_args(hint) if a is not type(None)]
+        return _coerce(options[0], value, path)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value, path)  # type: ignore[arg-type]
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise UserError(f"{path}: expected a list, got {value!r}.")
+        inner = typing.get_args(hint)[0]
+        return tuple(_coerce(inner, item, path) for item in value)
+    return _coerce_scalar(hint, value, path)
+
+
+def _coerce_scalar(hint: Any, value: Any, path: str) -> Any:
+    if hint is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-3 (no dot) as text.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (bool, str) and isinstance(value, hint):
+        return value
+    article = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "text"}
+    raise UserError(f"{path}: expected {article[hint.__name__]}, got {value!r}.")

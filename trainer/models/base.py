@@ -1,0 +1,78 @@
+"""What every recommender is: encoders for both sides, a score, a loss.
+
+Called by trainer.fit (loss), trainer.validation and trainer.export (codes and
+scores). A new model subclasses Recommender, adds its settings to
+trainer.config and one line to trainer.models.BUILDERS.
+"""
+
+from __future__ import annotations
+
+import abc
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from trainer.catalog import CatalogTensors
+
+
+class Recommender(tfrs.Model, abc.ABC):
+    """A model that scores users against items by way of codes.
+
+    Whatever depends on one side only belongs in that side's code, computed
+    once a user or item; `score` and `score_all` do what needs the pair. Users
+    and items are given as indices into the user vocabulary and positions in
+    the catalog.
+    """
+
+    def __init__(self, catalog: CatalogTensors) -> None:
+        super().__init__()
+        self.catalog = catalog
+
+    @abc.abstractmethod
+    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Codes of users.
+
+        Args:
+          users: int32 [B] tensors by the names schema.features.USER_INDEX and
+            USER_CONTEXT_INDICES.
+          training: whether dropout and the like act.
+
+        Returns:
+          float32 [B, D].
+        """
+
+    @abc.abstractmethod
+    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Codes of items.
+
+        Args:
+          positions: int32 [K], positions in the catalog.
+          training: whether dropout and the like act.
+
+        Returns:
+          float32 [K, D] (D may differ from the users').
+        """
+
+    @abc.abstractmethod
+    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """Scores of K items for each of B users.
+
+        Args:
+          user_codes: float32 [B, D].
+          item_codes: float32 [B, K, D].
+
+        Returns:
+          float32 [B, K]; higher is better.
+        """
+
+    @abc.abstractmethod
+    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """Scores of C items shared by B users.
+
+        Args:
+          user_codes: float32 [B, D].
+          item_codes: float32 [C, D].
+
+        Returns:
+          float32 [B, C].
+        """
