@@ -37,9 +37,11 @@ TEST = "test"
 CATALOG = "catalog"
 INTERACTION_SPLITS = (TRAIN, VALID, TEST)
 
-# After Transform. `history_item_index` follows `item_id`'s order.
+# After Transform. `item_index` follows `item_id`'s order; `unknown_item_id`
+# holds the raw ids of those entries that the item vocabulary lacks.
 USER_INDEX = "user_index"
 ITEM_INDEX = "item_index"
+UNKNOWN_ITEM_ID = "unknown_item_id"
 GENDER_INDEX = "gender_index"
 AGE_INDEX = "age_index"
 OCCUPATION_INDEX = "occupation_index"
@@ -48,6 +50,8 @@ USER_CONTEXT_INDICES = (GENDER_INDEX, AGE_INDEX, OCCUPATION_INDEX)
 # Vocabulary assets that Transform writes (names inside the transform graph).
 USER_VOCABULARY = "user_id_vocabulary"
 ITEM_VOCABULARY = "item_id_vocabulary"
+USER_FREQUENCIES = "user_id_frequencies"
+ITEM_FREQUENCIES = "item_id_frequencies"
 GENDER_VOCABULARY = "gender_vocabulary"
 OCCUPATION_VOCABULARY = "occupation_vocabulary"
 

@@ -1,0 +1,1 @@
+"""What TFX's Transform component computes: vocabularies and indices."""

@@ -1,0 +1,160 @@
+"""The candidate set: every item that can be ranked, with its features.
+
+Read by trainer.run from the catalog Examples; models see it as
+CatalogTensors, the exported model keeps ids and titles. An item is named by
+its position, the row in the catalog ordered as CatalogExampleGen wrote it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from schema import features
+from schema.errors import UserError
+
+# Years are grouped by decade from here on; index 0 is "unknown" and 1 "earlier".
+FIRST_DECADE = 1920
+NUM_YEAR_GROUPS = 14
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalog:
+    """C candidate items; arrays share the first axis.
+
+    Attributes:
+      item_ids: bytes objects [C], raw ids.
+      titles: bytes objects [C], b"" where unknown.
+      item_index: int32 [C], row in the item vocabulary, or an
+        out-of-vocabulary index for an item without training interactions.
+      genres: float32 [C, G], 1 where the item has the genre.
+      genre_names: the G genres in alphabetical order.
+      year_index: int32 [C], decade group, 0 where the year is unknown.
+      counts: int64 [C], interactions known at training time.
+      num_indices: vocabulary rows and out-of-vocabulary buckets together.
+    """
+
+    item_ids: np.ndarray
+    titles: np.ndarray
+    item_index: np.ndarray
+    genres: np.ndarray
+    genre_names: tuple[str, ...]
+    year_index: np.ndarray
+    counts: np.ndarray
+    num_indices: int
+
+    @property
+    def size(self) -> int:
+        """Number of candidate items."""
+        return len(self.item_ids)
+
+    def with_counts(self, counts: np.ndarray) -> Catalog:
+        """The same catalog with other popularity counts.
+
+        Args:
+          counts: int64 [C].
+
+        Returns:
+          A new Catalog.
+        """
+        return dataclasses.replace(self, counts=counts)
+
+
+class CatalogTensors(tf.Module):
+    """A Catalog's features as constants that models gather from.
+
+    Args:
+      catalog: the NumPy catalog.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__()
+        self.size = catalog.size
+        self.num_indices = catalog.num_indices
+        self.num_genres = catalog.genres.shape[1]
+        self.item_index = tf.constant(catalog.item_index, tf.int32)
+        self.genres = tf.constant(catalog.genres, tf.float32)
+        self.year_index = tf.constant(catalog.year_index, tf.int32)
+
+
+def read_catalog(files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buckets: int) -> Catalog:
+    """Reads the catalog split and joins it with the item vocabulary.
+
+    Args:
+      files: TFRecord files of the catalog split.
+      item_vocabulary: raw ids in the order of Transform's vocabulary.
+      oov_buckets: out-of-vocabulary buckets after it.
+
+    Returns:
+      The catalog, with zero counts.
+
+    Raises:
+      UserError: the catalog has no items.
+    """
+    columns = _read_columns(files)
+    if not len(columns[features.ITEM_ID]):
+        raise UserError("The catalog has no items; expected at least one.")
+    genre_names, genres = _multi_hot(columns[features.GENRES])
+    return Catalog(
+        item_ids=columns[features.ITEM_ID],
+        titles=columns[features.TITLE],
+        item_index=vocabulary_index(columns[features.ITEM_ID], item_vocabulary, oov_buckets),
+        genres=genres,
+        genre_names=genre_names,
+        year_index=_decade(columns[features.YEAR]),
+        counts=np.zeros(len(columns[features.ITEM_ID]), np.int64),
+        num_indices=len(item_vocabulary) + oov_buckets,
+    )
+
+
+def vocabulary_index(
+    ids: np.ndarray, vocabulary: Sequence[bytes], oov_buckets: int
+) -> np.ndarray:
+    """Index of raw ids as Transform computes it.
+
+    Args:
+      ids: bytes objects [N].
+      vocabulary: raw ids in order.
+      oov_buckets: buckets that other ids are hashed into, after the vocabulary.
+
+    Returns:
+      int32 [N].
+    """
+    rows = {item: row for row, item in enumerate(vocabulary)}
+    buckets = tf.strings.to_hash_bucket_fast(tf.constant(ids, tf.string), oov_buckets).numpy()
+    index = [rows.get(item, len(rows) + bucket) for item, bucket in zip(ids, buckets, strict=True)]
+    return np.asarray(index, np.int32)
+
+
+def _read_columns(files: Sequence[str]) -> dict[str, np.ndarray]:
+    specification = {
+        features.ITEM_ID: tf.io.FixedLenFeature([], tf.string),
+        features.TITLE: tf.io.FixedLenFeature([], tf.string, ""),
+        features.YEAR: tf.io.FixedLenFeature([], tf.int64, -1),
+        features.GENRES: tf.io.RaggedFeature(tf.string),
+    }
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(4096)
+    parts = [tf.io.parse_example(batch, specification) for batch in records]
+    genres = [row for part in parts for row in part.pop(features.GENRES).to_list()]
+    columns = {
+        name: np.concatenate([part[name].numpy() for part in parts]) if parts else np.zeros(0)
+        for name in (features.ITEM_ID, features.TITLE, features.YEAR)
+    }
+    return {**columns, features.GENRES: np.asarray([tuple(row) for row in genres] + [()], object)[:-1]}
+
+
+def _multi_hot(genres: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    names = sorted({name for row in genres for name in row})
+    column = {name: position for position, name in enumerate(names)}
+    matrix = np.zeros((len(genres), len(names)), np.float32)
+    for row, items in enumerate(genres):
+        matrix[row, [column[name] for name in items]] = 1.0
+    return tuple(name.decode() for name in names), matrix
+
+
+def _decade(years: np.ndarray) -> np.ndarray:
+    group = np.clip((years - FIRST_DECADE) // 10 + 2, 1, NUM_YEAR_GROUPS - 1)
+    return np.where(years < 0, 0, group).astype(np.int32)
