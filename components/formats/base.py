@@ -1,0 +1,312 @@
+"""What every format adapter offers, and the words for what is wrong with a file.
+
+A format turns the raw files of a dataset into canonical Arrow tables; whatever
+comes after knows nothing of layouts. The two example generators locate a
+role's file with `Format.locate`, check its beginning once with
+`Format.read_header`, cut it into `Chunk`s of whole lines and hand each chunk to
+the role's `parse_*` method; chunks are independent of each other, so they can be
+parsed on any worker.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import fnmatch
+import os
+from collections.abc import Collection, Mapping
+from typing import ClassVar, NoReturn
+
+import pyarrow as pa
+from tfx.dsl.io import fileio
+
+from schema import features
+from schema.errors import UserError
+
+# Roles of files.
+INTERACTIONS = "interactions"
+HELD_OUT = "held_out"
+CANDIDATES = "candidates"
+USERS = "users"
+ITEMS = "items"
+
+# Columns of the canonical tables. A users table has only those user features
+# that the dataset brings, in this order.
+INTERACTIONS_SCHEMA = pa.schema(
+    [
+        (features.USER_ID, pa.dictionary(pa.int32(), pa.string())),
+        (features.ITEM_ID, pa.dictionary(pa.int32(), pa.string())),
+        (features.RATING, pa.float32()),
+        (features.TIMESTAMP, pa.int64()),
+    ]
+)
+CANDIDATES_SCHEMA = pa.schema(
+    [
+        (features.USER_ID, pa.string()),
+        (features.TARGET_ITEM_ID, pa.string()),
+        (features.CANDIDATE_ITEM_ID, pa.list_(pa.string())),
+    ]
+)
+USERS_SCHEMA = pa.schema(
+    [
+        (features.USER_ID, pa.string()),
+        (features.GENDER, pa.string()),
+        (features.AGE, pa.int64()),
+        (features.OCCUPATION, pa.string()),
+        (features.ZIP_CODE, pa.string()),
+    ]
+)
+ITEMS_SCHEMA = pa.schema(
+    [
+        (features.ITEM_ID, pa.string()),
+        (features.TITLE, pa.string()),
+        (features.GENRES, pa.list_(pa.string())),
+        (features.YEAR, pa.int64()),
+    ]
+)
+
+_BLOCK = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """A run of whole lines of one file.
+
+    Attributes:
+      path: the file, for messages.
+      offset: where `data` begins in the file, in bytes; 0 at the file's start,
+        whose first line is the header when the format has one.
+      data: the lines' bytes, line ends included (the file's last line may lack
+        its own).
+    """
+
+    path: str
+    offset: int
+    data: bytes
+
+    def line_number(self, relative_line: int) -> int:
+        """Number of a line in the whole file; reads the file up to `offset`.
+
+        Args:
+          relative_line: 1 for the first line of `data`.
+
+        Returns:
+          The line's number in the file, 1 for the first.
+        """
+        before = 0
+        left = self.offset
+        if left:
+            with fileio.open(self.path, "rb") as file:
+                while left > 0:
+                    block = file.read(min(_BLOCK, left))
+                    if not block:
+                        break
+                    before += block.count(b"\n")
+                    left -= len(block)
+        return before + relative_line
+
+    def fail(self, relative_line: int, problem: str) -> NoReturn:
+        """Raises the UserError "<path>, line <n>: <problem>".
+
+        Args:
+          relative_line: 1 for the first line of `data`.
+          problem: what was received and what was expected, without a full stop.
+
+        Raises:
+          UserError: always.
+        """
+        raise UserError(f"{self.path}, line {self.line_number(relative_line)}: {problem}.")
+
+
+class Format(abc.ABC):
+    """Adapter of one dataset layout.
+
+    Attributes:
+      name: what a configuration calls the format.
+      files: glob of each role's file, relative to the data folder.
+      required: roles without which a folder is not of this format.
+      headed: whether each file's first line names its columns.
+    """
+
+    name: ClassVar[str]
+    files: ClassVar[Mapping[str, str]]
+    required: ClassVar[frozenset[str]] = frozenset({INTERACTIONS})
+    headed: ClassVar[bool] = False
+
+    def matches(self, names: Collection[str]) -> bool:
+        """Whether a folder looks like this format.
+
+        Args:
+          names: names of the files in the folder.
+
+        Returns:
+          Whether every required role has a file.
+        """
+        return all(fnmatch.filter(names, self.files[role]) for role in self.required)
+
+    def locate(self, data_root: str) -> dict[str, str]:
+        """Finds the file of each role.
+
+        Args:
+          data_root: the data folder, a path or a URI.
+
+        Returns:
+          Role -> whole path, for the roles that have a file.
+
+        Raises:
+          UserError: no such folder, a required file is missing, or one role has
+            several files.
+        """
+        names = list_files(data_root)
+        found = {}
+        for role, glob in self.files.items():
+            matching = sorted(fnmatch.filter(names, glob))
+            if len(matching) > 1:
+                raise UserError(
+                    f"{data_root}: expected one file like {glob} for format '{self.name}', "
+                    f"found {', '.join(matching)}."
+                )
+            if matching:
+                found[role] = os.path.join(data_root, matching[0])
+            elif role in self.required:
+                raise UserError(
+                    f"{data_root}: format '{self.name}' needs a file {glob}, "
+                    f"found {describe_names(names)}."
+                )
+        return found
+
+    def read_header(self, role: str, path: str) -> bytes:
+        """Reads a file's first line and checks what can be checked at the start.
+
+        Args:
+          role: what the file is for.
+          path: the file.
+
+        Returns:
+          The first line without its line end; what `parse_*` takes as `header`.
+
+        Raises:
+          UserError: the file is empty, has only a header, or lacks a column.
+        """
+        with fileio.open(path, "rb") as file:
+            first = file.readline()
+            rest = b"" if not self.headed else file.read(_BLOCK)
+        if not first.strip():
+            raise UserError(f"{path}: the file is empty, expected {role.replace('_', ' ')}.")
+        if self.headed and not rest.strip():
+            raise UserError(
+                f"{path}: only a header line, expected {role.replace('_', ' ')} after it."
+            )
+        header = first.rstrip(b"\r\n")
+        self.check_header(role, path, header)
+        return header
+
+    def check_header(self, role: str, path: str, header: bytes) -> None:  # noqa: B027
+        """Raises UserError where a column is missing; formats without headers accept all.
+
+        Args:
+          role: what the file is for.
+          path: the file, for messages.
+          header: its first line.
+
+        Raises:
+          UserError: naming the missing column and those found.
+        """
+
+    @abc.abstractmethod
+    def parse_interactions(self, chunk: Chunk, header: bytes) -> pa.Table:
+        """Parses a chunk of an interactions or held-out file, in file order.
+
+        Args:
+          chunk: whole lines; at offset 0 its first line is the file's first.
+          header: the file's first line, as `read_header` returns it.
+
+        Returns:
+          A table of INTERACTIONS_SCHEMA without nulls.
+
+        Raises:
+          UserError: a line or value that cannot be read, with file and line.
+        """
+
+    def parse_candidates(self, chunk: Chunk, header: bytes) -> pa.Table:
+        """Parses the negatives that the dataset brings for each user.
+
+        Args:
+          chunk: see `parse_interactions`.
+          header: see `parse_interactions`.
+
+        Returns:
+          A table of CANDIDATES_SCHEMA, a row a user; the target that the row
+          was drawn for is never among its candidates.
+
+        Raises:
+          UserError: a line that cannot be read, with file and line.
+        """
+        raise NotImplementedError(f"format '{self.name}' has no candidates")
+
+    def parse_users(self, chunk: Chunk, header: bytes) -> pa.Table:
+        """Parses user features.
+
+        Args:
+          chunk: see `parse_interactions`.
+          header: see `parse_interactions`.
+
+        Returns:
+          A table with those columns of USERS_SCHEMA that the dataset has; all
+          but the user id may be null.
+
+        Raises:
+          UserError: a line that cannot be read, with file and line.
+        """
+        raise NotImplementedError(f"format '{self.name}' has no users")
+
+    def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
+        """Parses the items' titles, genres and years.
+
+        Args:
+          chunk: see `parse_interactions`.
+          header: see `parse_interactions`.
+
+        Returns:
+          A table of ITEMS_SCHEMA; title and year may be null, genres may be
+          empty.
+
+        Raises:
+          UserError: a line that cannot be read, with file and line.
+        """
+        raise NotImplementedError(f"format '{self.name}' has no items")
+
+
+def list_files(data_root: str) -> list[str]:
+    """Names in a data folder, sorted, hidden ones left out.
+
+    Args:
+      data_root: a path or a URI.
+
+    Returns:
+      Names relative to the folder; a URI's folders lose their trailing slash.
+
+    Raises:
+      UserError: no such folder, or nothing in it.
+    """
+    if not fileio.isdir(data_root):
+        what = "is not a folder" if fileio.exists(data_root) else "no such folder"
+        raise UserError(f"{data_root}: {what}, expected the folder of a dataset's raw files.")
+    names = sorted(n.rstrip("/") for n in fileio.listdir(data_root) if not n.startswith("."))
+    if not names:
+        raise UserError(f"{data_root}: the folder is empty, expected a dataset's raw files.")
+    return names
+
+
+def describe_names(names: Collection[str]) -> str:
+    """The first few names for a message.
+
+    Args:
+      names: names of files, sorted.
+
+    Returns:
+      At most eight names and how many more there are.
+    """
+    shown = list(names)[:8]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(shown) + more
