@@ -1,0 +1,42 @@
+"""Writes a ServingModel as one SavedModel, whole or not at all.
+
+Called by trainer.run; read by TensorFlow Serving, the Evaluator and anything
+that loads a SavedModel.
+"""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+from trainer.serving import ServingModel
+
+SIGNATURES = (
+    "serving_default",
+    "recommend",
+    "score",
+    "similar_items",
+    "rank",
+    "user_slices",
+    "target_slices",
+)
+
+
+def export(serving: ServingModel, path: str) -> None:
+    """Writes the model beside `path`, then renames it into place.
+
+    Args:
+      serving: what to write; its methods named in SIGNATURES become signatures.
+      path: folder of the SavedModel, local or a URI; replaced when it exists.
+    """
+    unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
+    signatures = {name: getattr(serving, name) for name in SIGNATURES}
+    try:
+        tf.saved_model.save(serving, unfinished, signatures=signatures)
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.rmtree(path)
+        tf.io.gfile.rename(unfinished, path)
+    finally:
+        if tf.io.gfile.exists(unfinished):
+            tf.io.gfile.rmtree(unfinished)
