@@ -34,7 +34,8 @@ class Catalog:
       genre_names: the G genres in alphabetical order.
       year_index: int32 [C], decade group, 0 where the year is unknown.
       counts: int64 [C], interactions known at training time.
-      num_indices: vocabulary rows and out-of-vocabulary buckets together.
+      num_vocabulary: rows of the item vocabulary.
+      num_indices: the same and the out-of-vocabulary buckets.
     """
 
     item_ids: np.ndarray
@@ -44,6 +45,7 @@ class Catalog:
     genre_names: tuple[str, ...]
     year_index: np.ndarray
     counts: np.ndarray
+    num_vocabulary: int
     num_indices: int
 
     @property
@@ -80,7 +82,9 @@ class CatalogTensors(tf.Module):
         self.year_index = tf.constant(catalog.year_index, tf.int32)
 
 
-def read_catalog(files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buckets: int) -> Catalog:
+def read_catalog(
+    files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buckets: int
+) -> Catalog:
     """Reads the catalog split and joins it with the item vocabulary.
 
     Args:
@@ -94,10 +98,10 @@ def read_catalog(files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buc
     Raises:
       UserError: the catalog has no items.
     """
-    columns = _read_columns(files)
+    columns, item_genres = _read_columns(files)
     if not len(columns[features.ITEM_ID]):
         raise UserError("The catalog has no items; expected at least one.")
-    genre_names, genres = _multi_hot(columns[features.GENRES])
+    genre_names, genres = _multi_hot(item_genres)
     return Catalog(
         item_ids=columns[features.ITEM_ID],
         titles=columns[features.TITLE],
@@ -106,13 +110,12 @@ def read_catalog(files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buc
         genre_names=genre_names,
         year_index=_decade(columns[features.YEAR]),
         counts=np.zeros(len(columns[features.ITEM_ID]), np.int64),
+        num_vocabulary=len(item_vocabulary),
         num_indices=len(item_vocabulary) + oov_buckets,
     )
 
 
-def vocabulary_index(
-    ids: np.ndarray, vocabulary: Sequence[bytes], oov_buckets: int
-) -> np.ndarray:
+def vocabulary_index(ids: np.ndarray, vocabulary: Sequence[bytes], oov_buckets: int) -> np.ndarray:
     """Index of raw ids as Transform computes it.
 
     Args:
@@ -129,7 +132,9 @@ def vocabulary_index(
     return np.asarray(index, np.int32)
 
 
-def _read_columns(files: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_columns(
+    files: Sequence[str],
+) -> tuple[dict[str, np.ndarray], list[list[bytes]]]:
     specification = {
         features.ITEM_ID: tf.io.FixedLenFeature([], tf.string),
         features.TITLE: tf.io.FixedLenFeature([], tf.string, ""),
@@ -139,14 +144,13 @@ def _read_columns(files: Sequence[str]) -> dict[str, np.ndarray]:
     records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(4096)
     parts = [tf.io.parse_example(batch, specification) for batch in records]
     genres = [row for part in parts for row in part.pop(features.GENRES).to_list()]
-    columns = {
-        name: np.concatenate([part[name].numpy() for part in parts]) if parts else np.zeros(0)
-        for name in (features.ITEM_ID, features.TITLE, features.YEAR)
-    }
-    return {**columns, features.GENRES: np.asarray([tuple(row) for row in genres] + [()], object)[:-1]}
+    names = (features.ITEM_ID, features.TITLE, features.YEAR)
+    if not parts:
+        return {name: np.zeros(0) for name in names}, genres
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}, genres
 
 
-def _multi_hot(genres: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+def _multi_hot(genres: list[list[bytes]]) -> tuple[tuple[str, ...], np.ndarray]:
     names = sorted({name for row in genres for name in row})
     column = {name: position for position, name in enumerate(names)}
     matrix = np.zeros((len(genres), len(names)), np.float32)

@@ -29,7 +29,7 @@ def preprocessing_fn(
       custom_config: `SETTINGS_KEY` holds TransformConfig as a dict.
 
     Returns:
-      `user_index` int64 [B, 1]; `item_index` and `rating` sparse lists;
+      `user_id` as it came; `user_index` int64 [B, 1]; `item_index` and `rating` sparse lists;
       `unknown_item_id`, the raw ids of those list entries whose item has no
       vocabulary row; the context indices int64 [B, 1], 0 where unknown; and
       `target_item_id` sparse, empty in the train split.
@@ -38,8 +38,10 @@ def preprocessing_fn(
     items = inputs[features.ITEM_ID]
     item_index = _item_index(items, settings)
     known = item_index.values < _vocabulary_size(features.ITEM_VOCABULARY)
+    users = _dense(inputs[features.USER_ID], "")
     return {
-        features.USER_INDEX: _user_index(_dense(inputs[features.USER_ID], ""), items, settings),
+        features.USER_ID: users,
+        features.USER_INDEX: _user_index(users, items, settings),
         features.ITEM_INDEX: item_index,
         features.UNKNOWN_ITEM_ID: tf.sparse.retain(items, tf.logical_not(known)),
         features.RATING: inputs[features.RATING],
@@ -74,9 +76,7 @@ def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseT
     )
 
 
-def _user_index(
-    users: tf.Tensor, items: tf.SparseTensor, settings: TransformConfig
-) -> tf.Tensor:
+def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformConfig) -> tf.Tensor:
     """Vocabulary index of each user, whose frequency is the history's length."""
     ones = tf.SparseTensor(items.indices, tf.ones_like(items.values, tf.float32), items.dense_shape)
     lengths = tf.sparse.reduce_sum(ones, axis=1, keepdims=True)

@@ -1,0 +1,69 @@
+"""RecommenderTrainer: TFX's Trainer with a `catalog` channel.
+
+The stock spec has no slot for a second Examples artifact, so the component
+declares its own. Wired in pipeline.pipeline.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import trainer_pb2
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
+from tfx.utils import json_utils
+
+from components.trainer.executor import CATALOG_KEY, Executor
+from schema import features
+
+RUN_FN = "trainer.run.run_fn"
+
+
+class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
+    """TrainerSpec with the catalog among its inputs."""
+
+    INPUTS = {  # noqa: RUF012 - the base class declares a plain dict
+        **standard_component_specs.TrainerSpec.INPUTS,
+        CATALOG_KEY: ChannelParameter(type=standard_artifacts.Examples),
+    }
+
+
+class RecommenderTrainer(base_component.BaseComponent):
+    """Trains and exports one recommender.
+
+    Outputs `model` (the SavedModel of trainer.export) and `model_run`
+    (TensorBoard logs, checkpoints and training.json).
+
+    Args:
+      examples: Transform's `transformed_examples` with the train and valid
+        splits.
+      transform_graph: Transform's `transform_graph`.
+      catalog: `examples` of CatalogExampleGen.
+      custom_config: JSON-ready settings for trainer.run.run_fn; a digest of
+        the sources among them makes an edit miss the cache.
+    """
+
+    SPEC_CLASS = RecommenderTrainerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        catalog: types.BaseChannel,
+        custom_config: dict[str, Any],
+    ) -> None:
+        spec = RecommenderTrainerSpec(
+            examples=examples,
+            transform_graph=transform_graph,
+            catalog=catalog,
+            run_fn=RUN_FN,
+            train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
+            eval_args=trainer_pb2.EvalArgs(splits=[features.VALID]),
+            custom_config=json_utils.dumps(custom_config),
+            model=types.Channel(type=standard_artifacts.Model),
+            model_run=types.Channel(type=standard_artifacts.ModelRun),
+        )
+        super().__init__(spec=spec)

@@ -1,0 +1,29 @@
+"""Executor of RecommenderTrainer: hands the catalog to run_fn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.components.trainer import executor, fn_args_utils
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from schema import features
+
+CATALOG_KEY = "catalog"
+
+
+class Executor(executor.GenericExecutor):
+    """The stock executor; run_fn finds the catalog's files in custom_config."""
+
+    def _GetFnArgs(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> fn_args_utils.FnArgs:
+        fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
+        uris = artifact_utils.get_split_uris(input_dict[CATALOG_KEY], features.CATALOG)
+        fn_args.custom_config[CATALOG_KEY] = [io_utils.all_files_pattern(uri) for uri in uris]
+        return fn_args

@@ -1,0 +1,96 @@
+"""Everything that Transform and CatalogExampleGen wrote, read into memory.
+
+Called by trainer.run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from schema import features
+from trainer.catalog import Catalog, read_catalog
+from trainer.input import Histories, read_histories
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """The data of one training.
+
+    Attributes:
+      catalog: the candidate items, without counts.
+      train: histories of all users.
+      valid: the users with a validation target, their histories without it.
+      user_vocabulary: raw user ids by index.
+      user_oov_buckets: out-of-vocabulary user indices after those.
+      context_sizes: number of indices of each context feature, 0 being
+        unknown, in the order of schema.features.USER_CONTEXT_INDICES.
+    """
+
+    catalog: Catalog
+    train: Histories
+    valid: Histories
+    user_vocabulary: list[bytes]
+    user_oov_buckets: int
+    context_sizes: tuple[int, ...]
+
+    @functools.cached_property
+    def known(self) -> Histories:
+        """All that is known before the test split: train, and the valid targets."""
+        return self.train.followed_by(self.valid.with_targets(self.catalog))
+
+    @property
+    def num_users(self) -> int:
+        """User indices, out-of-vocabulary ones included."""
+        return len(self.user_vocabulary) + self.user_oov_buckets
+
+
+def read_dataset(
+    transform_graph: str,
+    train_files: Sequence[str],
+    valid_files: Sequence[str],
+    catalog_files: Sequence[str],
+    user_oov_buckets: int,
+    item_oov_buckets: int,
+) -> Dataset:
+    """Reads the Trainer's inputs.
+
+    Args:
+      transform_graph: folder of Transform's graph, which holds the
+        vocabularies.
+      train_files: file patterns of the transformed train split.
+      valid_files: the same of the valid split.
+      catalog_files: the same of the raw catalog split.
+      user_oov_buckets: as Transform was configured.
+      item_oov_buckets: as Transform was configured.
+
+    Returns:
+      The data set.
+
+    Raises:
+      UserError: a split is empty, or catalog and interactions do not belong
+        together.
+    """
+    output = tft.TFTransformOutput(transform_graph)
+    vocabulary = output.vocabulary_by_name(features.ITEM_VOCABULARY)
+    catalog = read_catalog(_files(catalog_files), vocabulary, item_oov_buckets)
+    return Dataset(
+        catalog=catalog,
+        train=read_histories(_files(train_files), catalog),
+        valid=read_histories(_files(valid_files), catalog),
+        user_vocabulary=output.vocabulary_by_name(features.USER_VOCABULARY),
+        user_oov_buckets=user_oov_buckets,
+        context_sizes=(
+            output.vocabulary_size_by_name(features.GENDER_VOCABULARY) + 1,
+            len(features.AGE_BOUNDARIES) + 2,
+            output.vocabulary_size_by_name(features.OCCUPATION_VOCABULARY) + 1,
+        ),
+    )
+
+
+def _files(patterns: Sequence[str]) -> list[str]:
+    return sorted(path for pattern in patterns for path in tf.io.gfile.glob(pattern))

@@ -1,0 +1,58 @@
+"""The models by name; a new model adds one line to BUILDERS.
+
+Called by trainer.run, which builds a model inside the strategy's scope.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from trainer.catalog import Catalog, CatalogTensors
+from trainer.config import TrainerConfig
+from trainer.models.base import Recommender
+from trainer.models.neumf import NeuMF
+from trainer.models.two_tower import TwoTower
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSizes:
+    """What a model must know of the data to size its tables.
+
+    Attributes:
+      num_users: user vocabulary rows and out-of-vocabulary buckets.
+      context_sizes: rows of each context feature's table, in the order of
+        schema.features.USER_CONTEXT_INDICES.
+      catalog: the candidate items.
+    """
+
+    num_users: int
+    context_sizes: Sequence[int]
+    catalog: Catalog
+
+
+def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return NeuMF(config.neumf, sizes.num_users, CatalogTensors(sizes.catalog))
+
+
+def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    counts = sizes.catalog.counts
+    return TwoTower(
+        config.two_tower,
+        sizes.num_users,
+        sizes.context_sizes,
+        CatalogTensors(sizes.catalog),
+        (counts / max(int(counts.sum()), 1)).astype(np.float32),
+    )
+
+
+BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
+    "neumf": _neumf,
+    "two_tower": _two_tower,
+}
+
+# Models whose loss compares each positive with sampled negatives; the others
+# take their negatives from the batch.
+SAMPLES_NEGATIVES = frozenset({"neumf"})

@@ -1,0 +1,68 @@
+"""run_fn, which the Trainer component calls: read, train, export.
+
+TFX reloads this module before calling it, so everything with identity
+(classes, Keras registrations) lives elsewhere. custom_config holds, by the
+keys below, settings as dicts and the catalog's file patterns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from schema.settings import from_dict
+from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.data import Dataset, read_dataset
+from trainer.export import export
+from trainer.input import user_table
+from trainer.serving import ServingModel
+from trainer.training import Trained, train
+
+TRAINER_KEY = "trainer"
+PROTOCOL_KEY = "protocol"
+USER_OOV_KEY = "user_oov_buckets"
+ITEM_OOV_KEY = "item_oov_buckets"
+CATALOG_KEY = "catalog"
+REPORT_FILE = "training.json"
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains the configured model and writes SavedModel, logs and report.
+
+    Args:
+      fn_args: what RecommenderTrainer's executor hands over.
+
+    Raises:
+      UserError: configuration and data do not fit, or the training diverged.
+    """
+    settings = fn_args.custom_config
+    config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
+    protocol = from_dict(ProtocolConfig, settings[PROTOCOL_KEY], PROTOCOL_KEY)
+    dataset = read_dataset(
+        fn_args.transform_graph_path,
+        fn_args.train_files,
+        fn_args.eval_files,
+        settings[CATALOG_KEY],
+        settings[USER_OOV_KEY],
+        settings[ITEM_OOV_KEY],
+    )
+    trained = train(config, protocol, dataset, fn_args.model_run_dir)
+    export(_serving(trained, dataset, protocol), fn_args.serving_model_dir)
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
+        json.dump(trained.report, report, indent=2)
+
+
+def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:
+    """What is pushed knows all interactions up to the test split, refitted or not."""
+    known = dataset.known
+    return ServingModel(
+        trained.model,
+        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
+        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
+        dataset.user_vocabulary,
+        dataset.user_oov_buckets,
+        protocol,
+    )

@@ -1,0 +1,101 @@
+"""HR@k and NDCG@k on the valid split after each epoch.
+
+Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
+sampled protocol the negatives are drawn once, with replacement, so an epoch
+scores only them; the Evaluator's negatives are drawn in the `rank` signature.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from trainer import ranking
+from trainer.catalog import Catalog
+from trainer.config import ProtocolConfig
+from trainer.input import Histories, NegativeSampler, user_tensors
+from trainer.models.base import Recommender
+
+_USERS_AT_A_TIME = 512
+
+
+class Validator:
+    """Ranks every user's validation target with the model as it stands.
+
+    Args:
+      model: the model in training.
+      histories: the valid split.
+      catalog: the candidate items.
+      protocol: cut-off, number of negatives and seed.
+      which: one of trainer.config.PROTOCOLS.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        histories: Histories,
+        catalog: Catalog,
+        protocol: ProtocolConfig,
+        which: str,
+    ) -> None:
+        self._model = model
+        self._k = protocol.k
+        self._all = tf.range(catalog.size)
+        self._user_index = tf.constant(histories.user_index)
+        self._context = tf.constant(histories.context)
+        self._target = tf.constant(histories.target)
+        self._history = tf.RaggedTensor.from_row_splits(
+            tf.constant(histories.positions), tf.constant(histories.splits)
+        )
+        if which == "sampled":
+            sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
+            rows = tf.range(len(histories.user_index))
+            seed = tf.constant([protocol.seed, 0], tf.int64)
+            self._negatives = sampler(rows, protocol.negatives, seed)
+        count = self._sampled if which == "sampled" else self._full
+        self._count = tf.function(count, reduce_retracing=True)
+
+    def __call__(self) -> dict[str, float]:
+        """Measures the model.
+
+        Returns:
+          "hr" and "ndcg" at the protocol's k, means over the users.
+        """
+        codes = self._model.encode_items(self._all)
+        size = len(self._user_index)
+        parts = [
+            self._count(codes, tf.constant(start), tf.constant(min(start + _USERS_AT_A_TIME, size)))
+            for start in range(0, size, _USERS_AT_A_TIME)
+        ]
+        greater, ties = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
+        return {
+            "hr": float(tf.reduce_mean(ranking.hit_rate(greater, ties, self._k))),
+            "ndcg": float(tf.reduce_mean(ranking.ndcg(greater, ties, self._k))),
+        }
+
+    def _users(self, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        return self._model.encode_users(
+            user_tensors(self._user_index[start:end], self._context[start:end])
+        )
+
+    def _sampled(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
+        items = tf.concat([self._target[start:end, None], self._negatives[start:end]], axis=1)
+        scores = self._model.score(self._users(start, end), tf.gather(codes, items))
+        first = tf.zeros([end - start], tf.int32)
+        others = tf.concat(
+            [tf.zeros_like(items[:, :1], tf.bool), tf.ones_like(items[:, 1:], tf.bool)], axis=1
+        )
+        return ranking.compare(scores, first, others)
+
+    def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
+        rows = ranking.Queries(
+            user_fingerprint=tf.zeros([end - start], tf.int64),
+            history=self._history[start:end],
+            target=self._target[start:end],
+            candidates=tf.RaggedTensor.from_row_splits(
+                tf.zeros([0], tf.int32), tf.zeros([end - start + 1], tf.int64)
+            ),
+        )
+        unseen = ranking.unseen(rows, tf.size(self._all))
+        return ranking.compare(
+            self._model.score_all(self._users(start, end), codes), rows.target, unseen
+        )
