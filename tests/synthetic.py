@@ -235,13 +235,15 @@ def _write_ml_csv(dataset: Dataset, rng: np.random.Generator) -> None:
 def _write_ncf(dataset: Dataset, rng: np.random.Generator) -> None:
     train, held_out, negatives = [], [], []
     every = {item.item_id for item in dataset.items}
+    longest = max(len(dataset.history(user.user_id)) for user in dataset.users)
+    count = min(99, len(every) - longest)
     for user in dataset.users:
         rows = [row for row in dataset.interactions if row[0] == user.user_id]
         train += [f"{u}\t{i}\t{r:.0f}\t{t}" for u, i, r, t in reversed(rows[:-1])]
         _, target, rating, time = rows[-1]
         held_out.append(f"{user.user_id}\t{target}\t{rating:.0f}\t{time}")
         unseen = sorted(every - {row[1] for row in rows}, key=int)
-        drawn = list(rng.permutation(unseen)[:99])
+        drawn = list(rng.permutation(unseen)[:count])
         if user.user_id == "0":
             # As in He et al.'s files, a target may be among its own negatives.
             drawn[-1] = target

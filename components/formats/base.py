@@ -188,15 +188,15 @@ class Format(abc.ABC):
         Raises:
           UserError: the file is empty, has only a header, or lacks a column.
         """
+        what = role.replace("_", " ")
         with fileio.open(path, "rb") as file:
             first = file.readline()
-            rest = b"" if not self.headed else file.read(_BLOCK)
+            rest = file.read(_BLOCK)
         if not first.strip():
-            raise UserError(f"{path}: the file is empty, expected {role.replace('_', ' ')}.")
+            state = "line 1 is blank" if rest.strip() else "the file is empty"
+            raise UserError(f"{path}: {state}, expected {what}.")
         if self.headed and not rest.strip():
-            raise UserError(
-                f"{path}: only a header line, expected {role.replace('_', ' ')} after it."
-            )
+            raise UserError(f"{path}: only a header line, expected {what} after it.")
         header = first.rstrip(b"\r\n")
         self.check_header(role, path, header)
         return header
