@@ -194,6 +194,7 @@ def rank(
 
     dtypes = [tf.int32] * (2 * len(names))
     columns = by_chunks(rank_rows, tf.size(queries.target), tf.size(items), dtypes)
+    columns = [tf.ensure_shape(column, [None]) for column in columns]
     return {name: Ranks(*columns[2 * i : 2 * i + 2]) for i, name in enumerate(names)}
 
 

@@ -28,21 +28,24 @@ def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
         features.TARGET_ITEM_ID,
         features.CANDIDATE_ITEM_ID,
     )
-    specification = {name: tf.io.RaggedFeature(tf.string) for name in strings}
-    specification[features.AGE] = tf.io.RaggedFeature(tf.int64)
+    specification = {
+        **{name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64) for name in strings},
+        features.AGE: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+    }
     return tf.io.parse_example(examples, specification)
 
 
-def first(values: tf.RaggedTensor) -> tf.Tensor:
+def first(values: tf.RaggedTensor, default: str | int) -> tf.Tensor:
     """Takes each row's first value.
 
     Args:
-      values: string ragged [B, None].
+      values: ragged [B, None].
+      default: stands for it where a row is empty.
 
     Returns:
-      string [B], "" where a row is empty.
+      [B], of the same dtype.
     """
-    return values.to_tensor("", shape=[None, 1])[:, 0]
+    return values.to_tensor(default, shape=[None, 1])[:, 0]
 
 
 def vocabulary(ids: Sequence[bytes], oov_buckets: int) -> tf.lookup.StaticVocabularyTable:

@@ -99,7 +99,7 @@ class ServingModel(tf.Module):
         """
         row = parse(examples)
         excluded = self._positions_of(row[features.ITEM_ID])
-        return self._recommend(first(row[features.USER_ID]), excluded, self._protocol[0])
+        return self._recommend(first(row[features.USER_ID], ""), excluded, self._protocol[0])
 
     @tf.function(input_signature=[_STRINGS, tf.TensorSpec([None, None], tf.string), _SCALAR])
     def recommend(
@@ -171,18 +171,22 @@ class ServingModel(tf.Module):
           int64 [B] `user_fingerprint`.
         """
         row = parse(examples)
-        user_id = first(row[features.USER_ID])
+        user_id = first(row[features.USER_ID], "")
         queries = ranking.Queries(
             user_fingerprint=sampling.fingerprint(user_id),
             history=self._positions_of(row[features.ITEM_ID]),
-            target=self._positions.lookup(first(row[features.TARGET_ITEM_ID])),
+            target=self._positions.lookup(first(row[features.TARGET_ITEM_ID], "")),
             candidates=self._positions_of(row[features.CANDIDATE_ITEM_ID]),
         )
         index = self._index(user_id)
-        scorers = {
-            "model": lambda start, end: self._scores(index[start:end]),
-            "popularity": lambda start, end: self._popularity[tf.newaxis],
-        }
+
+        def by_model(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+            return self._scores(index[start:end])
+
+        def by_popularity(start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+            return self._popularity[tf.newaxis]
+
+        scorers = {"model": by_model, "popularity": by_popularity}
         _, negatives, seed = self._protocol
         ranks = ranking.rank(queries, scorers, self._fingerprints, negatives=negatives, seed=seed)
         outputs = {"user_fingerprint": queries.user_fingerprint}
@@ -202,12 +206,11 @@ class ServingModel(tf.Module):
           string [B, 1] `age_group` and `activity`.
         """
         row = parse(examples)
-        ages = row[features.AGE].to_tensor(-1, shape=[None, 1])
-        lengths = row[features.ITEM_ID].row_lengths()[:, tf.newaxis]
-        return {
-            features.AGE_GROUP: slices.age_group(ages),
-            features.ACTIVITY: slices.activity(lengths),
+        groups = {
+            features.AGE_GROUP: slices.age_group(first(row[features.AGE], -1)),
+            features.ACTIVITY: slices.activity(row[features.ITEM_ID].row_lengths()),
         }
+        return {name: values[:, tf.newaxis] for name, values in groups.items()}
 
     @tf.function(input_signature=[_STRINGS])
     def target_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -219,7 +222,7 @@ class ServingModel(tf.Module):
         Returns:
           string [B, 1] `target_popularity`.
         """
-        target = self._positions.lookup(first(parse(examples)[features.TARGET_ITEM_ID]))
+        target = self._positions.lookup(first(parse(examples)[features.TARGET_ITEM_ID], ""))
         return {features.TARGET_POPULARITY: at(self._groups, target)[:, tf.newaxis]}
 
     def _recommend(
@@ -240,7 +243,8 @@ class ServingModel(tf.Module):
 
     def _lists(self, best: sampling.Chunk, count: tf.Tensor) -> dict[str, tf.Tensor]:
         dtypes = (tf.float32, tf.int32)
-        scores, positions = sampling.by_chunks(best, count, tf.size(self._fingerprints), dtypes)
+        lists = sampling.by_chunks(best, count, tf.size(self._fingerprints), dtypes)
+        scores, positions = (tf.ensure_shape(column, [None, None]) for column in lists)
         return {
             "item_id": at(self._item_ids, positions),
             "title": at(self._titles, positions),

@@ -1,0 +1,88 @@
+"""A dot-product recommender with given codes, and a catalog to serve it with."""
+
+import numpy as np
+import tensorflow as tf
+
+from schema import features
+from trainer.catalog import Catalog, CatalogTensors
+from trainer.config import ProtocolConfig
+from trainer.input import UserTable
+from trainer.models.base import Recommender
+from trainer.serving import ServingModel
+
+
+class DotProduct(Recommender):
+    """score(u, i) = user_codes[u] . item_codes[i]."""
+
+    def __init__(self, catalog, user_codes, item_codes):
+        super().__init__(CatalogTensors(catalog))
+        self._user_codes = tf.Variable(user_codes, dtype=tf.float32)
+        self._item_codes = tf.Variable(item_codes, dtype=tf.float32)
+
+    def encode_users(self, users, training=False):
+        return tf.gather(self._user_codes, users[features.USER_INDEX])
+
+    def encode_items(self, positions, training=False):
+        return tf.gather(self._item_codes, tf.gather(self.catalog.item_index, positions))
+
+    def score(self, user_codes, item_codes):
+        return tf.linalg.matvec(item_codes, user_codes)
+
+    def score_all(self, user_codes, item_codes):
+        return tf.matmul(user_codes, item_codes, transpose_b=True)
+
+
+def make_catalog(counts):
+    size = len(counts)
+    return Catalog(
+        item_ids=np.asarray([f"i{position}".encode() for position in range(size)], object),
+        titles=np.asarray([f"Title {position}".encode() for position in range(size)], object),
+        item_index=np.arange(size, dtype=np.int32),
+        genres=np.zeros((size, 1), np.float32),
+        genre_names=("Drama",),
+        year_index=np.zeros(size, np.int32),
+        counts=np.asarray(counts, np.int64),
+        num_vocabulary=size,
+        num_indices=size + 1,
+    )
+
+
+def make_serving(user_codes, item_codes, counts, histories, **protocol):
+    """A ServingModel of the users u0, u1, ... and the items i0, i1, ...."""
+    catalog = make_catalog(counts)
+    unknown = np.zeros((1, np.shape(user_codes)[1]))
+    model = DotProduct(
+        catalog, np.concatenate([user_codes, unknown]), np.concatenate([item_codes, unknown])
+    )
+    lengths = [len(history) for history in histories]
+    users = UserTable(
+        context=np.zeros((len(histories) + 1, 3), np.int32),
+        history=np.concatenate([*histories, []]).astype(np.int32),
+        history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
+    )
+    names = [f"u{row}".encode() for row in range(len(histories))]
+    return ServingModel(model, catalog, users, names, 1, ProtocolConfig(**protocol))
+
+
+def row(user, history=(), target=None, candidates=(), **others):
+    """A serialized raw example."""
+
+    def feature(values):
+        if isinstance(values[0], int):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        return tf.train.Feature(
+            bytes_list=tf.train.BytesList(value=[value.encode() for value in values])
+        )
+
+    values = {
+        features.USER_ID: [user],
+        features.ITEM_ID: list(history),
+        features.TARGET_ITEM_ID: [target] if target else [],
+        features.CANDIDATE_ITEM_ID: list(candidates),
+        **{name: [value] for name, value in others.items()},
+    }
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={name: feature(value) for name, value in values.items() if value}
+        )
+    ).SerializeToString()

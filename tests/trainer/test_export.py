@@ -1,0 +1,232 @@
+"""The exported model's signatures, through a SavedModel loaded afresh."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+from toy_model import make_serving, row
+
+from trainer import slices
+from trainer.export import SIGNATURES, export
+from trainer.rows import vocabulary
+
+# Users u0, u1 with the histories {i0} and {i1, i2}; five items in two dimensions.
+USER_CODES = np.asarray([[1.0, 0.0], [0.0, 1.0]])
+ITEM_CODES = np.asarray([[9.0, 0.0], [4.0, 1.0], [3.0, 2.0], [2.0, 3.0], [1.0, 4.0]])
+COUNTS = [5, 4, 4, 1, 0]
+HISTORIES = [[0], [1, 2]]
+PAD = float("-inf")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "model"
+    export(make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES, k=3, negatives=2), str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def signatures(path):
+    # The loaded object must outlive its signatures, which hold its tables weakly.
+    loaded = tf.saved_model.load(str(path))
+    yield loaded.signatures
+    del loaded
+
+
+def ids(output):
+    return [[item.decode() for item in items] for items in output["item_id"].numpy()]
+
+
+def recommend(signatures, users, excluded, k):
+    return signatures["recommend"](
+        user_id=tf.constant(users), exclude_item_id=tf.constant(excluded), k=tf.constant(k)
+    )
+
+
+def test_recommend_leaves_out_history_and_what_the_caller_names(signatures):
+    output = recommend(signatures, ["u0", "u1"], [["i2", ""], ["", ""]], 2)
+    assert ids(output) == [["i1", "i3"], ["i4", "i3"]]
+    np.testing.assert_allclose(output["score"], [[4.0, 2.0], [4.0, 3.0]])
+    assert output["title"].numpy()[0, 0] == b"Title 1"
+
+
+def test_an_unknown_user_gets_the_popularity_ranking(signatures):
+    output = recommend(signatures, ["nobody"], [["i1"]], 3)
+    assert ids(output) == [["i0", "i2", "i3"]]
+    np.testing.assert_allclose(output["score"], [[5 / 14, 4 / 14, 1 / 14]])
+
+
+def test_a_list_longer_than_what_is_left_is_padded(signatures):
+    output = recommend(signatures, ["u1"], [["i4"]], 7)
+    assert ids(output) == [["i3", "i0", "", "", "", "", ""]]
+    np.testing.assert_allclose(output["score"], [[3.0, 0.0, *[PAD] * 5]])
+    assert output["title"].numpy()[0, -1] == b""
+
+
+def test_unknown_excluded_items_change_nothing(signatures):
+    output = recommend(signatures, ["u0"], [["no such item"]], 1)
+    assert ids(output) == [["i1"]]
+
+
+def test_no_users_give_no_lists(signatures):
+    output = signatures["recommend"](
+        user_id=tf.zeros([0], tf.string),
+        exclude_item_id=tf.zeros([0, 0], tf.string),
+        k=tf.constant(4),
+    )
+    assert output["item_id"].shape == (0, 4)
+
+
+def test_serving_default_reads_examples_and_their_histories(signatures):
+    output = signatures["serving_default"](
+        examples=tf.constant([row("u0", ["i1"]), row("u1"), row("nobody")])
+    )
+    assert ids(output) == [["i2", "i3", "i4"], ["i4", "i3", "i0"], ["i0", "i1", "i2"]]
+
+
+def test_score_of_pairs_known_and_unknown(signatures):
+    output = signatures["score"](
+        user_id=tf.constant(["u0", "u1", "nobody", "u0"]),
+        item_id=tf.constant(["i2", "i2", "i2", "no such item"]),
+    )
+    np.testing.assert_allclose(output["score"], [3.0, 2.0, 4 / 14, PAD])
+
+
+def test_similar_items_are_nearest_by_cosine(signatures):
+    output = signatures["similar_items"](
+        item_id=tf.constant(["i4", "no such item"]), k=tf.constant(2)
+    )
+    assert ids(output) == [["i3", "i2"], ["", ""]]
+    cosine = (1 * 2 + 4 * 3) / np.sqrt((1 + 16) * (4 + 9))
+    assert output["score"].numpy()[0, 0] == pytest.approx(cosine)
+
+
+def rank(signatures, *rows):
+    output = signatures["rank"](examples=tf.constant(rows))
+    return {name: values.numpy().tolist() for name, values in output.items()}
+
+
+def test_rank_masks_the_rows_history_and_not_the_stored_one(signatures):
+    # By u0's scores 9 4 3 2 1; i0 is history of the first row only.
+    output = rank(signatures, row("u0", ["i0"], "i2"), row("u0", ["i4"], "i2"))
+    assert output["full_greater"] == [1, 2]
+    assert output["full_ties"] == [0, 0]
+    # By counts 5 4 4 1 0.
+    assert output["popularity_full_greater"] == [0, 1]
+    assert output["popularity_full_ties"] == [1, 1]
+
+
+def test_rank_takes_the_rows_candidates(signatures):
+    output = rank(signatures, row("u0", ["i0"], "i2", ["i1", "i4", "i2"]))
+    assert (output["sampled_greater"], output["sampled_ties"]) == ([1], [0])
+    assert output["popularity_sampled_ties"] == [1]
+
+
+def test_rank_draws_the_same_candidates_in_any_batch(signatures):
+    rows = [row(f"u{number % 2}", ["i0"], "i2") for number in range(6)]
+    together = rank(signatures, *rows)
+    for number, one in enumerate(rows):
+        alone = rank(signatures, one)
+        assert {name: values[number] for name, values in together.items()} == {
+            name: values[0] for name, values in alone.items()
+        }
+
+
+def test_rank_serves_an_unknown_user_by_popularity(signatures):
+    output = rank(signatures, row("nobody", ["i0"], "i3"))
+    assert output["full_greater"] == output["popularity_full_greater"] == [2]
+
+
+def test_slices_are_readable(signatures):
+    rows = [
+        row("u0", ["i0"], "i0", age=25),
+        row("u1", ["i0"] * 20, "i4", age=1),
+        row("u1", ["i0"] * 200, "no such item"),
+    ]
+    users = signatures["user_slices"](examples=tf.constant(rows))
+    assert users["age_group"].numpy().ravel().tolist() == [b"25-34", b"under 18", b"unknown"]
+    assert users["activity"].numpy().ravel().tolist() == [
+        b"1-19 interactions",
+        b"20-49 interactions",
+        b"200 or more interactions",
+    ]
+    targets = signatures["target_slices"](examples=tf.constant(rows))
+    assert targets["target_popularity"].numpy().ravel().tolist() == [
+        b"top 1 %",
+        b"never in training",
+        b"never in training",
+    ]
+
+
+def test_popularity_groups_are_shares_of_the_trained_items():
+    counts = np.asarray([*range(1000, 0, -1), 0])
+    groups = slices.popularity_group(counts)
+    names, sizes = np.unique(groups, return_counts=True)
+    assert dict(zip(names, sizes, strict=True)) == {
+        "top 1 %": 10,
+        "top 1-10 %": 90,
+        "top 10-50 %": 400,
+        "bottom 50 %": 500,
+        "never in training": 1,
+    }
+    assert (slices.popularity_group(np.asarray([3, 3, 3])) == "top 1 %").all()
+
+
+def test_unknown_ids_fall_into_transforms_buckets(tmp_path):
+    known, unknown = [b"b", b"a"], [f"x{number}".encode() for number in range(50)]
+    (tmp_path / "vocabulary").write_bytes(b"\n".join(known))
+    expected = tft.apply_vocabulary(
+        tf.constant(known + unknown), str(tmp_path / "vocabulary"), num_oov_buckets=7
+    )
+    found = vocabulary(known, 7).lookup(tf.constant(known + unknown))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_export_replaces_the_model_whole_and_leaves_nothing_else(path, tmp_path):
+    target = tmp_path / "model"
+    (target / "old").mkdir(parents=True)
+    export(make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES), str(target))
+    assert os.listdir(tmp_path) == ["model"]
+    assert "old" not in os.listdir(target)
+
+
+def test_a_failed_export_leaves_nothing(tmp_path):
+    serving = make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES)
+
+    @tf.function(input_signature=[])
+    def broken():
+        raise RuntimeError("no signature")
+
+    serving.rank = broken
+    with pytest.raises(Exception, match="no signature"):
+        export(serving, str(tmp_path / "model"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_process_without_this_project_can_serve(path, tmp_path):
+    script = (
+        "import json, sys, tensorflow as tf\n"
+        "loaded = tf.saved_model.load(sys.argv[1])\n"
+        "output = loaded.signatures['recommend'](user_id=tf.constant(['u0']),"
+        " exclude_item_id=tf.constant([['']]), k=tf.constant(2))\n"
+        "assert not {'trainer', 'schema'} & set(sys.modules)\n"
+        "print(json.dumps([sorted(loaded.signatures),"
+        " [i.decode() for i in output['item_id'].numpy()[0]]]))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names, items = json.loads(result.stdout.splitlines()[-1])
+    assert names == sorted(SIGNATURES)
+    assert items == ["i1", "i2"]
