@@ -1,0 +1,81 @@
+"""Executor of the Pusher that publishes a model by one rename.
+
+Handed to the stock Pusher by pipeline.pipeline. A model server that watches the
+folder never sees half a version, and nothing is left under a version's name
+when the push is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor
+from tfx.dsl.io import fileio
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, proto_utils
+
+# Servers look for folders named by a number; a name with a dot is passed over.
+_UNFINISHED = ".unfinished-"
+
+
+class Executor(executor.Executor):
+    """Copies a blessed model beside its place, then renames."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes the model when it is blessed.
+
+        Args:
+          input_dict: `model` and `model_blessing`, as for the stock executor.
+          output_dict: `pushed_model`, which keeps a copy; its custom properties
+            say whether, where and as which version the model was pushed.
+          exec_properties: `push_destination`, JSON of a PushDestination with a
+            file system's base directory.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(
+            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
+        )
+        model = self.GetModelPath(input_dict)
+        io_utils.copy_dir(model, pushed.uri)
+        place = publish(model, destination.filesystem.base_directory)
+        self._MarkPushed(pushed, pushed_destination=place, pushed_version=os.path.basename(place))
+
+
+def publish(model: str, base: str) -> str:
+    """Copies a SavedModel to a new version under `base`, whole or not at all.
+
+    Args:
+      model: folder of the SavedModel.
+      base: the served folder; made when missing.
+
+    Returns:
+      `<base>/<version>`, the version being the time in seconds, or one more
+      than the newest version there when that is later.
+    """
+    fileio.makedirs(base)
+    names = [name.rstrip("/") for name in fileio.listdir(base)]
+    for name in names:
+        if name.startswith(_UNFINISHED):
+            fileio.rmtree(os.path.join(base, name))
+    version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
+    unfinished = os.path.join(base, f"{_UNFINISHED}{version}")
+    io_utils.copy_dir(model, unfinished)
+    place = os.path.join(base, str(version))
+    fileio.rename(unfinished, place)
+    return place

@@ -1,0 +1,84 @@
+"""Finds the model that a candidate must not fall behind.
+
+Called by TFX through the Resolver node that pipeline.pipeline builds.
+"""
+
+from __future__ import annotations
+
+from tfx import types
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.dsl.io import fileio
+from tfx.types import standard_artifacts
+
+CANDIDATE = "candidate"
+MODEL = "model"
+BLESSING = "model_blessing"
+
+
+class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
+    """The latest blessed model besides the candidate itself.
+
+    With the stock strategy an unchanged second run finds the first run's model,
+    the candidate itself, as its baseline: the Evaluator's inputs differ from
+    the first run's, so it and what follows run again. A model also measures
+    itself against nothing that way. Models whose files are gone are passed over.
+    """
+
+    def _resolve(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        model_channel_key: str,
+        model_blessing_channel_key: str,
+    ) -> dict[str, list[types.Artifact]]:
+        present = [m for m in input_dict[model_channel_key] if fileio.exists(m.uri)]
+        return super()._resolve(
+            {**input_dict, model_channel_key: present},
+            model_channel_key,
+            model_blessing_channel_key,
+        )
+
+    def resolve_artifacts(
+        self, store: object, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]] | None:
+        """Resolves as LatestBlessedModelStrategy does, without the candidate.
+
+        Args:
+          store: the metadata store.
+          input_dict: artifacts under CANDIDATE, MODEL and BLESSING.
+
+        Returns:
+          At most one model and its blessing; nothing under CANDIDATE.
+        """
+        candidates = {artifact.id for artifact in input_dict[CANDIDATE]}
+        others = {
+            MODEL: [m for m in input_dict[MODEL] if m.id not in candidates],
+            BLESSING: list(input_dict[BLESSING]),
+        }
+        resolved = super().resolve_artifacts(store, others)
+        return None if resolved is None else {CANDIDATE: [], **resolved}
+
+
+def baseline_resolver(candidate: types.BaseChannel, stock: bool = False) -> Resolver:
+    """A Resolver of the model that a candidate is compared with.
+
+    Args:
+      candidate: channel of the Model that is to be judged; the Resolver runs
+        after its producer.
+      stock: use TFX's own strategy, for back ends that know no other (Vertex);
+        results of an unchanged second run are then not reused from here on.
+
+    Returns:
+      A node whose outputs MODEL and BLESSING hold one artifact or none.
+    """
+    channels = {
+        MODEL: types.Channel(type=standard_artifacts.Model),
+        BLESSING: types.Channel(type=standard_artifacts.ModelBlessing),
+    }
+    if stock:
+        return Resolver(strategy_class=LatestBlessedModelStrategy, **channels)
+    return Resolver(
+        strategy_class=LatestOtherBlessedModelStrategy, **{CANDIDATE: candidate, **channels}
+    )
