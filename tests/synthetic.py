@@ -107,7 +107,7 @@ def write(
       users: how many users.
       items: how many items; at least 8.
       interactions_per_user: mean history length; a user has between half and
-        one and a half times as many, at least 3.
+        one and a half times as many, at least 3 and never the last two items.
       seed: same seed, same files.
 
     Returns:
@@ -166,7 +166,7 @@ def _interactions(
     others = len(GROUP_GENRES) - 1
     preference = np.log(_OWN_GROUP / (1 - _OWN_GROUP) * others)
     for user in dataset.users:
-        length = max(3, min(len(groups), int(rng.integers(mean // 2, mean + mean // 2 + 1))))
+        length = max(3, min(len(groups) - 2, int(rng.integers(mean // 2, mean + mean // 2 + 1))))
         own = groups == user.group
         # Gumbel top-k: weighted sampling without replacement.
         keys = popularity + preference * own + rng.gumbel(size=len(groups))

@@ -8,8 +8,11 @@ layout is one module with a `Format` and one entry here.
 from __future__ import annotations
 
 import difflib
+import os
 
-from components.formats import base
+from tfx.dsl.io import fileio
+
+from components.formats import folders
 from components.formats.base import Format
 from components.formats.ml_1m import Ml1m
 from components.formats.ml_100k import Ml100k
@@ -63,7 +66,7 @@ def detect(data_root: str) -> str:
     Raises:
       UserError: no such folder, nothing in it, or none or several formats fit.
     """
-    names = base.list_files(data_root)
+    names = folders.list_files(data_root)
     fitting = [adapter.name for adapter in _NAMES if adapter.matches(names)]
     if len(fitting) > 1:
         raise UserError(
@@ -76,7 +79,18 @@ def detect(data_root: str) -> str:
             for adapter in _NAMES
         )
         raise UserError(
-            f"{data_root}: no known format, found {base.describe_names(names)}, "
-            f"expected {expected}."
+            f"{data_root}: no known format, found {folders.describe_names(names)}, "
+            f"expected {expected}{_hint(data_root, names)}"
         )
     return fitting[0]
+
+
+def _hint(data_root: str, names: list[str]) -> str:
+    """Points at a folder inside, as unpacked archives have one."""
+    for name in names:
+        inner = os.path.join(data_root, name)
+        if fileio.isdir(inner):
+            inside = fileio.listdir(inner)
+            if any(adapter.matches(inside) for adapter in _NAMES):
+                return f"; did you mean {inner}?"
+    return "."

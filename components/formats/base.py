@@ -1,4 +1,4 @@
-"""What every format adapter offers, and the words for what is wrong with a file.
+"""What every format adapter offers: roles of files, canonical tables, `Format`.
 
 A format turns the raw files of a dataset into canonical Arrow tables; whatever
 comes after knows nothing of layouts. The two example generators locate a
@@ -11,15 +11,16 @@ parsed on any worker.
 from __future__ import annotations
 
 import abc
-import dataclasses
 import fnmatch
 import os
 from collections.abc import Collection, Mapping
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import pyarrow as pa
 from tfx.dsl.io import fileio
 
+from components.formats.chunk import Chunk
+from components.formats.folders import describe_names, list_files
 from schema import features
 from schema.errors import UserError
 
@@ -65,57 +66,8 @@ ITEMS_SCHEMA = pa.schema(
     ]
 )
 
+# How much of a file is looked at for a line after the header.
 _BLOCK = 1 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Chunk:
-    """A run of whole lines of one file.
-
-    Attributes:
-      path: the file, for messages.
-      offset: where `data` begins in the file, in bytes; 0 at the file's start,
-        whose first line is the header when the format has one.
-      data: the lines' bytes, line ends included (the file's last line may lack
-        its own).
-    """
-
-    path: str
-    offset: int
-    data: bytes
-
-    def line_number(self, relative_line: int) -> int:
-        """Number of a line in the whole file; reads the file up to `offset`.
-
-        Args:
-          relative_line: 1 for the first line of `data`.
-
-        Returns:
-          The line's number in the file, 1 for the first.
-        """
-        before = 0
-        left = self.offset
-        if left:
-            with fileio.open(self.path, "rb") as file:
-                while left > 0:
-                    block = file.read(min(_BLOCK, left))
-                    if not block:
-                        break
-                    before += block.count(b"\n")
-                    left -= len(block)
-        return before + relative_line
-
-    def fail(self, relative_line: int, problem: str) -> NoReturn:
-        """Raises the UserError "<path>, line <n>: <problem>".
-
-        Args:
-          relative_line: 1 for the first line of `data`.
-          problem: what was received and what was expected, without a full stop.
-
-        Raises:
-          UserError: always.
-        """
-        raise UserError(f"{self.path}, line {self.line_number(relative_line)}: {problem}.")
 
 
 class Format(abc.ABC):
@@ -275,38 +227,3 @@ class Format(abc.ABC):
           UserError: a line that cannot be read, with file and line.
         """
         raise NotImplementedError(f"format '{self.name}' has no items")
-
-
-def list_files(data_root: str) -> list[str]:
-    """Names in a data folder, sorted, hidden ones left out.
-
-    Args:
-      data_root: a path or a URI.
-
-    Returns:
-      Names relative to the folder; a URI's folders lose their trailing slash.
-
-    Raises:
-      UserError: no such folder, or nothing in it.
-    """
-    if not fileio.isdir(data_root):
-        what = "is not a folder" if fileio.exists(data_root) else "no such folder"
-        raise UserError(f"{data_root}: {what}, expected the folder of a dataset's raw files.")
-    names = sorted(n.rstrip("/") for n in fileio.listdir(data_root) if not n.startswith("."))
-    if not names:
-        raise UserError(f"{data_root}: the folder is empty, expected a dataset's raw files.")
-    return names
-
-
-def describe_names(names: Collection[str]) -> str:
-    """The first few names for a message.
-
-    Args:
-      names: names of files, sorted.
-
-    Returns:
-      At most eight names and how many more there are.
-    """
-    shown = list(names)[:8]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return ", ".join(shown) + more

@@ -20,14 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from components.formats.base import INTERACTIONS_SCHEMA, Chunk
+from components.formats.base import INTERACTIONS_SCHEMA
+from components.formats.chunk import Chunk
 from components.formats.lines import decode, iterate
 from schema import features
 from schema.errors import UserError
 
 _ID_TYPE = pa.dictionary(pa.int32(), pa.string())
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+# Numbers as Arrow 10 reads them.
+_NUMBER = re.compile(r"[ \t]*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
+_INTEGER = re.compile(r"[ \t]*-?\d+[ \t]*", re.ASCII)
 # Beyond this a double no longer holds every integer.
 _EXACT = float(2**53)
 
@@ -72,7 +74,7 @@ def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
         try:
             table = _parse(chunk, layout)
         except pa.ArrowInvalid as error:
-            problem = str(error)
+            problem = " ".join(str(error).split())
         else:
             if _is_sound(table):
                 return _canonical(table)
@@ -84,26 +86,8 @@ def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
 
 
 def _parse(chunk: Chunk, layout: Layout) -> pa.Table:
-    time = pa.float64() if layout.float_timestamps else pa.int64()
-    types = {
-        features.USER_ID: _ID_TYPE,
-        features.ITEM_ID: _ID_TYPE,
-        features.RATING: pa.float32(),
-        features.TIMESTAMP: time,
-    }
-    # Columns that nobody asked for are split off, but not converted.
-    names = [f"unread {index}" for index in range(len(layout.columns))]
-    for role, column in layout.roles.items():
-        names[layout.columns.index(column)] = role
-    null_values: list[str] = []
-    delimiter = layout.delimiter
-    if delimiter == "::":
-        # Arrow knows delimiters of one byte: every second field is then empty,
-        # which the null type enforces. A third faster than replacing "::".
-        gaps = [f"gap {index}" for index in range(len(names) - 1)]
-        types.update((gap, pa.null()) for gap in gaps)
-        names = [n for pair in zip(names, [*gaps, ""], strict=True) for n in pair][:-1]
-        delimiter, null_values = ":", [""]
+    doubled = layout.delimiter == "::"
+    names, types = _arrow_columns(layout, doubled)
     # Not read_csv: on Python 3.10 its signal handling walks the whole heap, 30 ms
     # and more a call once TFX is loaded; the streaming reader has none.
     reader = pa_csv.open_csv(
@@ -115,18 +99,41 @@ def _parse(chunk: Chunk, layout: Layout) -> pa.Table:
             skip_rows=int(layout.headed and chunk.offset == 0),
         ),
         parse_options=pa_csv.ParseOptions(
-            delimiter=delimiter,
+            delimiter=":" if doubled else layout.delimiter,
             # Arrow's parser is faster where it need not look for quotes.
             quote_char='"' if layout.quoted and b'"' in chunk.data else False,
         ),
         convert_options=pa_csv.ConvertOptions(
             column_types=types,
             include_columns=list(types),
-            null_values=null_values,
+            null_values=[""] if doubled else [],
             strings_can_be_null=False,
         ),
     )
     return reader.read_all().select(INTERACTIONS_SCHEMA.names)
+
+
+def _arrow_columns(layout: Layout, doubled: bool) -> tuple[list[str], dict[str, pa.DataType]]:
+    """Names of all columns for Arrow, and the types of those to convert."""
+    time = pa.float64() if layout.float_timestamps else pa.int64()
+    types = {
+        features.USER_ID: _ID_TYPE,
+        features.ITEM_ID: _ID_TYPE,
+        features.RATING: pa.float32(),
+        features.TIMESTAMP: time,
+    }
+    # Columns that nobody asked for are split off, but not converted.
+    names = [f"unread {index}" for index in range(len(layout.columns))]
+    for role, column in layout.roles.items():
+        names[layout.columns.index(column)] = role
+    if doubled:
+        # Arrow knows delimiters of one byte. At ":" every second column of a "::"
+        # file is empty, which the null type enforces; a third faster than to
+        # replace the delimiter first.
+        gaps = [f"gap {index}" for index in range(len(names) - 1)]
+        types.update((gap, pa.null()) for gap in gaps)
+        names = [n for pair in zip(names, [*gaps, ""], strict=True) for n in pair][:-1]
+    return names, types
 
 
 def _is_sound(table: pa.Table) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.formats.base import Chunk
+from components.formats.chunk import Chunk
 
 _BOM = b"\xef\xbb\xbf"
 _WHOLE_NUMBER = re.compile(r"\d{1,9}(\.0*)?")

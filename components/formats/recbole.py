@@ -13,7 +13,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from components.formats import base
-from components.formats.base import Chunk
+from components.formats.chunk import Chunk
 from components.formats.delimited import Layout, read_interactions
 from components.formats.headers import column_names, require_columns
 from components.formats.lines import decode, expect_fields, iterate, whole_number
