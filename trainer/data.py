@@ -14,7 +14,7 @@ import tensorflow_transform as tft
 
 from schema import features
 from trainer.catalog import Catalog, read_catalog
-from trainer.input import Histories, read_histories
+from trainer.histories import Histories, read_histories
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from schema.settings import from_dict
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
 from trainer.export import export
-from trainer.input import user_table
+from trainer.histories import user_table
 from trainer.serving import ServingModel
 from trainer.training import Trained, train
 

@@ -16,7 +16,8 @@ from schema import features
 from trainer import ranking, sampling, slices
 from trainer.catalog import Catalog
 from trainer.config import ProtocolConfig
-from trainer.input import UserTable, user_tensors
+from trainer.histories import UserTable
+from trainer.input import user_tensors
 from trainer.models.base import Recommender
 from trainer.rows import at, best_items, first, parse, stored, vocabulary
 

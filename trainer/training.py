@@ -14,7 +14,8 @@ import tensorflow as tf
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset
 from trainer.fit import Epoch, Fitter
-from trainer.input import Histories, TrainingData
+from trainer.histories import Histories
+from trainer.input import TrainingData
 from trainer.models import BUILDERS, SAMPLES_NEGATIVES, DataSizes
 from trainer.models.base import Recommender
 from trainer.monitor import Monitor

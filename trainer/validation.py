@@ -12,7 +12,8 @@ import tensorflow as tf
 from trainer import ranking
 from trainer.catalog import Catalog
 from trainer.config import ProtocolConfig
-from trainer.input import Histories, NegativeSampler, user_tensors
+from trainer.histories import Histories
+from trainer.input import NegativeSampler, user_tensors
 from trainer.models.base import Recommender
 
 _USERS_AT_A_TIME = 512

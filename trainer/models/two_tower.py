@@ -48,7 +48,8 @@ class TwoTower(Recommender):
             self._table(name, size, settings.feature_dim)
             for name, size in zip(features.USER_CONTEXT_INDICES, context_sizes, strict=True)
         ]
-        self._genre = self._table("genre", max(catalog.num_genres, 1), settings.feature_dim)
+        if catalog.num_genres:
+            self._genre = self._table("genre", catalog.num_genres, settings.feature_dim)
         self._year = self._table("year", NUM_YEAR_GROUPS, settings.feature_dim)
         self._user_layers = self._tower("user_tower")
         self._item_layers = self._tower("item_tower")
