@@ -10,7 +10,7 @@ applied afterwards; a constant model then scores as chance, never better.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -154,7 +154,7 @@ def sampled(
 
 def rank(
     queries: Queries,
-    scorers: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]],
+    scorers: Mapping[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]],
     items: tf.Tensor,
     *,
     negatives: int,

@@ -1,0 +1,73 @@
+"""HR@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types
+
+from components.metrics.ranks import MODEL, RankTable, rank_computations
+
+
+class RankHitRate(tfma.metrics.Metric):
+    """Share of users whose held-out item is among the first k.
+
+    Args:
+      name: of the metric.
+      k: cut-off.
+      protocol: one of components.metrics.ranks.PROTOCOLS.
+      subject: whose ranking, MODEL or POPULARITY.
+      source_digest: of this package's code; not read, but part of the
+        Evaluator's cache key.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        k: int = 10,
+        protocol: str = "full",
+        subject: str = MODEL,
+        source_digest: str = "",
+    ) -> None:
+        super().__init__(
+            _computations,
+            name=name,
+            k=k,
+            protocol=protocol,
+            subject=subject,
+            source_digest=source_digest,
+        )
+
+
+def hits(table: RankTable, k: int, protocol: str, subject: str) -> np.ndarray:
+    """Expected hit of each row: equal scores stand in every order alike often.
+
+    The target's position is uniform over greater .. greater + ties, so the
+    chance of a position below k is clip((k - greater) / (ties + 1), 0, 1).
+
+    Args:
+      table: ranks of N rows.
+      k: cut-off.
+      protocol: one of components.metrics.ranks.PROTOCOLS.
+      subject: MODEL or POPULARITY.
+
+    Returns:
+      float64 [N] in [0, 1].
+    """
+    greater, ties = table.counts(protocol, subject)
+    return np.clip((k - greater) / (ties + 1), 0, 1)
+
+
+def _computations(
+    name: str,
+    k: int,
+    protocol: str,
+    subject: str,
+    source_digest: str,
+    model_names: list[str],
+    eval_config: tfma.EvalConfig,
+) -> metric_types.MetricComputations:
+    per_user = functools.partial(hits, k=k, protocol=protocol, subject=subject)
+    return rank_computations(name, per_user, model_names, eval_config)

@@ -1,0 +1,169 @@
+"""What the Evaluator measures, on which slices, and what a model must reach.
+
+The only thresholds of the project. Called by pipeline.pipeline; the names made
+here are those that pipeline.evaluation reads back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import tensorflow_model_analysis as tfma
+
+from schema import features
+from schema.settings import check, check_choice
+from trainer.config import PROTOCOLS, ProtocolConfig
+
+SLICES = (
+    features.GENDER,
+    features.AGE_GROUP,
+    features.OCCUPATION,
+    features.ACTIVITY,
+    features.TARGET_POPULARITY,
+)
+EXAMPLE_COUNT = "example_count"
+
+# Signatures of the exported model (trainer.export).
+_RANK = "rank"
+_USER_SLICES = "user_slices"
+_TARGET_SLICES = "target_slices"
+# TFMA's bounds are inclusive: this is "more than popularity".
+_MORE_THAN_NOTHING = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class GateConfig:
+    """What a model must reach on the overall slice to be blessed.
+
+    Attributes:
+      protocol: whose figures count, one of trainer.config.PROTOCOLS.
+      min_hr: least HR@k; null for none.
+      min_ndcg: least NDCG@k; null for none.
+      must_beat_popularity: whether NDCG@k must lie above that of ranking by
+        training popularity.
+      max_drop: largest relative drop of NDCG@k against the last blessed model,
+        such as 0.1 for 10 %; null to compare without a consequence, the way
+        out when an old model should no longer count.
+    """
+
+    protocol: str = "full"
+    min_hr: float | None = None
+    min_ndcg: float | None = None
+    must_beat_popularity: bool = True
+    max_drop: float | None = 0.1
+
+    def __post_init__(self) -> None:
+        check_choice("protocol", self.protocol, PROTOCOLS)
+        for name in ("min_hr", "min_ndcg", "max_drop"):
+            value = getattr(self, name)
+            expected = f"{name}: expected in [0, 1] or null, got {value}."
+            check(value is None or 0 <= value <= 1, expected)
+
+
+def metric_name(metric: str, k: int, protocol: str, subject: str = "") -> str:
+    """Name of a metric, such as "popularity_ndcg@10_full".
+
+    Args:
+      metric: "hr", "ndcg" or "ndcg_lift".
+      k: cut-off.
+      protocol: one of trainer.config.PROTOCOLS.
+      subject: "" for the model, or "popularity".
+
+    Returns:
+      The name.
+    """
+    return f"{subject}{'_' if subject else ''}{metric}@{k}_{protocol}"
+
+
+def build_eval_config(
+    protocol: ProtocolConfig, gate: GateConfig, source_digest: str
+) -> tfma.EvalConfig:
+    """Describes the evaluation to the stock Evaluator.
+
+    Args:
+      protocol: cut-off of the metrics.
+      gate: thresholds.
+      source_digest: of the metrics' code; the Evaluator's cache key has no
+        other place for it.
+
+    Returns:
+      The configuration, with the candidate and the last blessed model as
+      baseline; TFX drops the latter and its thresholds on a first run.
+    """
+    metrics = [tfma.MetricConfig(class_name="ExampleCount")]
+    for which in PROTOCOLS:
+        common: dict[str, str | int] = {
+            "k": protocol.k,
+            "protocol": which,
+            "source_digest": source_digest,
+        }
+        for subject in ("", "popularity"):
+            own = {**common, "subject": subject or "model"}
+            for metric, class_name in (("hr", "RankHitRate"), ("ndcg", "RankNDCG")):
+                name = metric_name(metric, protocol.k, which, subject)
+                metrics.append(_metric(f"components.metrics.{metric}", class_name, name, own))
+        name = metric_name("ndcg_lift", protocol.k, which)
+        metrics.append(_metric("components.metrics.lift", "PopularityLift", name, common))
+    for name, threshold in _thresholds(protocol, gate).items():
+        (metric_config,) = (m for m in metrics if f'"{name}"' in m.config)
+        metric_config.per_slice_thresholds.append(
+            tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+        )
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                name=tfma.CANDIDATE_KEY,
+                signature_name=_RANK,
+                preprocessing_function_names=[_USER_SLICES, _TARGET_SLICES],
+            ),
+            # The candidate alone says how popular a target is: a row whose two
+            # models disagreed would count in two slices.
+            tfma.ModelSpec(
+                name=tfma.BASELINE_KEY,
+                signature_name=_RANK,
+                preprocessing_function_names=[_USER_SLICES],
+                is_baseline=True,
+            ),
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
+        ],
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        options=tfma.Options(include_default_metrics={"value": False}),
+    )
+
+
+def _metric(
+    module: str, class_name: str, name: str, settings: dict[str, str | int]
+) -> tfma.MetricConfig:
+    config = json.dumps({"name": name, **settings}, sort_keys=True)
+    return tfma.MetricConfig(module=module, class_name=class_name, config=config)
+
+
+def _thresholds(protocol: ProtocolConfig, gate: GateConfig) -> dict[str, tfma.MetricThreshold]:
+    """Thresholds by metric name."""
+    hr, ndcg, lift = (
+        metric_name(metric, protocol.k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
+    )
+    # TFX blesses nothing where there is no threshold at all, hence the 0.
+    thresholds = {ndcg: _at_least(gate.min_ndcg or 0.0)}
+    if gate.max_drop is not None:
+        thresholds[ndcg].change_threshold.CopyFrom(
+            tfma.GenericChangeThreshold(
+                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+                relative={"value": -gate.max_drop},
+            )
+        )
+    if gate.min_hr is not None:
+        thresholds[hr] = _at_least(gate.min_hr)
+    if gate.must_beat_popularity:
+        thresholds[lift] = _at_least(_MORE_THAN_NOTHING)
+    return thresholds
+
+
+def _at_least(bound: float) -> tfma.MetricThreshold:
+    return tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": bound})
+    )

@@ -1,0 +1,153 @@
+"""Reads what the Evaluator wrote: figures by slice, and why a model was refused.
+
+Called by pipeline.summary and the runners.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import tensorflow_model_analysis as tfma
+
+from pipeline.eval_config import EXAMPLE_COUNT, SLICES
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A mean over users with the ends of its 95 % interval (bootstrap over users).
+
+    Attributes:
+      value: the mean.
+      lower: lower end.
+      upper: upper end.
+    """
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SliceResult:
+    """Figures of one slice.
+
+    Attributes:
+      feature: one of pipeline.eval_config.SLICES; "" for the overall slice.
+      value: of that feature, such as "25-34"; "" for the overall slice.
+      count: users in the slice.
+      metrics: of the candidate, by metric name.
+      baseline: of the last blessed model; empty on a first run.
+      change: the candidate's less the baseline's, with paired intervals; empty
+        on a first run.
+    """
+
+    feature: str
+    value: str
+    count: int
+    metrics: dict[str, Estimate]
+    baseline: dict[str, Estimate]
+    change: dict[str, Estimate]
+
+
+def read_metrics(evaluation_uri: str) -> list[SliceResult]:
+    """Reads the figures of all slices.
+
+    Args:
+      evaluation_uri: of a ModelEvaluation artifact.
+
+    Returns:
+      The overall slice first, then slices in the order of SLICES and, within a
+      feature, in the order of the numbers in their values.
+    """
+    results = [_slice_result(record) for record in tfma.load_metrics(evaluation_uri)]
+    return sorted(results, key=_place)
+
+
+def read_refusals(evaluation_uri: str) -> list[str]:
+    """Says why a model was not blessed.
+
+    Args:
+      evaluation_uri: of a ModelEvaluation artifact.
+
+    Returns:
+      One sentence a threshold that was missed; empty for a blessed model.
+    """
+    validation = tfma.load_validation_result(evaluation_uri)
+    if validation.validation_ok:
+        return []
+    results = {(r.feature, r.value): r for r in read_metrics(evaluation_uri)}
+    if not results:
+        return ["Nothing was evaluated: the test split has no users."]
+    refusals = []
+    for failed in validation.metric_validations_per_slice:
+        result = results[_slice_of(failed.slice_key)]
+        refusals += [_sentence(failure, result) for failure in failed.failures]
+    return refusals or ["The overall slice was not evaluated."]
+
+
+def _slice_result(record: tfma.proto.metrics_for_slice_pb2.MetricsForSlice) -> SliceResult:
+    metrics: dict[str, Estimate] = {}
+    baseline: dict[str, Estimate] = {}
+    change: dict[str, Estimate] = {}
+    count = 0
+    for entry in record.metric_keys_and_values:
+        value = entry.value.double_value.value
+        if entry.key.name == EXAMPLE_COUNT:
+            count = count if entry.key.is_diff else int(value)
+            continue
+        ends = entry.confidence_interval
+        estimate = Estimate(
+            value, ends.lower_bound.double_value.value, ends.upper_bound.double_value.value
+        )
+        if entry.key.is_diff:
+            change[entry.key.name] = estimate
+        elif entry.key.model_name == tfma.BASELINE_KEY:
+            baseline[entry.key.name] = estimate
+        else:
+            metrics[entry.key.name] = estimate
+    feature, value_name = _slice_of(record.slice_key)
+    return SliceResult(feature, value_name, count, metrics, baseline, change)
+
+
+def _slice_of(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> tuple[str, str]:
+    if not key.single_slice_keys:
+        return "", ""
+    (single,) = key.single_slice_keys
+    value = getattr(single, single.WhichOneof("kind"))
+    return single.column, value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _place(result: SliceResult) -> tuple[int, list[float], str]:
+    numbers = [float(number) for number in re.findall(r"\d+", result.value)]
+    feature = ("", *SLICES).index(result.feature)
+    return feature, numbers or [math.inf], result.value
+
+
+def _sentence(
+    failure: tfma.proto.validation_result_pb2.ValidationFailure, result: SliceResult
+) -> str:
+    name = failure.metric_key.name
+    where = f"the {result.feature} {result.value} slice" if result.feature else "the overall slice"
+    if failure.message:
+        return f"{name} of {where} could not be checked: {failure.message.strip()}"
+    threshold = failure.metric_threshold
+    own = result.metrics[name].value
+    if threshold.HasField("change_threshold"):
+        allowed = -threshold.change_threshold.relative.value
+        before = result.baseline[name].value
+        return (
+            f"{name} of {where} is {own:.4f}, {1 - own / before:.1%} below the last blessed "
+            f"model's {before:.4f}; gate.max_drop allows {allowed:.1%}."
+        )
+    if "_lift@" in name:
+        metric = name.replace("_lift@", "@")
+        popularity = result.metrics[f"popularity_{metric}"].value
+        return (
+            f"{metric} of {where} is {result.metrics[metric].value:.4f}, "
+            f"not above popularity's {popularity:.4f} (gate.must_beat_popularity)."
+        )
+    bound = threshold.value_threshold.lower_bound.value
+    key = f"gate.min_{name.split('@')[0]}"
+    return f"{name} of {where} is {own:.4f}, below the required {bound:.4f} ({key})."
