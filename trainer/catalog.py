@@ -75,6 +75,7 @@ class CatalogTensors(tf.Module):
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
         self.size = catalog.size
+        self.num_vocabulary = catalog.num_vocabulary
         self.num_indices = catalog.num_indices
         self.num_genres = catalog.genres.shape[1]
         self.item_index = tf.constant(catalog.item_index, tf.int32)

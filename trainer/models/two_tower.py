@@ -44,6 +44,10 @@ class TwoTower(Recommender):
         self._probability = tf.constant(item_probability, tf.float32)
         self._user_id = self._table("user", num_users, settings.embedding_dim)
         self._item_id = self._table("item", catalog.num_indices, settings.embedding_dim)
+        # No training interaction moves these rows, so an item without any is
+        # placed by its content alone.
+        unknown = tf.zeros_like(self._item_id[catalog.num_vocabulary :])
+        self._item_id[catalog.num_vocabulary :].assign(unknown)
         self._context = [
             self._table(name, size, settings.feature_dim)
             for name, size in zip(features.USER_CONTEXT_INDICES, context_sizes, strict=True)

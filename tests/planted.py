@@ -1,0 +1,75 @@
+"""A training data set in memory with planted groups: users like their own group's items."""
+
+import numpy as np
+
+from trainer.catalog import Catalog
+from trainer.config import NeuMFConfig, TrainerConfig, TwoTowerConfig
+from trainer.data import Dataset
+from trainer.histories import ABSENT, Histories
+
+GROUPS = 4
+CONFIGS = {
+    "neumf": TrainerConfig(
+        model="neumf",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        neumf=NeuMFConfig(embedding_dim=4, hidden_units=(8, 8), l2_mlp=(0.0, 0.0)),
+    ),
+    "two_tower": TrainerConfig(
+        model="two_tower",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4),
+    ),
+}
+
+
+def make_histories(lists, targets=None):
+    """Histories of the users u0, u1, ... with the given catalog positions."""
+    lengths = [len(positions) for positions in lists]
+    flat = np.concatenate([*lists, []]).astype(np.int32)
+    return Histories(
+        user_id=np.asarray([f"u{row}".encode() for row in range(len(lists))], object),
+        user_index=np.arange(len(lists), dtype=np.int32),
+        context=np.ones((len(lists), 3), np.int32),
+        positions=flat,
+        splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        trainable=np.ones(len(flat), bool),
+        target=np.asarray([ABSENT] * len(lists) if targets is None else targets, np.int32),
+    )
+
+
+def make_catalog(size):
+    """Items i0, i1, ...; the genre is the item's group."""
+    genres = np.zeros((size, GROUPS), np.float32)
+    genres[np.arange(size), np.arange(size) % GROUPS] = 1.0
+    return Catalog(
+        item_ids=np.asarray([f"i{position}".encode() for position in range(size)], object),
+        titles=np.asarray([f"Title {position}".encode() for position in range(size)], object),
+        item_index=np.arange(size, dtype=np.int32),
+        genres=genres,
+        genre_names=("Action", "Comedy", "Drama", "Horror"),
+        year_index=np.zeros(size, np.int32),
+        counts=np.zeros(size, np.int64),
+        num_vocabulary=size,
+        num_indices=size + 1,
+    )
+
+
+def make_dataset(users=80, items=60, length=8, seed=0):
+    """Users consume only items of their group; valid holds out one more of these."""
+    random = np.random.default_rng(seed)
+    own = [random.permutation(np.arange(user % GROUPS, items, GROUPS)) for user in range(users)]
+    histories = [positions[:length] for positions in own]
+    return Dataset(
+        catalog=make_catalog(items),
+        train=make_histories(histories),
+        valid=make_histories(histories, [positions[length] for positions in own]),
+        user_vocabulary=[f"u{row}".encode() for row in range(users)],
+        user_oov_buckets=1,
+        context_sizes=(3, 8, 2),
+    )

@@ -1,0 +1,107 @@
+"""What every registered model must do; a new model inherits these tests."""
+
+import dataclasses
+import json
+
+import numpy as np
+import planted
+import pytest
+import tensorflow as tf
+
+from schema import settings
+from trainer.config import MODELS, ProtocolConfig, TrainerConfig
+from trainer.export import export
+from trainer.histories import user_table
+from trainer.input import user_tensors
+from trainer.models import BUILDERS, DataSizes
+from trainer.serving import ServingModel
+from trainer.training import train
+
+PROTOCOL = ProtocolConfig(k=5, negatives=20)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return planted.make_dataset()
+
+
+@pytest.fixture(scope="module", params=sorted(BUILDERS))
+def trained(request, dataset, tmp_path_factory):
+    config = planted.CONFIGS[request.param]
+    return train(config, PROTOCOL, dataset, str(tmp_path_factory.mktemp("run")))
+
+
+def users_of(dataset):
+    return user_tensors(tf.constant(dataset.train.user_index), tf.constant(dataset.train.context))
+
+
+def test_the_registry_and_the_configuration_name_the_same_models():
+    assert set(BUILDERS) == set(MODELS) == set(planted.CONFIGS)
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_settings_survive_json(name):
+    config = planted.CONFIGS[name]
+    text = json.dumps(settings.to_dict(config))
+    assert settings.from_dict(TrainerConfig, json.loads(text)) == config
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_builds_from_its_settings_with_finite_scores(name, dataset):
+    sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
+    model = BUILDERS[name](planted.CONFIGS[name], sizes)
+    scores = model.score_all(
+        model.encode_users(users_of(dataset)), model.encode_items(tf.range(dataset.catalog.size))
+    )
+    assert scores.shape == (len(dataset.train.user_index), dataset.catalog.size)
+    assert np.isfinite(scores).all()
+
+
+def test_loss_falls(trained):
+    losses = [epoch["loss"] for epoch in trained.report["history"]]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_learns_the_planted_groups(trained):
+    # Ranked at random among 20 negatives, 5 of 21 targets are hits.
+    assert trained.report["best_validation"]["hr"] > 2 * 5 / 21
+
+
+def test_one_user_against_all_items_scores_as_pair_by_pair(trained, dataset):
+    model = trained.model
+    users = model.encode_users(users_of(dataset))
+    items = model.encode_items(tf.range(dataset.catalog.size))
+    pairs = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1]))
+    np.testing.assert_allclose(model.score_all(users, items), pairs, rtol=1e-4, atol=1e-5)
+
+
+def test_served_scores_equal_the_training_model_after_reloading(trained, dataset, tmp_path):
+    known = dataset.known
+    serving = ServingModel(
+        trained.model,
+        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
+        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
+        dataset.user_vocabulary,
+        dataset.user_oov_buckets,
+        PROTOCOL,
+    )
+    export(serving, str(tmp_path / "model"))
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    positions = np.arange(len(dataset.train.user_index)) % dataset.catalog.size
+    served = loaded.signatures["score"](
+        user_id=tf.constant(dataset.train.user_id.tolist()),
+        item_id=tf.constant(dataset.catalog.item_ids[positions].tolist()),
+    )["score"]
+    items = trained.model.encode_items(tf.constant(positions, tf.int32))[:, None]
+    expected = trained.model.score(trained.model.encode_users(users_of(dataset)), items)[:, 0]
+    np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_a_seed_makes_two_trainings_equal(name, dataset, tmp_path):
+    config = dataclasses.replace(planted.CONFIGS[name], epochs=2)
+    first, second = (
+        train(config, PROTOCOL, dataset, str(tmp_path / run)) for run in ("first", "second")
+    )
+    for left, right in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)

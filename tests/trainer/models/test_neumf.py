@@ -1,0 +1,86 @@
+"""NeuMF against NumPy."""
+
+import numpy as np
+import planted
+import pytest
+import tensorflow as tf
+
+from schema import features
+from trainer.catalog import CatalogTensors
+from trainer.config import NeuMFConfig
+from trainer.input import NEGATIVES, POSITIVE
+from trainer.models.neumf import NeuMF
+
+USERS, ITEMS = 7, 9
+
+
+def build(**overrides):
+    values = {"embedding_dim": 3, "hidden_units": (8, 6, 4), "l2_mlp": (0.0, 0.0, 0.0), **overrides}
+    tf.keras.utils.set_random_seed(3)
+    return NeuMF(NeuMFConfig(**values), USERS, CatalogTensors(planted.make_catalog(ITEMS)))
+
+
+def batch(users, positives, negatives):
+    return {
+        features.USER_INDEX: tf.constant(users),
+        POSITIVE: tf.constant(positives),
+        NEGATIVES: tf.constant(negatives),
+    }
+
+
+def logits_by_numpy(model, user, item):
+    """He et al. 2017, equations 8 to 12, on the concatenated MLP input."""
+    weights = {variable.name.split(":")[0]: variable.numpy() for variable in model.variables}
+    row_u, row_i = weights["user_embedding"][user], weights["item_embedding"][item]
+    hidden = np.concatenate([row_u[3:], row_i[3:]]) @ weights["mlp_1_kernel"]
+    hidden = np.maximum(hidden + weights["mlp_1_bias"], 0)
+    hidden = np.maximum(hidden @ weights["mlp_2/kernel"] + weights["mlp_2/bias"], 0)
+    joined = np.concatenate([row_u[:3] * row_i[:3], hidden])
+    return joined @ weights["prediction/kernel"][:, 0] + weights["prediction/bias"][0]
+
+
+def test_scores_equal_the_concatenated_network():
+    model = build()
+    codes = model.encode_users({features.USER_INDEX: tf.range(USERS)})
+    scores = model.score_all(codes, model.encode_items(tf.range(ITEMS)))
+    expected = [[logits_by_numpy(model, user, item) for item in range(ITEMS)] for user in range(7)]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
+
+
+# With few pairs only the batch's items are encoded, with many the whole catalog.
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_loss_is_the_mean_log_loss_of_positives_and_negatives(repeats):
+    model = build()
+    users, positives = [1, 5] * repeats, [2, 3] * repeats
+    negatives = [[4, 8], [0, 1]] * repeats
+    losses = []
+    for user, positive, others in zip(users, positives, negatives, strict=True):
+        chance = 1 / (1 + np.exp(-logits_by_numpy(model, user, positive)))
+        losses.append(-np.log(chance))
+        for item in others:
+            chance = 1 / (1 + np.exp(-logits_by_numpy(model, user, item)))
+            losses.append(-np.log(1 - chance))
+    loss = model.compute_loss(batch(users, positives, negatives), training=True)
+    np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-5)
+
+
+def test_sigmoid_loss_equals_the_model_gardens_two_column_softmax():
+    logits = tf.random.stateless_normal([50], [1, 2])
+    labels = tf.cast(tf.range(50) % 3 == 0, tf.int32)
+    columns = tf.stack([tf.zeros_like(logits), logits], axis=1)
+    softmax = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, columns)
+    sigmoid = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, tf.float32), logits)
+    np.testing.assert_allclose(softmax, sigmoid, rtol=1e-5, atol=1e-6)
+
+
+def test_regularization_is_the_weighted_sum_of_squares():
+    model = build(l2_mf=0.5, l2_mlp=(0.0, 0.25, 0.125))
+    weights = {variable.name.split(":")[0]: variable.numpy() for variable in model.variables}
+    expected = (
+        0.5 * np.square(weights["user_embedding"]).sum()
+        + 0.5 * np.square(weights["item_embedding"]).sum()
+        + 0.25 * np.square(weights["mlp_1_kernel"]).sum()
+        + 0.125 * np.square(weights["mlp_2/kernel"]).sum()
+    )
+    np.testing.assert_allclose(sum(model.losses), expected, rtol=1e-5)
+    assert not build().losses
