@@ -1,0 +1,143 @@
+"""One training: best epoch, patience, refit, files, errors."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import planted
+import pytest
+import tensorflow as tf
+
+from schema.errors import UserError
+from trainer import training
+from trainer.config import ProtocolConfig
+from trainer.input import NegativeSampler, user_tensors
+from trainer.training import train
+
+PROTOCOL = ProtocolConfig(k=5, negatives=20)
+CONFIG = dataclasses.replace(planted.CONFIGS["neumf"], epochs=3)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return planted.make_dataset()
+
+
+def sampled_metrics(model, dataset):
+    """HR@5 and NDCG@5 on the negatives that the validation draws, in NumPy."""
+    valid = dataset.valid
+    rows = tf.range(len(valid.user_index))
+    sampler = NegativeSampler(valid.with_targets(dataset.catalog), dataset.catalog.size)
+    negatives = sampler(rows, PROTOCOL.negatives, tf.constant([PROTOCOL.seed, 0], tf.int64)).numpy()
+    users = model.encode_users(
+        user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
+    )
+    scores = model.score_all(users, model.encode_items(tf.range(dataset.catalog.size))).numpy()
+    own = np.take_along_axis(scores, valid.target[:, None], axis=1)
+    place = (np.take_along_axis(scores, negatives, axis=1) > own).sum(axis=1)
+    gain = np.where(place < 5, 1 / np.log2(place + 2), 0)
+    return (place < 5).mean(), gain.mean()
+
+
+def test_the_exported_weights_are_those_of_the_best_epoch(dataset, tmp_path):
+    # A learning rate this high makes later epochs worse than earlier ones.
+    config = dataclasses.replace(CONFIG, epochs=6, learning_rate=0.1)
+    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    history = [epoch["valid_ndcg"] for epoch in trained.report["history"]]
+    best = trained.report["best_epoch"]
+    assert best == 1 + int(np.argmax(history))
+    hr, ndcg = sampled_metrics(trained.model, dataset)
+    assert trained.report["best_validation"]["ndcg"] == pytest.approx(ndcg, abs=1e-5)
+    assert trained.report["best_validation"]["hr"] == pytest.approx(hr, abs=1e-5)
+
+
+def test_patience_stops_and_zero_never_does(dataset, tmp_path):
+    config = dataclasses.replace(CONFIG, epochs=8, learning_rate=1e-9)
+    impatient = dataclasses.replace(config, patience=2)
+    stopped = train(impatient, PROTOCOL, dataset, str(tmp_path / "a")).report
+    assert stopped["epochs"] == stopped["best_epoch"] + 2 < 8
+    assert train(config, PROTOCOL, dataset, str(tmp_path / "b")).report["epochs"] == 8
+
+
+def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
+    config = dataclasses.replace(CONFIG, validation_protocol="full")
+    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    valid = dataset.valid
+    users = trained.model.encode_users(
+        user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
+    )
+    items = trained.model.encode_items(tf.range(dataset.catalog.size))
+    scores = trained.model.score_all(users, items).numpy()
+    hits = []
+    for row, target in enumerate(valid.target):
+        seen = valid.positions[valid.splits[row] : valid.splits[row + 1]]
+        others = np.setdiff1d(np.arange(dataset.catalog.size), [*seen, target])
+        hits.append((scores[row, others] > scores[row, target]).sum() < 5)
+    assert trained.report["best_validation"]["hr"] == pytest.approx(np.mean(hits), abs=1e-5)
+
+
+def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypatch):
+    sizes = []
+    original = training.TrainingData
+
+    def recording(histories, *args):
+        sizes.append(len(histories.positions))
+        return original(histories, *args)
+
+    monkeypatch.setattr(training, "TrainingData", recording)
+    config = dataclasses.replace(CONFIG, refit=True)
+    report = train(config, PROTOCOL, dataset, str(tmp_path)).report
+    users = len(dataset.train.user_index)
+    assert sizes == [8 * users, 9 * users]
+    assert report["refit_epochs"] == report["best_epoch"]
+
+
+def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
+    report = train(CONFIG, PROTOCOL, dataset, str(tmp_path)).report
+    json.dumps(report)
+    assert report["examples"] == 3 * 5 * len(dataset.train.positions)
+    events = list((tmp_path / "logs").glob("events.*"))
+    tags = {
+        value.tag
+        for event in tf.compat.v1.train.summary_iterator(str(events[0]))
+        for value in event.summary.value
+    }
+    assert tags == {"loss", "examples_per_second", "valid_hr", "valid_ndcg"}
+    latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
+    assert latest.endswith(f"ckpt-{report['best_epoch']}")
+
+
+def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
+    config = dataclasses.replace(CONFIG, learning_rate=1e30)
+    with pytest.raises(UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"):
+        train(config, PROTOCOL, dataset, str(tmp_path))
+
+
+def test_two_mirrored_devices_train_as_one(tmp_path):
+    """Two logical CPUs must be set up before TensorFlow starts, hence the process."""
+    script = textwrap.dedent("""
+        import dataclasses, sys
+        import numpy as np, planted, tensorflow as tf
+        from trainer.config import ProtocolConfig
+        from trainer.training import train
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        config = dataclasses.replace(planted.CONFIGS["neumf"], epochs=2)
+        data, protocol = planted.make_dataset(), ProtocolConfig(k=5, negatives=20)
+        reports = [
+            train(dataclasses.replace(config, strategy=name), protocol, data, sys.argv[1] + name).report
+            for name in ("none", "mirrored")
+        ]
+        assert [report["replicas"] for report in reports] == [1, 2], reports
+        losses = [[epoch["loss"] for epoch in report["history"]] for report in reports]
+        np.testing.assert_allclose(*losses, rtol=1e-4)
+    """)
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests"])},
+    )
