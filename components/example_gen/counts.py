@@ -1,0 +1,80 @@
+"""Names of what the generators count, and how counts leave a Beam pipeline.
+
+Each count becomes an int custom property of the Examples artifact, where
+reports read it. Called by `executor` and the steps it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import apache_beam as beam
+from tfx import types
+
+# Kept interactions (targets included), the users who have a row and the items.
+INTERACTIONS = "interactions"
+USERS = "users"
+ITEMS = "items"
+# What was left out, in the order in which the rules are applied.
+DUPLICATES = "duplicates"
+DROPPED_BY_RATING = "dropped_by_rating"
+DROPPED_BY_CORE = "dropped_by_core"
+# Users too short to hold anything out, and given held-out rows nobody can be asked for.
+USERS_IN_TRAIN_ONLY = "users_in_train_only"
+HELD_OUT_UNUSED = "held_out_unused"
+# Items that only the interactions know.
+ITEMS_MISSING_FROM_CATALOG = "items_missing_from_catalog"
+
+INTERACTION_COUNTS = (
+    INTERACTIONS,
+    USERS,
+    ITEMS,
+    DUPLICATES,
+    DROPPED_BY_RATING,
+    DROPPED_BY_CORE,
+    USERS_IN_TRAIN_ONLY,
+    HELD_OUT_UNUSED,
+)
+CATALOG_COUNTS = (ITEMS, ITEMS_MISSING_FROM_CATALOG)
+
+_NAMESPACE = "movielens.example_gen"
+
+
+def add(counts: Mapping[str, int]) -> None:
+    """Adds to the pipeline's counters, from within a DoFn.
+
+    Args:
+      counts: name -> increment.
+    """
+    for name, value in counts.items():
+        beam.metrics.Metrics.counter(_NAMESPACE, name).inc(int(value))
+
+
+def read(result: Any, names: tuple[str, ...]) -> dict[str, int]:
+    """Reads the counters of a finished pipeline.
+
+    Args:
+      result: the apache_beam PipelineResult.
+      names: those wanted.
+
+    Returns:
+      name -> sum over all workers, 0 where nobody counted.
+    """
+    wanted = beam.metrics.MetricsFilter().with_namespace(_NAMESPACE)
+    sums = dict.fromkeys(names, 0)
+    for counter in result.metrics().query(wanted)["counters"]:
+        if counter.key.metric.name in sums:
+            sums[counter.key.metric.name] += counter.result
+    return sums
+
+
+def publish(artifact: types.Artifact, counts: Mapping[str, int]) -> None:
+    """Sets counts as int custom properties.
+
+    Args:
+      artifact: gets them.
+      counts: name -> count.
+    """
+    for name, value in counts.items():
+        artifact.set_int_custom_property(name, value)

@@ -1,0 +1,232 @@
+"""Executors of the example generators: their Beam graphs, files and counts.
+
+Run by TFX for the components in `component`, locally or in a container.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+from typing import Any
+
+import apache_beam as beam
+from google.protobuf import json_format, struct_pb2
+from tfx import types
+from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.util import examples_utils
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.types import standard_component_specs as specs
+from tfx.utils import proto_utils
+
+from components.example_gen import counts, reading, steps, writing
+from components.example_gen.config import IngestConfig
+from components.formats import base
+from schema import features
+from schema.errors import UserError
+from schema.settings import from_dict
+
+# Keys of the custom config.
+FORMAT_KEY = "format"
+INGEST_KEY = "ingest"
+DIGEST_KEY = "source_digest"
+
+INTERACTION_ROLES = (base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES, base.USERS)
+CATALOG_ROLES = (base.ITEMS, base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES)
+
+
+class _Executor(BaseExampleGenExecutor, abc.ABC):
+    """What both executors share: from splits of shards to the artifact.
+
+    Attributes:
+      range_bytes: how much of a file one Beam element reads.
+      partition_bytes: raw interactions for each partition of users; it decides
+        how many files a split has, and nothing about its rows.
+      split_names: of the artifact.
+      count_names: of the artifact's int custom properties.
+    """
+
+    range_bytes = 16 << 20
+    partition_bytes = 64 << 20
+    split_names: tuple[str, ...]
+    count_names: tuple[str, ...]
+
+    def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
+        """Not in use: `GenerateExamplesByBeam` reads several kinds of files at once."""
+        raise NotImplementedError("GenerateExamplesByBeam builds the whole graph")
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs the graph, writes the splits and sets the artifact's properties.
+
+        The input config names roles of files, not splits, so the artifact's
+        split names are set here rather than derived from it.
+
+        Args:
+          input_dict: empty.
+          output_dict: `examples`, one Examples artifact.
+          exec_properties: as of any file-based ExampleGen.
+
+        Raises:
+          UserError: bad files, or nothing left of them (wrapped by Beam where a
+            worker noticed).
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        outputs = output_dict[specs.EXAMPLES_KEY]
+        artifact = artifact_utils.get_single_instance(outputs)
+        artifact.split_names = artifact_utils.encode_split_names(list(self.split_names))
+        pipeline = self._make_beam_pipeline()
+        with pipeline:
+            splits = self.GenerateExamplesByBeam(pipeline, exec_properties)
+            for name, split in splits.items():
+                uri = artifact_utils.get_split_uri(outputs, name)
+                _ = split | f"Write[{name}]" >> beam.Map(writing.write_shard, uri)
+        found = counts.read(pipeline.result, self.count_names)
+        self._check(found, exec_properties)
+        counts.publish(artifact, found)
+        examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(artifact, writing.FILE_FORMAT)
+
+    @abc.abstractmethod
+    def _check(self, found: dict[str, int], exec_properties: dict[str, Any]) -> None:
+        """Raises UserError where the counts say that nothing is left."""
+
+    def _ranges(
+        self, exec_properties: dict[str, Any], roles: tuple[str, ...]
+    ) -> list[reading.FileRange]:
+        name = _custom_config(exec_properties)[FORMAT_KEY]
+        data_root = exec_properties[specs.INPUT_BASE_KEY]
+        return reading.plan(name, data_root, roles, self.range_bytes)
+
+
+class InteractionsExecutor(_Executor):
+    """Raw interactions to one example a user, in the splits train, valid, test."""
+
+    split_names = features.INTERACTION_SPLITS
+    count_names = counts.INTERACTION_COUNTS
+
+    def GenerateExamplesByBeam(
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.pvalue.PCollection]:
+        """Builds the graph.
+
+        Args:
+          pipeline: gets the graph.
+          exec_properties: as of any file-based ExampleGen.
+
+        Returns:
+          Split name -> PCollection of writing.Shard, one a partition of users.
+
+        Raises:
+          UserError: missing or empty files.
+        """
+        config = _ingest_config(exec_properties)
+        ranges = self._ranges(exec_properties, INTERACTION_ROLES)
+        size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
+        partitions = -(-size // self.partition_bytes)
+        read = steps.ReadPartitions(_custom_config(exec_properties)[FORMAT_KEY], partitions)
+        every = [(number, (steps.NOTHING, b"")) for number in range(partitions)]
+        parts = (
+            pipeline | "Ranges" >> beam.Create(ranges) | "Read" >> beam.ParDo(read),
+            pipeline | "EveryPartition" >> beam.Create(every),
+        )
+        arranged = (
+            parts
+            | "Parts" >> beam.Flatten()
+            | "ByPartition" >> beam.GroupByKey()
+            | "Arrange" >> beam.ParDo(steps.ArrangePartition(config))
+        )
+        side = {}
+        if max(config.min_user_interactions, config.min_item_interactions) > 1:
+            side["core"] = beam.pvalue.AsSingleton(
+                arranged
+                | "Pairs" >> beam.FlatMap(steps.pairs_of)
+                | "AllPairs" >> beam.GroupByKey()
+                | "Core" >> beam.Map(steps.core_of, config),
+                default_value=[],
+            )
+        held_out = any(source.role == base.HELD_OUT for source in ranges)
+        split = arranged | "Split" >> beam.ParDo(
+            steps.SplitPartition(partitions, held_out), **side
+        ).with_outputs(*self.split_names, steps.ITEMS_TAG)
+        _ = (
+            split[steps.ITEMS_TAG]
+            | "AllItems" >> beam.GroupByKey()
+            | "CountItems" >> beam.Map(steps.count_items)
+        )
+        return {name: split[name] for name in self.split_names}
+
+    def _check(self, found: dict[str, int], exec_properties: dict[str, Any]) -> None:
+        if found[counts.INTERACTIONS]:
+            return
+        config = _ingest_config(exec_properties)
+        where = exec_properties[specs.INPUT_BASE_KEY]
+        if found[counts.DROPPED_BY_CORE]:
+            raise UserError(
+                f"{where}: nothing is left after min_user_interactions="
+                f"{config.min_user_interactions} and min_item_interactions="
+                f"{config.min_item_interactions}, which dropped all "
+                f"{found[counts.DROPPED_BY_CORE]} interactions; lower them."
+            )
+        if found[counts.DROPPED_BY_RATING]:
+            raise UserError(
+                f"{where}: nothing is left after min_rating={config.min_rating}, which dropped "
+                f"all {found[counts.DROPPED_BY_RATING]} interactions; lower it."
+            )
+        raise UserError(f"{where}: the interactions file has no rows, expected at least one.")
+
+
+class CatalogExecutor(_Executor):
+    """Raw items, and those that only interactions know, to one example an item."""
+
+    split_names = (features.CATALOG,)
+    count_names = counts.CATALOG_COUNTS
+
+    def GenerateExamplesByBeam(
+        self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
+    ) -> dict[str, beam.pvalue.PCollection]:
+        """Builds the graph.
+
+        Args:
+          pipeline: gets the graph.
+          exec_properties: as of any file-based ExampleGen.
+
+        Returns:
+          The split's name -> PCollection of its one writing.Shard.
+
+        Raises:
+          UserError: missing or empty files.
+        """
+        read = steps.ReadItems(_custom_config(exec_properties)[FORMAT_KEY])
+        ranges = self._ranges(exec_properties, CATALOG_ROLES)
+        shard = (
+            pipeline
+            | "Ranges" >> beam.Create(ranges)
+            | "Read" >> beam.ParDo(read)
+            | "OneCatalog" >> beam.GroupByKey()
+            | "Build" >> beam.Map(steps.catalog_shard)
+        )
+        return {features.CATALOG: shard}
+
+    def _check(self, found: dict[str, int], exec_properties: dict[str, Any]) -> None:
+        if not found[counts.ITEMS]:
+            where = exec_properties[specs.INPUT_BASE_KEY]
+            raise UserError(f"{where}: no items in any file, expected at least one.")
+
+
+def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
+    """The generator's own settings out of the custom config's Struct."""
+    message = example_gen_pb2.CustomConfig()
+    proto_utils.json_to_proto(exec_properties[specs.CUSTOM_CONFIG_KEY], message)
+    values = struct_pb2.Struct()
+    message.custom_config.Unpack(values)
+    settings: dict[str, Any] = json_format.MessageToDict(values)
+    return settings
+
+
+def _ingest_config(exec_properties: dict[str, Any]) -> IngestConfig:
+    return from_dict(IngestConfig, json.loads(_custom_config(exec_properties)[INGEST_KEY]))

@@ -1,0 +1,1 @@
+"""StrictExampleValidator: anomalies in the examples stop the run before training."""

@@ -1,0 +1,48 @@
+"""Anomalies in one sentence, for whoever started the run.
+
+Called by `executor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+# A broken file can break everything; a few anomalies say where to look.
+_SHOWN = 5
+
+
+def describe(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
+    """Says what is wrong with the examples.
+
+    Args:
+      found: split name -> its anomalies.
+
+    Returns:
+      One sentence with split, feature and reason of the first anomalies and
+      the number of the others; empty where there are none.
+    """
+    clauses = [
+        f"split '{split}', {clause}" for split, it in found.items() for clause in _clauses(it)
+    ]
+    if not clauses:
+        return ""
+    more = f"; and {len(clauses) - _SHOWN} more" if len(clauses) > _SHOWN else ""
+    return f"The examples do not fit the schema: {'; '.join(clauses[:_SHOWN])}{more}."
+
+
+def _clauses(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
+    if anomalies.data_missing:
+        yield "it has no examples, expected at least one"
+    for reason in anomalies.dataset_anomaly_info.reason:
+        yield f"all examples: {_text(reason)}"
+    for feature, info in sorted(anomalies.anomaly_info.items()):
+        for reason in info.reason:
+            yield f"feature '{feature}': {_text(reason)}"
+
+
+def _text(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
+    """TFDV's description as a clause."""
+    text = reason.description or reason.short_description
+    return " ".join(text.split()).rstrip(".").replace(". ", ", ")
