@@ -1,0 +1,79 @@
+"""Gate settings and what they become in TFMA's configuration."""
+
+import pytest
+import tensorflow_model_analysis as tfma
+
+from pipeline.eval_config import GateConfig, build_eval_config, metric_name
+from schema.errors import UserError
+from schema.settings import from_dict, to_dict
+from trainer.config import ProtocolConfig
+
+
+def thresholds(gate, k=10):
+    config = build_eval_config(ProtocolConfig(k=k), gate, "digest")
+    return {
+        metric.config.split('"name": "')[1].split('"')[0]: metric.per_slice_thresholds[0]
+        for metric in config.metrics_specs[0].metrics
+        if metric.per_slice_thresholds
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"protocol": "ful"}, r"gate.protocol: .*got 'ful'; did you mean 'full'\?"),
+        ({"min_ndcg": 1.5}, r"gate.min_ndcg: expected in \[0, 1\] or null, got 1.5."),
+        ({"max_drop": -0.1}, r"gate.max_drop: expected in \[0, 1\] or null, got -0.1."),
+        ({"max_dorp": 0.1}, r"Unknown key 'gate.max_dorp'; did you mean 'gate.max_drop'\?"),
+    ],
+)
+def test_a_bad_gate_is_named(values, message):
+    with pytest.raises(UserError, match=message):
+        from_dict(GateConfig, values, "gate")
+
+
+def test_a_gate_survives_the_round_trip():
+    gate = GateConfig(protocol="sampled", min_hr=0.5, max_drop=None)
+    assert from_dict(GateConfig, to_dict(gate)) == gate
+
+
+def test_metric_names():
+    assert metric_name("ndcg", 10, "full") == "ndcg@10_full"
+    assert metric_name("hr", 5, "sampled", "popularity") == "popularity_hr@5_sampled"
+
+
+def test_the_default_gate_asks_for_lift_and_no_large_drop():
+    found = thresholds(GateConfig())
+    assert set(found) == {"ndcg@10_full", "ndcg_lift@10_full"}
+    assert found["ndcg_lift@10_full"].threshold.value_threshold.lower_bound.value > 0
+    change = found["ndcg@10_full"].threshold.change_threshold
+    assert change.relative.value == pytest.approx(-0.1)
+    assert change.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+
+
+def test_the_gate_follows_protocol_and_cut_off():
+    gate = GateConfig(
+        protocol="sampled", min_hr=0.6, min_ndcg=0.4, must_beat_popularity=False, max_drop=None
+    )
+    found = thresholds(gate, k=5)
+    assert set(found) == {"hr@5_sampled", "ndcg@5_sampled"}
+    assert found["hr@5_sampled"].threshold.value_threshold.lower_bound.value == 0.6
+    assert not found["ndcg@5_sampled"].threshold.HasField("change_threshold")
+
+
+def test_thresholds_hold_for_the_overall_slice_only():
+    for threshold in thresholds(GateConfig(min_hr=0.1)).values():
+        assert list(threshold.slicing_specs) == [tfma.SlicingSpec()]
+
+
+def test_a_gate_that_asks_for_nothing_still_lets_a_model_through():
+    # TFX blesses nothing where there is no threshold.
+    assert thresholds(GateConfig(must_beat_popularity=False, max_drop=None))
+
+
+def test_the_sources_digest_changes_the_configuration():
+    one, other = (
+        build_eval_config(ProtocolConfig(), GateConfig(), digest).SerializeToString()
+        for digest in ("one", "other")
+    )
+    assert one != other
