@@ -43,7 +43,7 @@ def preprocessing_fn(
         features.USER_ID: users,
         features.USER_INDEX: _user_index(users, items, settings),
         features.ITEM_INDEX: item_index,
-        features.UNKNOWN_ITEM_ID: tf.sparse.retain(items, tf.logical_not(known)),
+        features.UNKNOWN_ITEM_ID: _retained(items, tf.logical_not(known)),
         features.RATING: inputs[features.RATING],
         features.TARGET_ITEM_ID: inputs[features.TARGET_ITEM_ID],
         features.GENDER_INDEX: _category(inputs[features.GENDER], features.GENDER_VOCABULARY),
@@ -96,6 +96,13 @@ def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformCon
         vocab_filename=features.USER_VOCABULARY,
         name=features.USER_VOCABULARY,
     )
+
+
+def _retained(items: tf.SparseTensor, kept: tf.Tensor) -> tf.SparseTensor:
+    """The list entries where `kept` holds, moved to the left of their rows."""
+    rows = tf.boolean_mask(items.indices[:, 0], kept)
+    values = tf.boolean_mask(items.values, kept)
+    return tf.RaggedTensor.from_value_rowids(values, rows, items.dense_shape[0]).to_sparse()
 
 
 def _category(values: tf.SparseTensor, vocabulary: str) -> tf.Tensor:
