@@ -65,6 +65,8 @@ class Executor(stock.Executor):
             for name in names
             if name not in excluded
         }
+        artifact.split_names = artifact_utils.encode_split_names(list(by_split))
+        artifact.span = statistics.span
         schema = _read_schema(input_dict)
         found = {name: validate(by_split, name, schema) for name in by_split}
         for name, anomalies in found.items():
@@ -73,8 +75,6 @@ class Executor(stock.Executor):
         sentence = describe(found)
         if sentence:
             raise UserError(sentence)
-        artifact.split_names = artifact_utils.encode_split_names(list(found))
-        artifact.span = statistics.span
         artifact.set_json_value_custom_property(
             stock.ARTIFACT_PROPERTY_BLESSED_KEY, dict.fromkeys(found, stock.BLESSED_VALUE)
         )
