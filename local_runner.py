@@ -1,1 +1,185 @@
-def main(): pass
+"""Runs the pipeline on this machine: Beam in memory, ML Metadata in SQLite.
+
+`python local_runner.py` with no arguments takes ML-100K to a pushed model.
+TFX's command line runs this file too: `tfx pipeline create --engine=local
+--pipeline_path=local_runner.py`. Exit codes: 0 pushed; 3 trained but not
+blessed; 2 bad input or configuration; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import pathlib
+import sys
+import time
+from typing import NoReturn, TextIO
+
+from pipeline import chatter, presets
+from pipeline import config as configuration
+from pipeline.config import RunConfig
+from pipeline.workspace import Workspace
+from schema import settings
+from schema.errors import UserError, find_user_error
+
+PUSHED, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; --help lists the arguments.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="local_runner.py",
+        description="Trains a recommender on MovieLens ratings, gates it and pushes it.",
+        allow_abbrev=False,
+    )
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
+    start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
+    parser.add_argument("--data", metavar="DIR", help="folder of raw files (data.path)")
+    parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
+    parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
+    )
+    parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
+    parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
+    parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
+    parser.add_argument("--print-config", action="store_true", help="print it as YAML and stop")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      arguments: the command line; that of the process when None.
+
+    Returns:
+      The exit code.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        if options.list_presets:
+            for name, preset in presets.PRESETS.items():
+                print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
+            return 0
+        config = _configure(options)
+        if options.print_config:
+            print(configuration.dump(config), end="")
+            return 0
+        return _run(config, options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted; start the same command again to go on", file=sys.stderr)
+        return FAILED
+
+
+def _configure(options: argparse.Namespace) -> RunConfig:
+    if options.config:
+        config = configuration.load(options.config)
+    else:
+        config = presets.get(options.preset or presets.DEFAULT)
+    for key, value in (
+        ("data.path", options.data),
+        ("data.format", options.format),
+        ("trainer.model", options.model),
+    ):
+        if value is not None:
+            config = settings.replace_at(config, key, json.dumps(value))
+    return configuration.override(config, options.set)
+
+
+def _data_folder(config: RunConfig) -> str:
+    """Folder of the raw files; obtains published data that is not here yet."""
+    path = config.data.path
+    if path is None:
+        from pipeline import datasets
+
+        return datasets.obtain(config.data.dataset)
+    if "://" in path:
+        return path
+    if not os.path.isdir(path):
+        raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
+    return os.path.abspath(path)
+
+
+def _layout(config: RunConfig, data: str) -> str:
+    from components import formats
+
+    named = config.data.format
+    return formats.detect(data) if named == configuration.AUTO else formats.get(named).name
+
+
+def _run(config: RunConfig, options: argparse.Namespace) -> int:
+    name = pathlib.Path(options.config).stem if options.config else options.preset
+    data = _data_folder(config)
+    workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
+    _set_environment()
+    with workspace.held(), chatter.diverted(str(workspace.log)) as out:
+        out.write(f"log {workspace.log}\n")
+        try:
+            return _execute(config, data, workspace, out)
+        except Exception as error:
+            logging.exception("The run failed.")
+            sentence = find_user_error(error)
+            if sentence:
+                raise UserError(sentence) from None
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
+            return FAILED
+
+
+def _set_environment() -> None:
+    # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    # Libraries that read the command line for flags must not find ours.
+    del sys.argv[1:]
+
+
+def _execute(config: RunConfig, data: str, workspace: Workspace, out: TextIO) -> int:
+    started = time.monotonic()
+    format_name = _layout(config, data)
+    # These imports take seconds; what can be told without them was told.
+    from pipeline import metadata, sample, summary
+    from pipeline.console import RunConsole
+    from pipeline.local import ReportingRunner
+    from pipeline.pipeline import INTERACTIONS, Places, create_pipeline
+
+    console = RunConsole(out)
+    console.introduce(config.trainer.model, data, format_name, str(workspace.output))
+    places = Places(data, format_name, workspace.artifacts, workspace.serving)
+    name = f"movielens-{config.data.label}"
+    runner = ReportingRunner(console)
+    runner.run(create_pipeline(name, config, places, workspace.database))
+    if runner.run_id is None:
+        # TFX's command line only wanted to see the pipeline.
+        return PUSHED
+    runs = metadata.read_run(workspace.database, runner.run_id)
+    outcome = summary.read_outcome(runs)
+    facts = {
+        "id": runner.run_id,
+        "data": data,
+        "format": format_name,
+        "output": str(workspace.output),
+        "log": str(workspace.log),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    summary.write(summary.build(config, facts, outcome), str(workspace.summary))
+    console.report(outcome, config.protocol.k, str(workspace.summary))
+    if outcome.pushed is None:
+        return NOT_BLESSED
+    examples = runs[INTERACTIONS].outputs["examples"][0].uri
+    console.recommend(sample.recommend(outcome.pushed, examples, users=2, k=5))
+    return PUSHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""RunConfig: everything that decides what a run computes, and how it is read.
+
+Composes the settings of the packages; where a run happens (folders, machines)
+is the runners' business. Called by the runners, pipeline.presets and
+pipeline.pipeline. No TensorFlow import, so that mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+
+import yaml
+
+from components.example_gen.config import IngestConfig
+from pipeline.gate import GateConfig
+from schema import settings
+from schema.errors import UserError
+from trainer.config import ProtocolConfig, TrainerConfig
+from transform.config import TransformConfig
+
+# The names in components.formats.FORMATS, which costs seconds to import; a
+# test holds the two together.
+FORMATS = (
+    *("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small"),
+    *("ml-csv", "ncf", "recbole"),
+)
+AUTO = "auto"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which data a run reads.
+
+    Attributes:
+      dataset: name of a published dataset, obtained by pipeline.datasets;
+        not looked at when `path` is given.
+      path: a folder (or URI) of raw files instead.
+      format: the layout of the files, one of FORMATS, or "auto" to detect it.
+      ingest: what is kept of the interactions.
+    """
+
+    dataset: str = "ml-100k"
+    path: str | None = None
+    format: str = AUTO
+    ingest: IngestConfig = dataclasses.field(default_factory=IngestConfig)
+
+    def __post_init__(self) -> None:
+        settings.check_choice("format", self.format, (AUTO, *FORMATS))
+        settings.check(self.path != "", "path: expected a folder, got an empty text.")
+
+    @property
+    def label(self) -> str:
+        """Short name of the data for pipeline names: letters, digits, dots and dashes."""
+        name = self.dataset
+        if self.path is not None:
+            name = self.path.rstrip("/").rpartition("/")[2]
+        return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "data"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """A whole run: data, vocabularies, training, ranking protocol and gate.
+
+    Attributes:
+      data: which data.
+      transform: vocabularies.
+      trainer: model and training.
+      protocol: how held-out items are ranked.
+      gate: what a model must reach to be pushed.
+    """
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
+    trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
+    protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
+    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
+
+
+def load(path: str) -> RunConfig:
+    """Reads a configuration file; keys that it leaves out keep their defaults.
+
+    Args:
+      path: a YAML file, such as `--print-config` writes.
+
+    Returns:
+      The configuration, checked.
+
+    Raises:
+      UserError: no such file, not YAML (with the line), or bad keys or values.
+    """
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: expected UTF-8 text, got something else.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the configuration ({error.strerror}).") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}, line {line}: not YAML ({error.problem}).") from None
+    except yaml.YAMLError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not YAML ({reason}).") from None
+    try:
+        return settings.from_dict(RunConfig, {} if values is None else values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def dump(config: RunConfig) -> str:
+    """Writes a configuration as YAML text that `load` reads back.
+
+    Args:
+      config: the configuration.
+
+    Returns:
+      YAML with every key.
+    """
+    return yaml.safe_dump(settings.to_dict(config), sort_keys=False)
+
+
+def override(config: RunConfig, assignments: list[str]) -> RunConfig:
+    """Applies `--set` assignments in their order.
+
+    Args:
+      config: what to start from.
+      assignments: texts such as "trainer.learning_rate=0.002".
+
+    Returns:
+      The changed configuration, checked.
+
+    Raises:
+      UserError: an assignment without "=", an unknown key or a bad value.
+    """
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"--set: expected KEY=VALUE, got {assignment!r}.")
+        config = settings.replace_at(config, key.strip(), value)
+    return config

@@ -1,0 +1,41 @@
+"""Settings of the gate between a trained model and the served folder.
+
+Read by pipeline.eval_config, which makes thresholds of them; composed in
+pipeline.config. No TensorFlow import.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from schema.settings import check, check_choice
+from trainer.config import PROTOCOLS
+
+
+@dataclasses.dataclass(frozen=True)
+class GateConfig:
+    """What a model must reach on the overall slice to be blessed.
+
+    Attributes:
+      protocol: whose figures count, one of trainer.config.PROTOCOLS.
+      min_hr: least HR@k; null for none.
+      min_ndcg: least NDCG@k; null for none.
+      must_beat_popularity: whether NDCG@k must lie above that of ranking by
+        training popularity.
+      max_drop: largest relative drop of NDCG@k against the last blessed model,
+        such as 0.1 for 10 %; null to compare without a consequence, the way
+        out when an old model should no longer count.
+    """
+
+    protocol: str = "full"
+    min_hr: float | None = None
+    min_ndcg: float | None = None
+    must_beat_popularity: bool = True
+    max_drop: float | None = 0.1
+
+    def __post_init__(self) -> None:
+        check_choice("protocol", self.protocol, PROTOCOLS)
+        for name in ("min_hr", "min_ndcg", "max_drop"):
+            value = getattr(self, name)
+            expected = f"{name}: expected in [0, 1] or null, got {value}."
+            check(value is None or 0 <= value <= 1, expected)

@@ -1,0 +1,116 @@
+"""LocalDagRunner that tells which component is at work.
+
+Called by the local runner. `run_with_ir` is overridden and not `run`, because
+TFX's command line replaces LocalDagRunner.run when it only registers a
+pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Protocol
+
+from absl import logging as absl_logging
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.proto.orchestration import pipeline_pb2
+
+# What TFX logs, as the formats of its log records.
+_STARTED = "Component %s is running."
+_CACHED = "A cached execution %d is used."
+_FINISHED = "Component %s is finished."
+
+# A component that is not done after so many seconds is announced.
+_PATIENCE = 2.0
+
+
+class Listener(Protocol):
+    """Who is told about components."""
+
+    def running(self, component: str) -> None:
+        """A component is at work and will take longer."""
+
+    def finished(self, component: str, seconds: float, cached: bool) -> None:
+        """A component is done, or its earlier result was reused."""
+
+    def failed(self, component: str, seconds: float) -> None:
+        """A component raised."""
+
+
+class ReportingRunner(LocalDagRunner):
+    """Runs a pipeline and reports on it.
+
+    Attributes:
+      run_id: of the pipeline run in ML Metadata; None when `run` did not get to
+        run anything, as under `tfx pipeline create`.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self.run_id: str | None = None
+        self._listener = listener
+
+    def run_with_ir(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        run_options: pipeline_pb2.RunOptions | None = None,
+    ) -> None:
+        """Runs a compiled pipeline.
+
+        Args:
+          pipeline: the compiled pipeline; gets its run id.
+          run_options: as for LocalDagRunner.
+        """
+        absl_logging.set_verbosity(absl_logging.INFO)
+        watch = _Watch(self._listener)
+        logger = absl_logging.get_absl_logger()
+        logger.addHandler(watch)
+        try:
+            super().run_with_ir(pipeline, run_options)
+        except BaseException:
+            watch.abandon()
+            raise
+        finally:
+            logger.removeHandler(watch)
+            self.run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+
+
+class _Watch(logging.Handler):
+    """Follows the components through TFX's log records."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
+        self._component: str | None = None
+        self._cached = False
+        self._since = 0.0
+        self._timer: threading.Timer | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == _STARTED and isinstance(record.args, tuple):
+            self._component = str(record.args[0])
+            self._cached = False
+            self._since = time.monotonic()
+            self._timer = threading.Timer(_PATIENCE, self._listener.running, [self._component])
+            self._timer.daemon = True
+            self._timer.start()
+        elif record.msg == _CACHED:
+            self._cached = True
+        elif record.msg == _FINISHED and self._component is not None:
+            self._stop_timer()
+            self._listener.finished(self._component, self._seconds(), self._cached)
+            self._component = None
+
+    def abandon(self) -> None:
+        """Reports the component at work as failed."""
+        self._stop_timer()
+        if self._component is not None:
+            self._listener.failed(self._component, self._seconds())
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._since
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

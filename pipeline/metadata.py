@@ -1,0 +1,103 @@
+"""What ML Metadata recorded of one pipeline run.
+
+Called by pipeline.summary and the local runner after a run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """An artifact that a component produced, or took from the cache.
+
+    Attributes:
+      uri: its folder.
+      properties: its custom properties by name.
+    """
+
+    uri: str
+    properties: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentRun:
+    """One component in one run.
+
+    Attributes:
+      name: the node's id in the pipeline.
+      state: "complete", "cached", "failed" and so on, as ML Metadata calls it.
+      seconds: wall time.
+      outputs: by output key.
+    """
+
+    name: str
+    state: str
+    seconds: float
+    outputs: dict[str, list[Output]]
+
+    @property
+    def cached(self) -> bool:
+        """Whether an earlier run's outputs were reused."""
+        return self.state == "cached"
+
+
+def read_run(database: str, run_id: str) -> dict[str, ComponentRun]:
+    """Reads a run from a SQLite metadata store.
+
+    Args:
+      database: path of the SQLite file.
+      run_id: the pipeline run's id.
+
+    Returns:
+      The run's components by node id, in the order in which they ran. Nodes
+      that only resolve artifacts are among them.
+    """
+    with metadata.Metadata(metadata.sqlite_metadata_connection_config(database)) as handle:
+        store = handle.store
+        context = store.get_context_by_type_and_name(
+            constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id
+        )
+        if context is None:
+            return {}
+        executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
+        runs = [_component_run(store, execution) for execution in executions]
+    return {run.name: run for run in runs}
+
+
+def _component_run(
+    store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution
+) -> ComponentRun:
+    contexts = store.get_contexts_by_execution(execution.id)
+    node = next(c.name for c in contexts if c.type == constants.NODE_CONTEXT_TYPE_NAME)
+    pipeline = next(c.name for c in contexts if c.type == constants.PIPELINE_CONTEXT_TYPE_NAME)
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    outputs: dict[str, list[Output]] = {}
+    for event in events:
+        artifact = artifacts[event.artifact_id]
+        properties = {
+            name: getattr(value, value.WhichOneof("value"))
+            for name, value in artifact.custom_properties.items()
+        }
+        key = event.path.steps[0].key
+        outputs.setdefault(key, []).append(Output(artifact.uri, properties))
+    state = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
+    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return ComponentRun(
+        name=node.removeprefix(f"{pipeline}."),
+        state=state.lower(),
+        seconds=milliseconds / 1000,
+        outputs=outputs,
+    )

@@ -1,0 +1,204 @@
+"""The wiring: which component reads what, and what makes it run again.
+
+Called by the runners, which choose the places. Nothing here knows a number:
+settings come from pipeline.config, thresholds from pipeline.eval_config.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tfx import types
+from tfx.components import Evaluator, Pusher, StatisticsGen, Transform
+from tfx.dsl.components.base import base_node, executor_spec
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, transform_pb2
+
+from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
+from components.pusher import Executor as AtomicPusherExecutor
+from components.resolver import baseline_resolver
+from components.schema_gen import CuratedSchema
+from components.trainer.component import RecommenderTrainer
+from components.validator.component import StrictExampleValidator
+from pipeline.config import RunConfig
+from pipeline.eval_config import build_eval_config
+from pipeline.fingerprint import source_digest
+from schema import curated, features, settings
+
+PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
+DIGEST_KEY = "source_digest"
+
+# Node ids that reports look up; the other nodes are only listed.
+INTERACTIONS = "InteractionsExampleGen"
+CATALOG = "CatalogExampleGen"
+TRAINER = "RecommenderTrainer"
+RESOLVER = "BaselineResolver"
+EVALUATOR = "Evaluator"
+PUSHER = "Pusher"
+
+# Sources whose edit makes a component, and what depends on it, run again.
+_NAMES = "schema/features.py"
+_INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
+_TRANSFORM_SOURCES = ("transform", _NAMES)
+_TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
+_EVALUATOR_SOURCES = ("components/metrics", "pipeline/eval_config.py", _NAMES)
+_PUSHER_SOURCES = ("components/pusher.py",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes; chosen by the runner.
+
+    Attributes:
+      input_base: folder of the raw files.
+      format_name: their layout, one of components.formats.FORMATS.
+      pipeline_root: where artifacts are kept.
+      serving_dir: where blessed models are pushed.
+    """
+
+    input_base: str
+    format_name: str
+    pipeline_root: str
+    serving_dir: str
+
+
+def create_pipeline(
+    name: str,
+    config: RunConfig,
+    places: Places,
+    metadata_path: str | None = None,
+    beam_pipeline_args: list[str] | None = None,
+    stock_resolver: bool = False,
+) -> Pipeline:
+    """Builds the pipeline.
+
+    Args:
+      name: the pipeline's name; models are compared, and results reused, only
+        within one name.
+      config: what to compute.
+      places: where.
+      metadata_path: SQLite file of the metadata store, for runners on one
+        machine.
+      beam_pipeline_args: of every Beam component.
+      stock_resolver: for back ends that cannot run our resolver strategy; see
+        components.resolver.
+
+    Returns:
+      The pipeline, ready for a runner.
+    """
+    ingest, examples, catalog = _ingest(config, places)
+    checks, schema, validators = _checks(examples, catalog)
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=PREPROCESSING_FN,
+        splits_config=transform_pb2.SplitsConfig(
+            analyze=[features.TRAIN], transform=[features.TRAIN, features.VALID]
+        ),
+        # Transform would compute statistics of its inputs and outputs once
+        # more, which doubles its time.
+        disable_statistics=True,
+        custom_config={
+            "transform": settings.to_dict(config.transform),
+            DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
+        },
+    )
+    trainer = RecommenderTrainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        catalog=catalog,
+        custom_config={
+            "trainer": settings.to_dict(config.trainer),
+            "protocol": settings.to_dict(config.protocol),
+            "user_oov_buckets": config.transform.user_oov_buckets,
+            "item_oov_buckets": config.transform.item_oov_buckets,
+            DIGEST_KEY: source_digest(*_TRAINER_SOURCES),
+        },
+    )
+    # Anomalies stop the run before anything is computed from the data.
+    for validator in validators:
+        transform.add_upstream_node(validator)
+        trainer.add_upstream_node(validator)
+    baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
+    gate = _gate(config, examples, schema, trainer, baseline, places.serving_dir)
+    connection = metadata.sqlite_metadata_connection_config(metadata_path)
+    return Pipeline(
+        pipeline_name=name,
+        pipeline_root=places.pipeline_root,
+        components=[*ingest, *checks, transform, trainer, baseline, *gate],
+        enable_cache=True,
+        metadata_connection_config=connection if metadata_path else None,
+        beam_pipeline_args=beam_pipeline_args,
+    )
+
+
+def _ingest(
+    config: RunConfig, places: Places
+) -> tuple[list[base_node.BaseNode], types.BaseChannel, types.BaseChannel]:
+    """Both example generators; the interactions' and the catalog's channels."""
+    digest = source_digest(*_INGEST_SOURCES)
+    interactions = InteractionsExampleGen(
+        input_base=places.input_base,
+        format_name=places.format_name,
+        config=config.data.ingest,
+        source_digest=digest,
+    )
+    catalog = CatalogExampleGen(
+        input_base=places.input_base, format_name=places.format_name, source_digest=digest
+    )
+    return [interactions, catalog], interactions.outputs["examples"], catalog.outputs["examples"]
+
+
+def _checks(
+    examples: types.BaseChannel, catalog: types.BaseChannel
+) -> tuple[list[base_node.BaseNode], types.BaseChannel, list[base_node.BaseNode]]:
+    """Statistics against the curated schemas; the interactions' schema; the validators."""
+    nodes: list[base_node.BaseNode] = []
+    schemas = {}
+    validators: list[base_node.BaseNode] = []
+    for title, name, channel in (
+        ("Interactions", curated.INTERACTIONS, examples),
+        ("Catalog", curated.CATALOG, catalog),
+    ):
+        schema = CuratedSchema(name=name, digest=curated.digest(name)).with_id(f"{title}Schema")
+        schemas[name] = schema.outputs["schema"]
+        statistics = StatisticsGen(examples=channel).with_id(f"{title}Statistics")
+        validator = StrictExampleValidator(
+            statistics=statistics.outputs["statistics"], schema=schemas[name]
+        ).with_id(f"{title}Validator")
+        validators.append(validator)
+        nodes += [schema, statistics, validator]
+    return nodes, schemas[curated.INTERACTIONS], validators
+
+
+def _gate(
+    config: RunConfig,
+    examples: types.BaseChannel,
+    schema: types.BaseChannel,
+    trainer: base_node.BaseNode,
+    baseline: base_node.BaseNode,
+    serving_dir: str,
+) -> list[base_node.BaseNode]:
+    """What stands between a trained model and the served folder."""
+    model = trainer.outputs["model"]
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        example_splits=[features.TEST],
+        eval_config=build_eval_config(
+            config.protocol, config.gate, source_digest(*_EVALUATOR_SOURCES)
+        ),
+        schema=schema,
+    )
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
+        ),
+        custom_config={DIGEST_KEY: source_digest(*_PUSHER_SOURCES)},
+        custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
+    )
+    return [evaluator, pusher]

@@ -1,0 +1,178 @@
+"""The JSON summary of a run, for scripts.
+
+docs/summary.md describes every key; VERSION changes when a key changes its
+meaning or goes away. Called by the local runner.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import tempfile
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from pipeline import pipeline as nodes
+from pipeline.config import RunConfig
+from pipeline.evaluation import SliceResult, read_metrics, read_refusals
+from pipeline.metadata import ComponentRun
+from schema import settings
+
+VERSION = 1
+TRAINING_FILE = "training.json"
+
+_PACKAGES = (
+    "movielens-tfx",
+    "tfx",
+    "tensorflow",
+    "tensorflow-recommenders",
+    "tensorflow-transform",
+    "tensorflow-model-analysis",
+    "apache-beam",
+)
+# Integers that TFX itself keeps on Examples; the rest are our counts.
+_TFX_PROPERTIES = ("span", "version")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+      blessed: whether the model passed the gate.
+      reasons: one sentence a threshold that was missed; empty when blessed.
+      baseline: the model that it was compared with; None when there was none.
+      pushed: the version's folder under the served folder; None when not pushed.
+      results: metrics, the overall slice first.
+      training: what the Trainer tells of itself.
+      counts: of the data, by generator.
+      components: in the order in which they ran.
+    """
+
+    blessed: bool
+    reasons: list[str]
+    baseline: str | None
+    pushed: str | None
+    results: list[SliceResult]
+    training: dict[str, Any]
+    counts: dict[str, dict[str, int]]
+    components: list[ComponentRun]
+
+
+def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
+    """Gathers what the components of a finished run left.
+
+    Args:
+      runs: the run's components, from pipeline.metadata.
+
+    Returns:
+      The outcome.
+    """
+    evaluation = runs[nodes.EVALUATOR].outputs["evaluation"][0].uri
+    blessing = runs[nodes.EVALUATOR].outputs["blessing"][0].properties
+    blessed = blessing.get("blessed") == 1
+    pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
+    baseline = runs[nodes.RESOLVER].outputs.get("model", [])
+    model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
+    with fileio.open(os.path.join(model_run, TRAINING_FILE), "r") as file:
+        training = json.loads(file.read())
+    return Outcome(
+        blessed=blessed,
+        reasons=[] if blessed else read_refusals(evaluation),
+        baseline=baseline[0].uri if baseline else None,
+        pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
+        results=read_metrics(evaluation),
+        training=training,
+        counts={
+            "interactions": _counts(runs[nodes.INTERACTIONS]),
+            "catalog": _counts(runs[nodes.CATALOG]),
+        },
+        components=list(runs.values()),
+    )
+
+
+def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """Puts the summary together.
+
+    Args:
+      config: what was asked for.
+      run: what the runner knows: run id, data folder and format, output folder,
+        log file, seconds.
+      outcome: what came of it.
+
+    Returns:
+      JSON-ready; see docs/summary.md.
+    """
+    return {
+        "summary_version": VERSION,
+        "run": run,
+        "configuration": settings.to_dict(config),
+        "data": outcome.counts,
+        "components": [
+            {"name": c.name, "seconds": round(c.seconds, 3), "cached": c.cached}
+            for c in outcome.components
+        ],
+        "training": outcome.training,
+        "metrics": [dataclasses.asdict(result) for result in outcome.results],
+        "gate": {
+            "blessed": outcome.blessed,
+            "reasons": outcome.reasons,
+            "baseline_model": outcome.baseline,
+        },
+        "pushed_model": outcome.pushed,
+        "versions": _versions(),
+    }
+
+
+def write(summary: dict[str, Any], path: str) -> None:
+    """Writes a summary, whole or not at all.
+
+    Args:
+      summary: JSON-ready.
+      path: the file; its folder exists.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    with tempfile.NamedTemporaryFile(
+        "w", dir=folder, prefix=f".{name}-", delete=False, encoding="utf-8"
+    ) as file:
+        json.dump(_plain(summary), file, indent=2, allow_nan=False)
+        file.write("\n")
+    # Temporary files are private; a summary is an ordinary file.
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: null stands for figures that do not exist."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _counts(run: ComponentRun) -> dict[str, int]:
+    properties = run.outputs["examples"][0].properties
+    return {
+        name: value
+        for name, value in sorted(properties.items())
+        if isinstance(value, int) and name not in _TFX_PROPERTIES
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            # Run from a folder that was never installed.
+            versions[package] = "unknown"
+    return versions

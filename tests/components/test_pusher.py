@@ -1,0 +1,75 @@
+import os
+
+import pytest
+from tfx.proto import pusher_pb2
+from tfx.types import standard_artifacts
+from tfx.utils import proto_utils
+
+from components import pusher
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model" / "Format-Serving"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("graph")
+    (folder / "variables" / "variables.index").write_text("weights")
+    return folder
+
+
+def _push(tmp_path, model, blessed):
+    artifact = standard_artifacts.Model()
+    artifact.uri = str(model.parent)
+    blessing = standard_artifacts.ModelBlessing()
+    blessing.set_int_custom_property("blessed", int(blessed))
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = str(tmp_path / "archive")
+    destination = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(tmp_path / "serving"))
+    )
+    pusher.Executor().Do(
+        {"model": [artifact], "model_blessing": [blessing]},
+        {"pushed_model": [pushed]},
+        {"push_destination": proto_utils.proto_to_json(destination)},
+    )
+    return pushed
+
+
+def test_a_blessed_model_is_published_whole_under_a_number(tmp_path, model):
+    pushed = _push(tmp_path, model, blessed=True)
+    place = pushed.get_string_custom_property("pushed_destination")
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert os.path.basename(place) == pushed.get_string_custom_property("pushed_version")
+    assert os.listdir(tmp_path / "serving") == [os.path.basename(place)]
+    assert os.path.basename(place).isdigit()
+    for folder in (place, tmp_path / "archive"):
+        assert sorted(os.listdir(folder)) == ["saved_model.pb", "variables"]
+
+
+def test_a_model_that_is_not_blessed_is_not_published(tmp_path, model):
+    pushed = _push(tmp_path, model, blessed=False)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "serving").exists()
+
+
+def test_two_pushes_within_a_second_are_two_versions(tmp_path, model):
+    base = str(tmp_path / "serving")
+    first, second = pusher.publish(str(model), base), pusher.publish(str(model), base)
+    assert int(os.path.basename(second)) > int(os.path.basename(first))
+    assert os.path.exists(os.path.join(first, "saved_model.pb"))
+
+
+def test_what_a_killed_push_left_is_cleared_and_was_never_a_version(tmp_path, model, monkeypatch):
+    base = tmp_path / "serving"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pusher.fileio, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            pusher.publish(str(model), str(base))
+    (left,) = os.listdir(base)
+    assert not left.isdigit()
+    place = pusher.publish(str(model), str(base))
+    assert os.listdir(base) == [os.path.basename(place)]

@@ -1,0 +1,162 @@
+"""The whole pipeline on planted data: pushed, reused, rerun in part, refused, killed."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+import synthetic
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Enough training on so little data to find the planted groups.
+TRAINED = ("trainer.epochs=20", "trainer.learning_rate=0.01", "trainer.batch_size=512")
+NODES_BEFORE_TRAINER = {
+    *("InteractionsExampleGen", "CatalogExampleGen", "InteractionsSchema", "CatalogSchema"),
+    *("InteractionsStatistics", "CatalogStatistics", "InteractionsValidator", "CatalogValidator"),
+    "Transform",
+}
+NODES = NODES_BEFORE_TRAINER | {"RecommenderTrainer", "BaselineResolver", "Evaluator", "Pusher"}
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+class Workplace:
+    """One output folder and the runs in it."""
+
+    def __init__(self, folder):
+        self.output = folder / "out"
+        self.data = synthetic.write(folder / "data", "ml-100k", users=120, items=60)
+
+    def command(self, *settings):
+        arguments = [a for setting in (*TRAINED, *settings) for a in ("--set", setting)]
+        paths = [f"--data={self.data.folder}", f"--output={self.output}"]
+        return [sys.executable, str(ROOT / "local_runner.py"), *paths, *arguments]
+
+    def run(self, *settings):
+        result = subprocess.run(
+            self.command(*settings), capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert "Traceback" not in result.stdout + result.stderr, result.stderr
+        return result
+
+    def summary(self):
+        return json.loads((self.output / "summary.json").read_text())
+
+    def ran(self):
+        """Components that did not come from the cache; a resolver never does."""
+        return {c["name"] for c in self.summary()["components"] if not c["cached"]}
+
+    def versions(self):
+        return sorted(os.listdir(self.output / "serving"))
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    return Workplace(tmp_path_factory.mktemp("e2e"))
+
+
+@pytest.fixture(scope="module")
+def first(workplace):
+    return workplace.run()
+
+
+def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, first):
+    assert first.returncode == 0, first.stdout + first.stderr
+    summary = workplace.summary()
+    assert workplace.versions() == [os.path.basename(summary["pushed_model"])]
+    assert summary["pushed_model"] in first.stdout
+    assert "overall" in first.stdout
+    shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
+    assert len(shown) == 2
+    titles = {item.full_title for item in workplace.data.items}
+    for line in shown:
+        user, _, listed = line.removeprefix("for user ").partition(": ")
+        recommended = listed.split("; ")
+        assert len(recommended) == 5
+        assert set(recommended) <= titles
+        # The newest of a user's interactions is the target, the others are seen.
+        seen = set(workplace.data.history(user)[:-1])
+        assert not {i.full_title for i in workplace.data.items if i.item_id in seen} & set(
+            recommended
+        )
+
+
+def test_the_summary_is_complete(workplace, first):
+    summary = workplace.summary()
+    data = workplace.data
+    assert summary["summary_version"] == 1
+    assert summary["configuration"]["trainer"]["epochs"] == 20
+    assert summary["data"]["interactions"]["users"] == len(data.users)
+    assert summary["data"]["interactions"]["interactions"] == len(data.interactions)
+    assert summary["data"]["catalog"]["items"] == len(data.items)
+    assert {c["name"] for c in summary["components"]} == NODES
+    assert all(c["seconds"] >= 0 and not c["cached"] for c in summary["components"][:-4])
+    assert summary["training"]["examples"] > 0
+    assert summary["training"]["examples_per_second"] > 0
+    overall = summary["metrics"][0]
+    assert (overall["feature"], overall["count"]) == ("", len(data.users))
+    for protocol in ("full", "sampled"):
+        own = overall["metrics"][f"ndcg@10_{protocol}"]
+        assert own["lower"] <= own["value"] <= own["upper"]
+        assert own["value"] > overall["metrics"][f"popularity_ndcg@10_{protocol}"]["value"]
+    sliced = {result["feature"] for result in summary["metrics"]}
+    assert sliced == {"", "gender", "age_group", "occupation", "activity", "target_popularity"}
+    assert summary["gate"] == {"blessed": True, "reasons": [], "baseline_model": None}
+    assert summary["versions"]["tensorflow"]
+    assert pathlib.Path(summary["run"]["log"]).exists()
+
+
+def test_an_unchanged_second_run_reuses_every_component(workplace, first):
+    before = workplace.summary()
+    second = workplace.run()
+    assert second.returncode == 0
+    assert workplace.ran() == {"BaselineResolver"}
+    after = workplace.summary()
+    assert after["pushed_model"] == before["pushed_model"]
+    assert after["metrics"] == before["metrics"]
+
+
+def test_a_changed_gate_reruns_the_evaluator_and_refuses(workplace, first):
+    refused = workplace.run("gate.min_hr=1.0")
+    assert refused.returncode == 3
+    assert workplace.ran() == {"BaselineResolver", "Evaluator", "Pusher"}
+    summary = workplace.summary()
+    assert summary["pushed_model"] is None
+    assert not summary["gate"]["blessed"]
+    (reason,) = summary["gate"]["reasons"]
+    assert "gate.min_hr" in reason
+    assert reason in " ".join(refused.stdout.split())
+    assert len(workplace.versions()) == 1
+
+
+def test_a_changed_training_reruns_from_there_and_meets_the_blessed_model(workplace, first):
+    pushed = workplace.versions()
+    changed = workplace.run("trainer.seed=7", "gate.max_drop=1.0")
+    assert changed.returncode == 0, changed.stdout
+    assert workplace.ran() == NODES - NODES_BEFORE_TRAINER
+    assert workplace.summary()["gate"]["baseline_model"]
+    assert len(workplace.versions()) == len(pushed) + 1
+
+
+def _kill_in(workplace, component):
+    process = subprocess.Popen(
+        workplace.command(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+    )
+    for line in process.stdout:
+        if line.split()[:2] == [component, "running"]:
+            process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, component
+    assert not (workplace.output / "summary.json").exists()
+
+
+def test_a_run_killed_again_and_again_ends_well_when_started_once_more(tmp_path):
+    workplace = Workplace(tmp_path)
+    for component in ("InteractionsStatistics", "Transform", "RecommenderTrainer", "Evaluator"):
+        _kill_in(workplace, component)
+    last = workplace.run()
+    assert last.returncode == 0, last.stdout
+    assert "RecommenderTrainer" not in workplace.ran()
+    assert len(workplace.versions()) == 1

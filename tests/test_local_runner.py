@@ -1,0 +1,149 @@
+"""Mistakes as a user makes them: exit code 2, one sentence, no traceback."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import filelock
+import pytest
+import synthetic
+import yaml
+
+import local_runner
+from pipeline import config as configuration
+from pipeline import presets
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def _run(cwd, *arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "local_runner.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def _mistake(result):
+    assert result.returncode == 2
+    assert "Traceback" not in result.stdout + result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def _in_process(capsys, monkeypatch, cwd, *arguments):
+    monkeypatch.chdir(cwd)
+    monkeypatch.setattr(sys, "argv", ["local_runner.py"])
+    code = local_runner.main(list(arguments))
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "ml-1m-neumff"], "--preset: expected one of ml-100k-neumf"),
+        (["--config", "none.yaml"], "none.yaml: cannot read the configuration"),
+        (["--preset", "x", "--config", "y"], "argument --config: not allowed with argument"),
+        (["--epochs", "3"], "unrecognized arguments: --epochs 3"),
+        (["--set", "trainer.epochs"], "--set: expected KEY=VALUE"),
+        (["--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'; did you mean"),
+        (["--set", "trainer.learning_rate=-1"], "trainer.learning_rate: expected > 0, got -1"),
+        (["--model", "neumff"], "trainer.model: expected one of neumf, two_tower, got 'neumff'"),
+        (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
+        (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
+        (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
+    ],
+)
+def test_a_mistake_is_answered_before_anything_is_made(
+    arguments, message, capsys, monkeypatch, tmp_path
+):
+    line = _in_process(capsys, monkeypatch, tmp_path, *arguments)
+    assert line.startswith("error: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistakes_and_help_are_answered_at_once(tmp_path):
+    started = time.monotonic()
+    assert "--preset" in _mistake(_run(tmp_path, "--preset", "unheard-of"))
+    assert _run(tmp_path, "--help").returncode == 0
+    # Two processes; importing TensorFlow alone takes twice as long.
+    assert time.monotonic() - started < 4
+
+
+def test_the_configuration_can_be_printed_and_read_back(capsys, tmp_path):
+    assert local_runner.main(["--set", "trainer.epochs=3", "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    file = tmp_path / "run.yaml"
+    file.write_text(printed)
+    assert configuration.load(str(file)).trainer.epochs == 3
+    assert yaml.safe_load(printed)["data"]["dataset"] == "ml-100k"
+
+
+def test_presets_are_listed(capsys):
+    assert local_runner.main(["--list-presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(presets.PRESETS)
+
+
+@pytest.fixture
+def data(tmp_path):
+    synthetic.write(tmp_path / "data", "ml-100k", users=8, items=8)
+    return tmp_path / "data"
+
+
+def test_a_folder_that_another_run_holds_is_left_alone(capsys, monkeypatch, tmp_path, data):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").write_text("{}")
+    with filelock.FileLock(tmp_path / "out" / ".lock"):
+        line = _in_process(
+            capsys, monkeypatch, tmp_path, "--data", str(data), "--output", str(tmp_path / "out")
+        )
+    assert "out: another run is at work in this folder." in line
+    assert (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "file"], "file/logs: cannot write there (Not a directory)"),
+        (["--output", "out", "--summary", "folder"], "folder: cannot write there (Is a directory)"),
+        (["--output", "out", "--summary", "file/x"], "file: cannot write there (File exists)"),
+    ],
+)
+def test_places_that_cannot_be_written_are_named(
+    arguments, message, capsys, monkeypatch, tmp_path, data
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    line = _in_process(capsys, monkeypatch, tmp_path, "--data", str(data), *arguments)
+    assert message in line
+
+
+def test_a_folder_of_no_known_format_is_a_mistake(capsys, monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "notes.txt").write_text("nothing")
+    line = _in_process(capsys, monkeypatch, tmp_path, "--data", "data", "--output", "out")
+    assert "data: no known format, found notes.txt" in line
+
+
+def test_a_fault_in_the_raw_data_is_told_with_file_and_line(tmp_path, data):
+    ratings = (data / "u.data").read_text().splitlines()
+    ratings[4] = "1\t2\tthree\t874724710"
+    (data / "u.data").write_text("\n".join(ratings) + "\n")
+    result = _run(tmp_path, "--data", str(data), "--output", "out")
+    line = _mistake(result)
+    assert "u.data, line 5" in line
+    assert "three" in line
+    assert not (tmp_path / "out" / "summary.json").exists()
+    assert "Traceback" in next((tmp_path / "out" / "logs").iterdir()).read_text()
