@@ -188,9 +188,12 @@ def _parse(batch: tf.Tensor) -> dict[str, np.ndarray]:
         **dict.fromkeys(features.USER_CONTEXT_INDICES, scalar),
         features.ITEM_INDEX: tf.io.RaggedFeature(tf.int64),
         features.UNKNOWN_ITEM_ID: tf.io.RaggedFeature(tf.string),
-        features.TARGET_ITEM_ID: tf.io.FixedLenFeature([], tf.string, ""),
+        # Transform writes an empty list where a row has no target.
+        features.TARGET_ITEM_ID: tf.io.RaggedFeature(tf.string),
     }
     parsed = tf.io.parse_example(batch, specification)
+    target = parsed[features.TARGET_ITEM_ID].to_tensor("", shape=[None, 1])
+    parsed[features.TARGET_ITEM_ID] = target[:, 0]
     items = parsed.pop(features.ITEM_INDEX)
     unknown = parsed.pop(features.UNKNOWN_ITEM_ID)
     return {

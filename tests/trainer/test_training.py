@@ -113,7 +113,9 @@ def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
 
 def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
     config = dataclasses.replace(CONFIG, learning_rate=1e30)
-    with pytest.raises(UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"):
+    with pytest.raises(
+        UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"
+    ):
         train(config, PROTOCOL, dataset, str(tmp_path))
 
 
