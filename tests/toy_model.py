@@ -6,7 +6,7 @@ import tensorflow as tf
 from schema import features
 from trainer.catalog import Catalog, CatalogTensors
 from trainer.config import ProtocolConfig
-from trainer.input import UserTable
+from trainer.histories import UserTable
 from trainer.models.base import Recommender
 from trainer.serving import ServingModel
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# Scores held at a time; a pairwise model keeps some tens of floats a pair
-# while it scores, so this stays below 100 MB.
-_PAIRS_AT_A_TIME = 1 << 18
+# Scores held at a time: few enough for the some tens of floats a pair that a
+# pairwise model keeps while it scores, enough to make a loop's step cheap.
+_PAIRS_AT_A_TIME = 1 << 16
 
 # Results, each [end - start, ...], of the users start .. end - 1.
 Chunk = Callable[[tf.Tensor, tf.Tensor], Sequence[tf.Tensor]]
