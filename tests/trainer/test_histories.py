@@ -73,7 +73,7 @@ def row(user, index, items, unknown=(), target=()):
     return {
         features.USER_ID: [user],
         features.USER_INDEX: [index],
-        **dict.fromkeys(features.USER_CONTEXT_INDICES, [1]),
+        **{name: [1] for name in features.USER_CONTEXT_INDICES},
         features.ITEM_INDEX: items,
         features.UNKNOWN_ITEM_ID: list(unknown),
         features.TARGET_ITEM_ID: list(target),

@@ -127,13 +127,14 @@ def test_two_mirrored_devices_train_as_one(tmp_path):
         from trainer.config import ProtocolConfig
         from trainer.training import train
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        logical = tf.config.LogicalDeviceConfiguration()
+        tf.config.set_logical_device_configuration(cpu, [logical] * 2)
         config = dataclasses.replace(planted.CONFIGS["neumf"], epochs=2)
         data, protocol = planted.make_dataset(), ProtocolConfig(k=5, negatives=20)
-        reports = [
-            train(dataclasses.replace(config, strategy=name), protocol, data, sys.argv[1] + name).report
-            for name in ("none", "mirrored")
-        ]
+        reports = []
+        for name in ("none", "mirrored"):
+            chosen = dataclasses.replace(config, strategy=name)
+            reports.append(train(chosen, protocol, data, sys.argv[1] + name).report)
         assert [report["replicas"] for report in reports] == [1, 2], reports
         losses = [[epoch["loss"] for epoch in report["history"]] for report in reports]
         np.testing.assert_allclose(*losses, rtol=1e-4)
