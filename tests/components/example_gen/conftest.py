@@ -1,5 +1,6 @@
 """Runs the generators for real, on Beam's in-memory runner."""
 
+import apache_beam as beam
 import pyarrow as pa
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from tfx.types import standard_artifacts
 
 from components.example_gen import history
 
+# Given as arguments, they would make TFX package itself for workers, every time.
 BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
 
@@ -17,7 +19,7 @@ def run_generator(tmp_path_factory):
 
     def run(component, **attributes):
         context = BaseBeamExecutor.Context(
-            beam_pipeline_args=list(BEAM_ARGS),
+            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=BEAM_ARGS),
             tmp_dir=str(tmp_path_factory.mktemp("temporary")),
             unique_id="1",
         )

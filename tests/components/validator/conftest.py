@@ -3,6 +3,7 @@
 import json
 import os
 
+import apache_beam as beam
 import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
@@ -16,6 +17,7 @@ from components.schema_gen import CuratedSchema
 from components.validator.executor import Executor
 from schema import curated
 
+# Given as arguments, they would make TFX package itself for workers, every time.
 BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
 
@@ -89,7 +91,9 @@ def validate_examples(tmp_path, write_schema):
             writing.write_shard(shard, f"{examples.uri}/Split-{name}")
         statistics = _statistics(tmp_path, splits)
         context = BaseBeamExecutor.Context(
-            beam_pipeline_args=list(BEAM_ARGS), tmp_dir=str(tmp_path), unique_id="1"
+            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=BEAM_ARGS),
+            tmp_dir=str(tmp_path),
+            unique_id="1",
         )
         StatisticsExecutor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
         return _run_validator(tmp_path, statistics, write_schema(schema))
