@@ -6,25 +6,54 @@ by the runners.
 
 from __future__ import annotations
 
+import dataclasses
+
 from pipeline.config import DataConfig, RunConfig
 from schema.settings import check_choice
 from trainer.config import NeuMFConfig, TrainerConfig, TwoTowerConfig
 
 DEFAULT = "ml-100k-neumf"
 
-_NEUMF = TrainerConfig(model="neumf", neumf=NeuMFConfig())
-_TWO_TOWER = TrainerConfig(model="two_tower", two_tower=TwoTowerConfig())
+_NEUMF_100K = TrainerConfig(
+    model="neumf",
+    epochs=20,
+    batch_size=1024,
+    learning_rate=0.003,
+    patience=3,
+    refit=True,
+    neumf=NeuMFConfig(embedding_dim=32, hidden_units=(64, 32, 16), l2_mlp=(0.0, 0.0, 0.0)),
+)
+_NEUMF_1M = TrainerConfig(
+    model="neumf",
+    epochs=15,
+    batch_size=2048,
+    learning_rate=0.002,
+    patience=3,
+    refit=True,
+    neumf=NeuMFConfig(embedding_dim=32, hidden_units=(64, 64, 32, 16)),
+)
+_TWO_TOWER_100K = TrainerConfig(
+    model="two_tower",
+    epochs=20,
+    batch_size=1024,
+    learning_rate=0.003,
+    patience=3,
+    validation_protocol="full",
+    refit=True,
+    two_tower=TwoTowerConfig(embedding_dim=64),
+)
+_TWO_TOWER_1M = dataclasses.replace(_TWO_TOWER_100K, epochs=12, learning_rate=0.001)
 
 # He et al.'s split has no published archive: its presets need a folder.
 _NCF = DataConfig(dataset="ncf-ml-1m", format="ncf")
 
 PRESETS = {
-    "ml-100k-neumf": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_NEUMF),
-    "ml-100k-two-tower": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_TWO_TOWER),
-    "ml-1m-neumf": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_NEUMF),
-    "ml-1m-two-tower": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_TWO_TOWER),
-    "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF),
-    "ncf-ml-1m-two-tower": RunConfig(data=_NCF, trainer=_TWO_TOWER),
+    "ml-100k-neumf": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_NEUMF_100K),
+    "ml-100k-two-tower": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_TWO_TOWER_100K),
+    "ml-1m-neumf": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_NEUMF_1M),
+    "ml-1m-two-tower": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_TWO_TOWER_1M),
+    "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF_1M),
+    "ncf-ml-1m-two-tower": RunConfig(data=_NCF, trainer=_TWO_TOWER_1M),
 }
 
 
