@@ -119,6 +119,7 @@ def _layout(config: RunConfig, data: str) -> str:
 
 
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
+    started = time.monotonic()
     name = pathlib.Path(options.config).stem if options.config else options.preset
     data = _data_folder(config)
     workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
@@ -126,7 +127,7 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     with workspace.held(), chatter.diverted(str(workspace.log)) as out:
         out.write(f"log {workspace.log}\n")
         try:
-            return _execute(config, data, workspace, out)
+            return _execute(config, data, workspace, out, started)
         except Exception as error:
             logging.exception("The run failed.")
             sentence = find_user_error(error)
@@ -144,14 +145,16 @@ def _set_environment() -> None:
     del sys.argv[1:]
 
 
-def _execute(config: RunConfig, data: str, workspace: Workspace, out: TextIO) -> int:
-    started = time.monotonic()
+def _execute(
+    config: RunConfig, data: str, workspace: Workspace, out: TextIO, started: float
+) -> int:
     format_name = _layout(config, data)
     # These imports take seconds; what can be told without them was told.
+    from components import pusher
     from pipeline import metadata, sample, summary
     from pipeline.console import RunConsole
     from pipeline.local import ReportingRunner
-    from pipeline.pipeline import INTERACTIONS, Places, create_pipeline
+    from pipeline.pipeline import INTERACTIONS, PUSHER, Places, create_pipeline
 
     console = RunConsole(out)
     console.introduce(config.trainer.model, data, format_name, str(workspace.output))
@@ -164,6 +167,8 @@ def _execute(config: RunConfig, data: str, workspace: Workspace, out: TextIO) ->
         return PUSHED
     runs = metadata.read_run(workspace.database, runner.run_id)
     outcome = summary.read_outcome(runs)
+    if outcome.pushed:
+        pusher.restore(runs[PUSHER].outputs["pushed_model"][0].uri, outcome.pushed)
     facts = {
         "id": runner.run_id,
         "data": data,

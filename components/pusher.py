@@ -74,8 +74,27 @@ def publish(model: str, base: str) -> str:
         if name.startswith(_UNFINISHED):
             fileio.rmtree(os.path.join(base, name))
     version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
+    place = os.path.join(base, str(version))
+    _copy_at_once(model, place)
+    return place
+
+
+def restore(archive: str, place: str) -> None:
+    """Publishes a version again when it was removed from the served folder.
+
+    A push that is reused from the cache looks at the archived copy only.
+
+    Args:
+      archive: uri of the PushedModel artifact.
+      place: the version's folder; left alone when it exists.
+    """
+    if not fileio.exists(place):
+        fileio.makedirs(os.path.dirname(place))
+        _copy_at_once(archive, place)
+
+
+def _copy_at_once(model: str, place: str) -> None:
+    base, version = os.path.split(place)
     unfinished = os.path.join(base, f"{_UNFINISHED}{version}")
     io_utils.copy_dir(model, unfinished)
-    place = os.path.join(base, str(version))
     fileio.rename(unfinished, place)
-    return place

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pipeline.eval_config import metric_name
 from pipeline.evaluation import SliceResult
+from pipeline.pipeline import RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
 from trainer.config import PROTOCOLS
@@ -50,6 +51,8 @@ class RunConsole:
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
         """A component is done, or its earlier result was reused."""
+        if component == RESOLVER:
+            return
         self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
 
     def failed(self, component: str, seconds: float) -> None:

@@ -12,11 +12,11 @@ import json
 import math
 import os
 import platform
-import tempfile
 from typing import Any
 
 from tfx.dsl.io import fileio
 
+from components.example_gen import counts
 from pipeline import pipeline as nodes
 from pipeline.config import RunConfig
 from pipeline.evaluation import SliceResult, read_metrics, read_refusals
@@ -35,8 +35,6 @@ _PACKAGES = (
     "tensorflow-model-analysis",
     "apache-beam",
 )
-# Integers that TFX itself keeps on Examples; the rest are our counts.
-_TFX_PROPERTIES = ("span", "version")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Outcome:
       results: metrics, the overall slice first.
       training: what the Trainer tells of itself.
       counts: of the data, by generator.
-      components: in the order in which they ran.
+      components: in the order in which they ran; without the resolver.
     """
 
     blessed: bool
@@ -89,10 +87,11 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
         results=read_metrics(evaluation),
         training=training,
         counts={
-            "interactions": _counts(runs[nodes.INTERACTIONS]),
-            "catalog": _counts(runs[nodes.CATALOG]),
+            "interactions": _counts(runs[nodes.INTERACTIONS], counts.INTERACTION_COUNTS),
+            "catalog": _counts(runs[nodes.CATALOG], counts.CATALOG_COUNTS),
         },
-        components=list(runs.values()),
+        # A resolver computes nothing, and so has nothing to reuse.
+        components=[run for name, run in runs.items() if name != nodes.RESOLVER],
     )
 
 
@@ -136,15 +135,12 @@ def write(summary: dict[str, Any], path: str) -> None:
       summary: JSON-ready.
       path: the file; its folder exists.
     """
+    text = json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n"
     folder, name = os.path.split(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, prefix=f".{name}-", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump(_plain(summary), file, indent=2, allow_nan=False)
-        file.write("\n")
-    # Temporary files are private; a summary is an ordinary file.
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    unfinished = os.path.join(folder, f".{name}.unfinished")
+    with open(unfinished, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(unfinished, path)
 
 
 def _plain(value: Any) -> Any:
@@ -158,13 +154,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _counts(run: ComponentRun) -> dict[str, int]:
+def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
     properties = run.outputs["examples"][0].properties
-    return {
-        name: value
-        for name, value in sorted(properties.items())
-        if isinstance(value, int) and name not in _TFX_PROPERTIES
-    }
+    return {name: properties[name] for name in names}
 
 
 def _versions() -> dict[str, str]:

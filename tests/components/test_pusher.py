@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 from tfx.proto import pusher_pb2
@@ -73,3 +74,14 @@ def test_what_a_killed_push_left_is_cleared_and_was_never_a_version(tmp_path, mo
     assert not left.isdigit()
     place = pusher.publish(str(model), str(base))
     assert os.listdir(base) == [os.path.basename(place)]
+
+
+def test_a_version_that_was_removed_comes_back_under_its_number(tmp_path, model):
+    pushed = _push(tmp_path, model, blessed=True)
+    place = pushed.get_string_custom_property("pushed_destination")
+    shutil.rmtree(tmp_path / "serving")
+    pusher.restore(pushed.uri, place)
+    assert sorted(os.listdir(place)) == ["saved_model.pb", "variables"]
+    os.unlink(os.path.join(place, "saved_model.pb"))
+    pusher.restore(pushed.uri, place)
+    assert os.listdir(place) == ["variables"]

@@ -18,7 +18,7 @@ NODES_BEFORE_TRAINER = {
     *("InteractionsStatistics", "CatalogStatistics", "InteractionsValidator", "CatalogValidator"),
     "Transform",
 }
-NODES = NODES_BEFORE_TRAINER | {"RecommenderTrainer", "BaselineResolver", "Evaluator", "Pusher"}
+NODES = NODES_BEFORE_TRAINER | {"RecommenderTrainer", "Evaluator", "Pusher"}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ class Workplace:
         return json.loads((self.output / "summary.json").read_text())
 
     def ran(self):
-        """Components that did not come from the cache; a resolver never does."""
+        """Components that did not come from the cache."""
         return {c["name"] for c in self.summary()["components"] if not c["cached"]}
 
     def versions(self):
@@ -71,7 +71,7 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
     assert "overall" in first.stdout
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2
-    titles = {item.full_title for item in workplace.data.items}
+    titles = {item.title for item in workplace.data.items}
     for line in shown:
         user, _, listed = line.removeprefix("for user ").partition(": ")
         recommended = listed.split("; ")
@@ -79,9 +79,7 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
         assert set(recommended) <= titles
         # The newest of a user's interactions is the target, the others are seen.
         seen = set(workplace.data.history(user)[:-1])
-        assert not {i.full_title for i in workplace.data.items if i.item_id in seen} & set(
-            recommended
-        )
+        assert not {i.title for i in workplace.data.items if i.item_id in seen} & set(recommended)
 
 
 def test_the_summary_is_complete(workplace, first):
@@ -93,7 +91,7 @@ def test_the_summary_is_complete(workplace, first):
     assert summary["data"]["interactions"]["interactions"] == len(data.interactions)
     assert summary["data"]["catalog"]["items"] == len(data.items)
     assert {c["name"] for c in summary["components"]} == NODES
-    assert all(c["seconds"] >= 0 and not c["cached"] for c in summary["components"][:-4])
+    assert all(c["seconds"] > 0 for c in summary["components"])
     assert summary["training"]["examples"] > 0
     assert summary["training"]["examples_per_second"] > 0
     overall = summary["metrics"][0]
@@ -113,7 +111,7 @@ def test_an_unchanged_second_run_reuses_every_component(workplace, first):
     before = workplace.summary()
     second = workplace.run()
     assert second.returncode == 0
-    assert workplace.ran() == {"BaselineResolver"}
+    assert workplace.ran() == set()
     after = workplace.summary()
     assert after["pushed_model"] == before["pushed_model"]
     assert after["metrics"] == before["metrics"]
@@ -122,7 +120,7 @@ def test_an_unchanged_second_run_reuses_every_component(workplace, first):
 def test_a_changed_gate_reruns_the_evaluator_and_refuses(workplace, first):
     refused = workplace.run("gate.min_hr=1.0")
     assert refused.returncode == 3
-    assert workplace.ran() == {"BaselineResolver", "Evaluator", "Pusher"}
+    assert workplace.ran() == {"Evaluator", "Pusher"}
     summary = workplace.summary()
     assert summary["pushed_model"] is None
     assert not summary["gate"]["blessed"]
