@@ -247,8 +247,8 @@ class ServingModel(tf.Module):
         lists = sampling.by_chunks(best, count, tf.size(self._fingerprints), dtypes)
         scores, positions = (tf.ensure_shape(column, [None, None]) for column in lists)
         return {
-            "item_id": at(self._item_ids, positions),
-            "title": at(self._titles, positions),
+            features.ITEM_ID: at(self._item_ids, positions),
+            features.TITLE: at(self._titles, positions),
             "score": scores,
         }
 
