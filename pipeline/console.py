@@ -69,7 +69,9 @@ class RunConsole:
         """
         self._console.print(_table(outcome.results, k))
         if outcome.blessed:
-            against = "compared with the last blessed model" if outcome.baseline else "the first one here"
+            against = (
+                "compared with the last blessed model" if outcome.baseline else "the first one here"
+            )
             self._line(f"[green]blessed[/], {against}")
         else:
             self._line("[yellow]not blessed[/], so not pushed:")

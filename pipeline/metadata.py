@@ -13,6 +13,12 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 
+# What a resolver hands on is an internal output.
+_OUTPUT_EVENTS = (
+    metadata_store_pb2.Event.OUTPUT,
+    metadata_store_pb2.Event.INTERNAL_OUTPUT,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:
@@ -81,7 +87,7 @@ def _component_run(
     events = [
         event
         for event in store.get_events_by_execution_ids([execution.id])
-        if event.type == metadata_store_pb2.Event.OUTPUT
+        if event.type in _OUTPUT_EVENTS
     ]
     artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
     outputs: dict[str, list[Output]] = {}
