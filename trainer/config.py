@@ -129,6 +129,7 @@ class TrainerConfig:
       refit: train once more, on train and valid, for the chosen number of
         epochs.
       strategy: one of STRATEGIES.
+      jit_compile: compile loss and gradients with XLA, about twice as fast.
       seed: of initial weights, shuffling and sampling.
       neumf: settings of that model.
       two_tower: settings of that model.
@@ -143,6 +144,7 @@ class TrainerConfig:
     validation_protocol: str = "sampled"
     refit: bool = False
     strategy: str = "none"
+    jit_compile: bool = True
     seed: int = 42
     neumf: NeuMFConfig = NeuMFConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()

@@ -67,6 +67,7 @@ class Fitter:
         with strategy.scope():
             self.optimizer = tf.keras.optimizers.Adam(config.learning_rate)
             self.optimizer.build(model.trainable_variables)
+        self._differentiate = tf.function(self._loss_and_gradients, jit_compile=config.jit_compile)
         self._run = tf.function(self._steps)
 
     def fit(
@@ -126,11 +127,15 @@ class Fitter:
     def _step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """One replica's step; gradients are summed over replicas, hence the division."""
         variables = self.model.trainable_variables
+        loss, gradients = self._differentiate(batch)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    def _loss_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             loss = self.model.compute_loss(batch, training=True)
             loss = tf.add_n([loss, *self.model.losses]) / self._strategy.num_replicas_in_sync
+        gradients = tape.gradient(loss, self.model.trainable_variables)
         # Adam is faster on dense gradients while the tables are no larger than
         # what a batch touches.
-        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return loss
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]

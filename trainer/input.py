@@ -140,5 +140,6 @@ class TrainingData:
         batch = user_tensors(tf.gather(self._user_index, rows), tf.gather(self._context, rows))
         batch[POSITIVE] = tf.gather(self._positions, chosen)
         if self._negatives:
-            batch[NEGATIVES] = self._sampler(rows, self._negatives, seed)
+            negatives = self._sampler(rows, self._negatives, seed)
+            batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])
         return batch

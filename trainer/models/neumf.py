@@ -104,13 +104,12 @@ class NeuMF(Recommender):
           float32 scalar.
         """
         items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
-        pairs = tf.size(items)
-        if items.shape.num_elements() and self.catalog.size <= items.shape.num_elements():
+        pairs = items.shape.num_elements()
+        if pairs and self.catalog.size <= pairs:
             codes = tf.gather(self.encode_items(tf.range(self.catalog.size), training), items)
         else:
-            distinct, where = tf.unique(tf.reshape(items, [pairs]))
-            codes = tf.gather(self.encode_items(distinct, training), where)
-            codes = tf.reshape(codes, [tf.shape(items)[0], -1, codes.shape[-1]])
+            codes = self.encode_items(tf.reshape(items, [-1]), training)
+            codes = tf.reshape(codes, [*tf.unstack(tf.shape(items)), codes.shape[-1]])
         logits = self.score(self.encode_users(inputs, training), codes)
         labels = tf.concat([tf.ones_like(logits[:, :1]), tf.zeros_like(logits[:, 1:])], axis=1)
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))

@@ -47,7 +47,7 @@ def test_scores_equal_the_concatenated_network():
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
 
 
-# With few pairs only the batch's items are encoded, with many the whole catalog.
+# With few pairs the pairs' items are encoded, with many the whole catalog once.
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_loss_is_the_mean_log_loss_of_positives_and_negatives(repeats):
     model = build()
