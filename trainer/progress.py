@@ -30,6 +30,7 @@ class Progress:
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,
         )
         self._label = label
         self._epochs = epochs
