@@ -77,11 +77,7 @@ def _logging_to(log: TextIO) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     handler = logging.StreamHandler(log)
-    handler.setFormatter(
-        logging.Formatter(
-            "%(asctime)s %(levelname).1s %(name)s %(filename)s:%(lineno)d %(message)s"
-        )
-    )
+    handler.setFormatter(logging.Formatter(_FORMAT))
     # With a handler on the root, absl and TensorFlow set up none of their own.
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

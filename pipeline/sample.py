@@ -46,8 +46,9 @@ def recommend(model_path: str, examples_uri: str, users: int, k: int) -> list[Re
     histories = _histories(examples_uri, users)
     width = max(len(items) for items in histories.values())
     seen = [items + [b""] * (width - len(items)) for items in histories.values()]
-    signature = tf.saved_model.load(model_path).signatures[SIGNATURE]
-    answer = signature(
+    # Signatures hold the model's tables weakly: the model must stay referenced.
+    model = tf.saved_model.load(model_path)
+    answer = model.signatures[SIGNATURE](
         user_id=tf.constant(list(histories)),
         exclude_item_id=tf.constant(seen),
         k=tf.constant(k, tf.int32),
