@@ -62,14 +62,14 @@ def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseT
     """
     tft.vocabulary(
         items,
-        frequency_threshold=settings.min_item_frequency,
+        frequency_threshold=_threshold(settings.min_item_frequency),
         store_frequency=True,
         vocab_filename=features.ITEM_FREQUENCIES,
         name=features.ITEM_FREQUENCIES,
     )
     return tft.compute_and_apply_vocabulary(
         items,
-        frequency_threshold=settings.min_item_frequency,
+        frequency_threshold=_threshold(settings.min_item_frequency),
         num_oov_buckets=settings.item_oov_buckets,
         vocab_filename=features.ITEM_VOCABULARY,
         name=features.ITEM_VOCABULARY,
@@ -83,7 +83,7 @@ def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformCon
     tft.vocabulary(
         users,
         weights=lengths,
-        frequency_threshold=settings.min_user_frequency,
+        frequency_threshold=_threshold(settings.min_user_frequency),
         store_frequency=True,
         vocab_filename=features.USER_FREQUENCIES,
         name=features.USER_FREQUENCIES,
@@ -91,7 +91,7 @@ def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformCon
     return tft.compute_and_apply_vocabulary(
         users,
         weights=lengths,
-        frequency_threshold=settings.min_user_frequency,
+        frequency_threshold=_threshold(settings.min_user_frequency),
         num_oov_buckets=settings.user_oov_buckets,
         vocab_filename=features.USER_VOCABULARY,
         name=features.USER_VOCABULARY,
@@ -119,6 +119,11 @@ def _age_index(ages: tf.SparseTensor) -> tf.Tensor:
     boundaries = tf.constant(features.AGE_BOUNDARIES, tf.int64)
     group = 1 + tf.reduce_sum(tf.cast(age[:, :, None] >= boundaries, tf.int64), axis=2)
     return tf.where(age < 0, tf.zeros_like(group), group)
+
+
+def _threshold(frequency: int) -> int | None:
+    """TFT's form of "at least `frequency`", which has no word for "at least 1"."""
+    return frequency if frequency > 1 else None
 
 
 def _vocabulary_size(name: str) -> tf.Tensor:

@@ -180,9 +180,13 @@ def test_popularity_groups_are_shares_of_the_trained_items():
 def test_unknown_ids_fall_into_transforms_buckets(tmp_path):
     known, unknown = [b"b", b"a"], [f"x{number}".encode() for number in range(50)]
     (tmp_path / "vocabulary").write_bytes(b"\n".join(known))
-    expected = tft.apply_vocabulary(
-        tf.constant(known + unknown), str(tmp_path / "vocabulary"), num_oov_buckets=7
-    )
+    # TFT marks the graph that it works in, which must not be the one of all tests.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        index = tft.apply_vocabulary(
+            tf.constant(known + unknown), str(tmp_path / "vocabulary"), num_oov_buckets=7
+        )
+        session.run(tf.compat.v1.tables_initializer())
+        expected = session.run(index)
     found = vocabulary(known, 7).lookup(tf.constant(known + unknown))
     np.testing.assert_array_equal(found, expected)
 
