@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.gate import GateConfig
 from schema import features
@@ -48,7 +49,7 @@ def metric_name(metric: str, k: int, protocol: str, subject: str = "") -> str:
 
 def build_eval_config(
     protocol: ProtocolConfig, gate: GateConfig, source_digest: str
-) -> tfma.EvalConfig:
+) -> config_pb2.EvalConfig:
     """Describes the evaluation to the stock Evaluator.
 
     Args:
@@ -61,7 +62,7 @@ def build_eval_config(
       The configuration, with the candidate and the last blessed model as
       baseline; TFX drops the latter and its thresholds on a first run.
     """
-    metrics = [tfma.MetricConfig(class_name="ExampleCount")]
+    metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
     for which in PROTOCOLS:
         common: dict[str, str | int] = {
             "k": protocol.k,
@@ -78,18 +79,20 @@ def build_eval_config(
     for name, threshold in _thresholds(protocol, gate).items():
         (metric_config,) = (m for m in metrics if f'"{name}"' in m.config)
         metric_config.per_slice_thresholds.append(
-            tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+            config_pb2.PerSliceMetricThreshold(
+                slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold
+            )
         )
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 name=tfma.CANDIDATE_KEY,
                 signature_name=_RANK,
                 preprocessing_function_names=[_USER_SLICES, _TARGET_SLICES],
             ),
             # The candidate alone says how popular a target is: a row whose two
             # models disagreed would count in two slices.
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 name=tfma.BASELINE_KEY,
                 signature_name=_RANK,
                 preprocessing_function_names=[_USER_SLICES],
@@ -97,22 +100,24 @@ def build_eval_config(
             ),
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[feature]) for feature in SLICES),
         ],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
-        options=tfma.Options(include_default_metrics={"value": False}),
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
+        options=config_pb2.Options(include_default_metrics={"value": False}),
     )
 
 
 def _metric(
     module: str, class_name: str, name: str, settings: dict[str, str | int]
-) -> tfma.MetricConfig:
+) -> config_pb2.MetricConfig:
     config = json.dumps({"name": name, **settings}, sort_keys=True)
-    return tfma.MetricConfig(module=module, class_name=class_name, config=config)
+    return config_pb2.MetricConfig(module=module, class_name=class_name, config=config)
 
 
-def _thresholds(protocol: ProtocolConfig, gate: GateConfig) -> dict[str, tfma.MetricThreshold]:
+def _thresholds(
+    protocol: ProtocolConfig, gate: GateConfig
+) -> dict[str, config_pb2.MetricThreshold]:
     """Thresholds by metric name."""
     hr, ndcg, lift = (
         metric_name(metric, protocol.k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
@@ -121,8 +126,8 @@ def _thresholds(protocol: ProtocolConfig, gate: GateConfig) -> dict[str, tfma.Me
     thresholds = {ndcg: _at_least(gate.min_ndcg or 0.0)}
     if gate.max_drop is not None:
         thresholds[ndcg].change_threshold.CopyFrom(
-            tfma.GenericChangeThreshold(
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
                 relative={"value": -gate.max_drop},
             )
         )
@@ -133,7 +138,7 @@ def _thresholds(protocol: ProtocolConfig, gate: GateConfig) -> dict[str, tfma.Me
     return thresholds
 
 
-def _at_least(bound: float) -> tfma.MetricThreshold:
-    return tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": bound})
+def _at_least(bound: float) -> config_pb2.MetricThreshold:
+    return config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": bound})
     )

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.metrics.ranks import MODEL, RankTable, rank_computations
 
@@ -67,7 +68,7 @@ def _computations(
     subject: str,
     source_digest: str,
     model_names: list[str],
-    eval_config: tfma.EvalConfig,
+    eval_config: config_pb2.EvalConfig,
 ) -> metric_types.MetricComputations:
     per_user = functools.partial(hits, k=k, protocol=protocol, subject=subject)
     return rank_computations(name, per_user, model_names, eval_config)

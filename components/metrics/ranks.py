@@ -16,6 +16,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import math_util
 
 from components.metrics import bootstrap
@@ -73,7 +74,7 @@ PerUser = Callable[[RankTable], np.ndarray]
 
 
 def rank_computations(
-    name: str, per_user: PerUser, model_names: list[str], eval_config: tfma.EvalConfig
+    name: str, per_user: PerUser, model_names: list[str], eval_config: config_pb2.EvalConfig
 ) -> metric_types.MetricComputations:
     """Computations of the mean over users of a function of the ranks.
 

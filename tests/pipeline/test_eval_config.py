@@ -1,7 +1,7 @@
 """Gate settings and what they become in TFMA's configuration."""
 
 import pytest
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.eval_config import GateConfig, build_eval_config, metric_name
 from schema.errors import UserError
@@ -48,7 +48,7 @@ def test_the_default_gate_asks_for_lift_and_no_large_drop():
     assert found["ndcg_lift@10_full"].threshold.value_threshold.lower_bound.value > 0
     change = found["ndcg@10_full"].threshold.change_threshold
     assert change.relative.value == pytest.approx(-0.1)
-    assert change.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+    assert change.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
 
 
 def test_the_gate_follows_protocol_and_cut_off():
@@ -63,7 +63,7 @@ def test_the_gate_follows_protocol_and_cut_off():
 
 def test_thresholds_hold_for_the_overall_slice_only():
     for threshold in thresholds(GateConfig(min_hr=0.1)).values():
-        assert list(threshold.slicing_specs) == [tfma.SlicingSpec()]
+        assert list(threshold.slicing_specs) == [config_pb2.SlicingSpec()]
 
 
 def test_a_gate_that_asks_for_nothing_still_lets_a_model_through():

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow_model_analysis as tfma
 from sklearn.metrics import ndcg_score
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.metrics import bootstrap
 from components.metrics.hr import hits
@@ -125,14 +125,14 @@ def test_the_interval_of_one_user_exists():
 
 
 def eval_config(*metrics, models=("",)):
-    return tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(name=m, is_baseline=m == "baseline") for m in models],
-        metrics_specs=[tfma.MetricsSpec(metrics=list(metrics), model_names=models)],
+    return config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(name=m, is_baseline=m == "baseline") for m in models],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=list(metrics), model_names=models)],
     )
 
 
 def metric(module, class_name, **config):
-    return tfma.MetricConfig(
+    return config_pb2.MetricConfig(
         module=f"components.metrics.{module}", class_name=class_name, config=json.dumps(config)
     )
 
