@@ -12,6 +12,7 @@ from trainer.catalog import CatalogTensors
 from trainer.config import TwoTowerConfig
 from trainer.input import POSITIVE, user_tensors
 from trainer.models.two_tower import TwoTower
+from trainer.two_tower_config import SoftmaxConfig
 
 ITEMS = 6
 PROBABILITY = np.asarray([0.4, 0.3, 0.1, 0.1, 0.05, 0.05], np.float32)
@@ -25,7 +26,7 @@ def build(catalog=None, **overrides):
 
 
 def batch(users, positives):
-    context = tf.ones([len(users), 3], tf.int32)
+    context = tf.ones([len(users), 4], tf.int32)
     return {**user_tensors(tf.constant(users), context), POSITIVE: tf.constant(positives)}
 
 
@@ -47,7 +48,9 @@ def loss_by_numpy(model, inputs, temperature, log_q):
 @pytest.mark.parametrize("log_q", [True, False])
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
 def test_loss_is_the_corrected_softmax_without_accidental_hits(log_q, temperature):
-    model = build(logq_correction=log_q, temperature=temperature)
+    model = build(
+        softmax=SoftmaxConfig(logq="frequency" if log_q else "none"), temperature=temperature
+    )
     inputs = batch([0, 1, 2, 3], [5, 0, 5, 2])
     np.testing.assert_allclose(
         model.compute_loss(inputs, training=True),
