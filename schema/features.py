@@ -46,6 +46,8 @@ GENDER_INDEX = "gender_index"
 AGE_INDEX = "age_index"
 OCCUPATION_INDEX = "occupation_index"
 USER_CONTEXT_INDICES = (GENDER_INDEX, AGE_INDEX, OCCUPATION_INDEX)
+# What the Trainer keeps of a user beside the history; AGE is 0 where unknown.
+USER_CONTEXT = (*USER_CONTEXT_INDICES, AGE)
 
 # Vocabulary assets that Transform writes (names inside the transform graph).
 USER_VOCABULARY = "user_id_vocabulary"

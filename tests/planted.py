@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from schema import features
 from trainer.catalog import Catalog
 from trainer.config import NeuMFConfig, TrainerConfig, TwoTowerConfig
 from trainer.data import Dataset
@@ -35,7 +36,7 @@ def make_histories(lists, targets=None):
     return Histories(
         user_id=np.asarray([f"u{row}".encode() for row in range(len(lists))], object),
         user_index=np.arange(len(lists), dtype=np.int32),
-        context=np.ones((len(lists), 3), np.int32),
+        context=np.ones((len(lists), len(features.USER_CONTEXT)), np.int32),
         positions=flat,
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=np.ones(len(flat), bool),
@@ -53,6 +54,7 @@ def make_catalog(size):
         item_index=np.arange(size, dtype=np.int32),
         genres=genres,
         genre_names=("Action", "Comedy", "Drama", "Horror"),
+        year=np.full(size, -1, np.int32),
         year_index=np.zeros(size, np.int32),
         counts=np.zeros(size, np.int64),
         num_vocabulary=size,

@@ -40,6 +40,7 @@ def make_catalog(counts):
         item_index=np.arange(size, dtype=np.int32),
         genres=np.zeros((size, 1), np.float32),
         genre_names=("Drama",),
+        year=np.full(size, -1, np.int32),
         year_index=np.zeros(size, np.int32),
         counts=np.asarray(counts, np.int64),
         num_vocabulary=size,
@@ -56,7 +57,7 @@ def make_serving(user_codes, item_codes, counts, histories, **protocol):
     )
     lengths = [len(history) for history in histories]
     users = UserTable(
-        context=np.zeros((len(histories) + 1, 3), np.int32),
+        context=np.zeros((len(histories) + 1, len(features.USER_CONTEXT)), np.int32),
         history=np.concatenate([*histories, []]).astype(np.int32),
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )

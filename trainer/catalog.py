@@ -7,7 +7,9 @@ its position, the row in the catalog ordered as CatalogExampleGen wrote it.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +34,7 @@ class Catalog:
         out-of-vocabulary index for an item without training interactions.
       genres: float32 [C, G], 1 where the item has the genre.
       genre_names: the G genres in alphabetical order.
+      year: int32 [C], -1 where unknown.
       year_index: int32 [C], decade group, 0 where the year is unknown.
       counts: int64 [C], interactions known at training time.
       num_vocabulary: rows of the item vocabulary.
@@ -43,6 +46,7 @@ class Catalog:
     item_index: np.ndarray
     genres: np.ndarray
     genre_names: tuple[str, ...]
+    year: np.ndarray
     year_index: np.ndarray
     counts: np.ndarray
     num_vocabulary: int
@@ -69,11 +73,12 @@ class CatalogTensors(tf.Module):
     """A Catalog's features as constants that models gather from.
 
     Args:
-      catalog: the NumPy catalog.
+      catalog: the NumPy catalog; kept as `source` for what models derive of it.
     """
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__()
+        self.source = catalog
         self.size = catalog.size
         self.num_vocabulary = catalog.num_vocabulary
         self.num_indices = catalog.num_indices
@@ -81,6 +86,7 @@ class CatalogTensors(tf.Module):
         self.item_index = tf.constant(catalog.item_index, tf.int32)
         self.genres = tf.constant(catalog.genres, tf.float32)
         self.year_index = tf.constant(catalog.year_index, tf.int32)
+        self.year_value = tf.constant(standardized_years(catalog.year), tf.float32)
 
 
 def read_catalog(
@@ -109,6 +115,7 @@ def read_catalog(
         item_index=vocabulary_index(columns[features.ITEM_ID], item_vocabulary, oov_buckets),
         genres=genres,
         genre_names=genre_names,
+        year=columns[features.YEAR].astype(np.int32),
         year_index=_decade(columns[features.YEAR]),
         counts=np.zeros(len(columns[features.ITEM_ID]), np.int64),
         num_vocabulary=len(item_vocabulary),
@@ -131,6 +138,49 @@ def vocabulary_index(ids: np.ndarray, vocabulary: Sequence[bytes], oov_buckets: 
     buckets = tf.strings.to_hash_bucket_fast(tf.constant(ids, tf.string), oov_buckets).numpy()
     index = [rows.get(item, len(rows) + bucket) for item, bucket in zip(ids, buckets, strict=True)]
     return np.asarray(index, np.int32)
+
+
+def standardized_years(years: np.ndarray) -> np.ndarray:
+    """Years less their mean, in standard deviations.
+
+    Args:
+      years: int32 [C], -1 where unknown.
+
+    Returns:
+      float32 [C], 0 where unknown.
+    """
+    known = years >= 0
+    if not known.any():
+        return np.zeros(len(years), np.float32)
+    values = (years - years[known].mean()) / max(years[known].std(), 1.0)
+    return np.where(known, values, 0.0).astype(np.float32)
+
+
+def title_words(titles: np.ndarray, min_count: int) -> tuple[tuple[str, ...], np.ndarray]:
+    """The words of titles: runs of letters and digits, in lower case, each once a title.
+
+    A year in brackets at the end, as MovieLens writes it, is no word.
+
+    Args:
+      titles: bytes objects [C].
+      min_count: titles that a word must occur in.
+
+    Returns:
+      The words in alphabetical order, and int32 [C, W] of their numbers from 1
+      on, padded with 0; W >= 1 is the most words that a title has.
+    """
+    rows = []
+    for title in titles:
+        text = re.sub(r"\s*\(\d{4}\)\s*$", "", title.decode("utf-8", "replace")).lower()
+        rows.append(dict.fromkeys(re.findall(r"[^\W_]+", text)))
+    counts = collections.Counter(word for row in rows for word in row)
+    words = sorted(word for word, count in counts.items() if count >= min_count)
+    number = {word: position for position, word in enumerate(words, start=1)}
+    kept = [[number[word] for word in row if word in number] for row in rows]
+    padded = np.zeros((len(rows), max([1, *map(len, kept)])), np.int32)
+    for row, numbers in enumerate(kept):
+        padded[row, : len(numbers)] = numbers
+    return tuple(words), padded
 
 
 def _read_columns(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import dataclasses
 
 from schema.settings import check, check_choice
+from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
 
 MODELS = ("neumf", "two_tower")
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
+UNCONSUMED = "unconsumed"
+SAMPLERS = (UNCONSUMED, "random", "popular")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,44 +57,6 @@ class NeuMFConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class TwoTowerConfig:
-    """Settings of trainer.models.two_tower (Yi et al. 2019).
-
-    Attributes:
-      embedding_dim: width of both towers' outputs and of the id embeddings.
-      feature_dim: width of the embeddings of user and item features.
-      hidden_units: relu layers of each tower before its linear output; may be
-        empty.
-      temperature: divides the dot products in the softmax.
-      normalize: L2-normalize the towers' outputs.
-      logq_correction: subtract each item's log sampling probability from its
-        in-batch logit.
-      dropout: rate on the towers' inputs while training.
-      l2: L2 on the embeddings.
-    """
-
-    embedding_dim: int = 64
-    feature_dim: int = 16
-    hidden_units: tuple[int, ...] = ()
-    temperature: float = 0.1
-    normalize: bool = True
-    logq_correction: bool = True
-    dropout: float = 0.0
-    l2: float = 0.0
-
-    def __post_init__(self) -> None:
-        check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
-        check(self.feature_dim >= 1, f"feature_dim: expected >= 1, got {self.feature_dim}.")
-        check(
-            all(width >= 1 for width in self.hidden_units),
-            f"hidden_units: expected positive widths, got {list(self.hidden_units)}.",
-        )
-        check(self.temperature > 0, f"temperature: expected > 0, got {self.temperature}.")
-        check(0 <= self.dropout < 1, f"dropout: expected in [0, 1), got {self.dropout}.")
-        check(self.l2 >= 0, f"l2: expected 0 or more, got {self.l2}.")
-
-
-@dataclasses.dataclass(frozen=True)
 class ProtocolConfig:
     """How a held-out item is ranked; read by trainer.ranking and trainer.export.
 
@@ -123,6 +88,10 @@ class TrainerConfig:
       learning_rate: of Adam.
       negatives_per_positive: sampled negatives a positive (pairwise-scored
         models; the two-tower softmax takes its negatives from the batch).
+      sampler: where those come from: "unconsumed" draws uniformly from what the
+        user has not interacted with, "random" from all items but the positive,
+        "popular" from these by training frequency.
+      popularity_exponent: power of the frequency that "popular" draws by.
       patience: epochs without a better validation NDCG before training stops;
         0 trains all epochs.
       validation_protocol: the protocol whose NDCG@k chooses the best epoch.
@@ -140,6 +109,8 @@ class TrainerConfig:
     batch_size: int = 2048
     learning_rate: float = 0.001
     negatives_per_positive: int = 4
+    sampler: str = UNCONSUMED
+    popularity_exponent: float = 0.75
     patience: int = 5
     validation_protocol: str = "sampled"
     refit: bool = False
@@ -147,7 +118,7 @@ class TrainerConfig:
     jit_compile: bool = True
     seed: int = 42
     neumf: NeuMFConfig = NeuMFConfig()
-    two_tower: TwoTowerConfig = TwoTowerConfig()
+    two_tower: TwoTowerConfig = dataclasses.field(default_factory=TwoTowerConfig)
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -159,3 +130,14 @@ class TrainerConfig:
         check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
         check(self.patience >= 0, f"patience: expected 0 or more, got {self.patience}.")
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+        check_choice("sampler", self.sampler, SAMPLERS)
+        exponent = self.popularity_exponent
+        check(exponent >= 0, f"popularity_exponent: expected 0 or more, got {exponent}.")
+        check(
+            self.model != "two_tower"
+            or self.two_tower.loss != SOFTMAX
+            or self.sampler == UNCONSUMED,
+            f"sampler: the loss softmax of two_tower takes its negatives from the batch; expected "
+            f"{UNCONSUMED} (the default, not used) or another two_tower.loss, "
+            f"got {self.sampler!r}.",
+        )

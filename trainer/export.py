@@ -21,17 +21,21 @@ SIGNATURES = (
     "user_slices",
     "target_slices",
 )
+# Of models that read the user's history only.
+HISTORY_SIGNATURE = "recommend_for_history"
 
 
 def export(serving: ServingModel, path: str) -> None:
     """Writes the model beside `path`, then renames it into place.
 
     Args:
-      serving: what to write; its methods named in SIGNATURES become signatures.
+      serving: what to write; its methods named in SIGNATURES become signatures,
+        and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
-    signatures = {name: getattr(serving, name) for name in SIGNATURES}
+    names = [*SIGNATURES, HISTORY_SIGNATURE] if hasattr(serving, HISTORY_SIGNATURE) else SIGNATURES
+    signatures = {name: getattr(serving, name) for name in names}
     try:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
         if tf.io.gfile.exists(path):

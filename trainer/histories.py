@@ -26,7 +26,7 @@ class Histories:
     Attributes:
       user_id: bytes objects [R], raw ids.
       user_index: int32 [R], row in the user vocabulary or out-of-vocabulary.
-      context: int32 [R, 3], columns as schema.features.USER_CONTEXT_INDICES.
+      context: int32 [R, 4], columns as schema.features.USER_CONTEXT.
       positions: int32 [N], catalog positions of the interactions, by user.
       splits: int64 [R + 1], where each user's interactions begin.
       trainable: bool [N], whether the item has a vocabulary row of its own.
@@ -110,7 +110,7 @@ class UserTable:
     """What the exported model remembers of known users, by user index.
 
     Attributes:
-      context: int32 [I, 3]; zeros (unknown) for out-of-vocabulary rows.
+      context: int32 [I, 4]; zeros (unknown) for out-of-vocabulary rows.
       history: int32 [N], positions of seen items, grouped by user index.
       history_splits: int64 [I + 1].
     """
@@ -143,7 +143,7 @@ def read_histories(files: Sequence[str], catalog: Catalog) -> Histories:
     return Histories(
         user_id=column[features.USER_ID],
         user_index=column[features.USER_INDEX].astype(np.int32),
-        context=np.stack([column[n] for n in features.USER_CONTEXT_INDICES], 1).astype(np.int32),
+        context=np.stack([column[n] for n in features.USER_CONTEXT], 1).astype(np.int32),
         positions=positions,
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=trainable,
@@ -185,7 +185,7 @@ def _parse(batch: tf.Tensor) -> dict[str, np.ndarray]:
     specification = {
         features.USER_ID: tf.io.FixedLenFeature([], tf.string),
         features.USER_INDEX: scalar,
-        **dict.fromkeys(features.USER_CONTEXT_INDICES, scalar),
+        **dict.fromkeys(features.USER_CONTEXT, scalar),
         features.ITEM_INDEX: tf.io.RaggedFeature(tf.int64),
         features.UNKNOWN_ITEM_ID: tf.io.RaggedFeature(tf.string),
         # Transform writes an empty list where a row has no target.

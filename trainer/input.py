@@ -1,4 +1,4 @@
-"""Epochs of batches made of flat interaction arrays, and exact negatives.
+"""Epochs of batches made of flat interaction arrays.
 
 Called by trainer.fit and the models. A batch is a dict of tensors made inside
 tf.data, so that drawing negatives for the next step overlaps the present one.
@@ -11,72 +11,47 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from schema.errors import UserError
-from trainer.histories import Histories
+from trainer.config import UNCONSUMED
+from trainer.histories import ABSENT, Histories
+from trainer.negatives import Draw, make_draw
 
 POSITIVE = "positive"
 NEGATIVES = "negatives"
+HISTORY = "history"
 
 
-def user_tensors(user_index: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
+def user_tensors(
+    user_index: tf.Tensor, context: tf.Tensor, history: tf.Tensor | None = None
+) -> dict[str, tf.Tensor]:
     """The users' side of a batch, by feature name.
 
     Args:
       user_index: int32 [B].
-      context: int32 [B, 3].
+      context: int32 [B, 4], columns as schema.features.USER_CONTEXT.
+      history: int32 [B, L], as `newest` gives it, for models that read it.
 
     Returns:
-      int32 [B] tensors, as Recommender.encode_users expects them.
+      The tensors that Recommender.encode_users expects.
     """
     columns = tf.unstack(context, axis=1)
-    return {
+    users = {
         features.USER_INDEX: user_index,
-        **dict(zip(features.USER_CONTEXT_INDICES, columns, strict=True)),
+        **dict(zip(features.USER_CONTEXT, columns, strict=True)),
     }
+    return users if history is None else {**users, HISTORY: history}
 
 
-class NegativeSampler(tf.Module):
-    """Draws items that a user has not interacted with, uniformly and exactly.
-
-    The r-th unseen item is found by one binary search, so nothing is drawn
-    twice: with a user's seen positions s_0 < s_1 < ..., the number of seen
-    items below the r-th unseen one is j = #{i : s_i - i <= r}, and that item's
-    position is r + j.
+def newest(histories: tf.RaggedTensor, limit: int) -> tf.Tensor:
+    """The last items of histories, as models read them.
 
     Args:
-      histories: the interactions to avoid.
-      num_items: catalog size C.
+      histories: ragged int32 [B, None], catalog positions in the order of time.
+      limit: items a user, at the most.
+
+    Returns:
+      int32 [B, limit], filled up with ABSENT.
     """
-
-    def __init__(self, histories: Histories, num_items: int) -> None:
-        super().__init__()
-        rows = histories.rows.astype(np.int64)
-        order = np.lexsort((histories.positions, rows))
-        within = np.arange(len(rows)) - histories.splits[rows]
-        gaps = histories.positions[order] - within
-        self._stride = num_items + 1
-        self._keys = tf.constant(rows * self._stride + gaps, tf.int64)
-        self._splits = tf.constant(histories.splits, tf.int64)
-        self._unseen = tf.constant(num_items - np.diff(histories.splits), tf.float32)
-
-    def __call__(self, rows: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
-        """Draws `count` unseen items for each row.
-
-        Args:
-          rows: int32 [B], rows of the histories.
-          count: negatives a row.
-          seed: int64 [2], of the stateless draw.
-
-        Returns:
-          int32 [B, count] catalog positions.
-        """
-        uniform = tf.random.stateless_uniform([tf.size(rows), count], seed)
-        unseen = tf.gather(self._unseen, rows)[:, None]
-        rank = tf.cast(tf.minimum(tf.floor(uniform * unseen), unseen - 1.0), tf.int64)
-        keys = tf.cast(rows, tf.int64)[:, None] * self._stride + rank
-        below = tf.searchsorted(self._keys, tf.reshape(keys, [-1]), side="right", out_type=tf.int64)
-        below = tf.reshape(below, [-1, count]) - tf.gather(self._splits, rows)[:, None]
-        return tf.cast(rank + below, tf.int32)
+    return histories[:, -limit:].to_tensor(ABSENT, shape=[None, limit])
 
 
 class TrainingData:
@@ -87,12 +62,23 @@ class TrainingData:
       num_items: catalog size C.
       negatives: sampled negatives a positive; 0 draws none.
       seed: of shuffling and sampling.
+      draw: draws the negatives; unconsumed items when left out.
+      history_limit: newest items of each user's history that a batch brings; 0
+        brings none.
 
     Raises:
       UserError: a user has consumed the whole catalog, so no negative exists.
     """
 
-    def __init__(self, histories: Histories, num_items: int, negatives: int, seed: int) -> None:
+    def __init__(
+        self,
+        histories: Histories,
+        num_items: int,
+        negatives: int,
+        seed: int,
+        draw: Draw | None = None,
+        history_limit: int = 0,
+    ) -> None:
         rows = histories.rows[histories.trainable]
         self.size = len(rows)
         self.examples = self.size * (1 + negatives)
@@ -102,14 +88,12 @@ class TrainingData:
         self._positions = tf.constant(histories.positions[histories.trainable])
         self._user_index = tf.constant(histories.user_index)
         self._context = tf.constant(histories.context)
+        self._history_limit = history_limit
+        if history_limit:
+            self._history = tf.constant(histories.positions)
+            self._splits = tf.constant(histories.splits)
         if negatives:
-            full = int(np.sum(np.diff(histories.splits) >= num_items))
-            if full:
-                raise UserError(
-                    f"{full} users have interacted with all {num_items} items of the catalog; "
-                    f"expected at least one item left to sample as a negative."
-                )
-            self._sampler = NegativeSampler(histories, num_items)
+            self._draw = draw or make_draw(UNCONSUMED, 0.0, histories, num_items)
 
     def epoch(self, epoch: int, batch_size: int) -> tf.data.Dataset:
         """Batches of one epoch, in an order of its own, with fresh negatives.
@@ -123,7 +107,8 @@ class TrainingData:
 
         Returns:
           A dataset of dicts: the users' tensors int32 [B], POSITIVE int32 [B]
-          and, with negatives, NEGATIVES int32 [B, n].
+          and, with negatives, NEGATIVES int32 [B, n]; with a history limit,
+          HISTORY int32 [B, limit], where the positive itself is ABSENT.
         """
         steps = -(-self.size // batch_size)
         order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
@@ -140,6 +125,16 @@ class TrainingData:
         batch = user_tensors(tf.gather(self._user_index, rows), tf.gather(self._context, rows))
         batch[POSITIVE] = tf.gather(self._positions, chosen)
         if self._negatives:
-            negatives = self._sampler(rows, self._negatives, seed)
+            negatives = self._draw(rows, batch[POSITIVE], self._negatives, seed)
             batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])
+        if self._history_limit:
+            batch[HISTORY] = self._other_items(rows, batch[POSITIVE])
         return batch
+
+    def _other_items(self, rows: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
+        """The newest items of each row, without the positive that is to be predicted."""
+        start, end = (tf.gather(self._splits, at)[:, None] for at in (rows, rows + 1))
+        at = end - self._history_limit + tf.range(self._history_limit, dtype=tf.int64)
+        items = tf.gather(self._history, tf.maximum(at, 0))
+        kept = (at >= start) & (items != positives[:, None])
+        return tf.where(kept, items, ABSENT)

@@ -18,6 +18,7 @@ from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
 from trainer.export import export
 from trainer.histories import user_table
+from trainer.history_serving import HistoryServingModel
 from trainer.serving import ServingModel
 from trainer.training import Trained, train
 
@@ -58,7 +59,8 @@ def run_fn(fn_args: FnArgs) -> None:
 def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:
     """What is pushed knows all interactions up to the test split, refitted or not."""
     known = dataset.known
-    return ServingModel(
+    serving = HistoryServingModel if trained.model.history_limit else ServingModel
+    return serving(
         trained.model,
         dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),

@@ -17,7 +17,7 @@ from trainer import ranking, sampling, slices
 from trainer.catalog import Catalog
 from trainer.config import ProtocolConfig
 from trainer.histories import UserTable
-from trainer.input import user_tensors
+from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
 from trainer.rows import at, best_items, first, parse, stored, vocabulary
 
@@ -58,6 +58,7 @@ class ServingModel(tf.Module):
         self._weights = list(model.variables)
         self._constants = model.catalog
         self._encode_users = model.encode_users
+        self._history_limit = model.history_limit
         self._score_pairs = model.score
         self._score_all = model.score_all
         self._protocol = (protocol.k, protocol.negatives, protocol.seed)
@@ -230,9 +231,7 @@ class ServingModel(tf.Module):
         self, user_id: tf.Tensor, excluded: tf.RaggedTensor, k: tf.Tensor | int
     ) -> dict[str, tf.Tensor]:
         index = self._index(user_id)
-        histories = tf.RaggedTensor.from_row_splits(
-            self._history, self._history_splits, validate=False
-        )
+        histories = self._histories()
 
         def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
             rows = index[start:end]
@@ -252,6 +251,9 @@ class ServingModel(tf.Module):
             "score": scores,
         }
 
+    def _histories(self) -> tf.RaggedTensor:
+        return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
+
     def _index(self, user_id: tf.Tensor) -> tf.Tensor:
         return tf.cast(self._users.lookup(user_id), tf.int32)
 
@@ -259,7 +261,10 @@ class ServingModel(tf.Module):
         return item_ids.with_values(self._positions.lookup(item_ids.values))
 
     def _user_codes(self, index: tf.Tensor) -> tf.Tensor:
-        return self._encode_users(user_tensors(index, tf.gather(self._context, index)))
+        history = None
+        if self._history_limit:
+            history = newest(tf.gather(self._histories(), index), self._history_limit)
+        return self._encode_users(user_tensors(index, tf.gather(self._context, index), history))
 
     def _scores(self, index: tf.Tensor) -> tf.Tensor:
         scores = self._score_all(self._user_codes(index), self._codes)

@@ -16,9 +16,10 @@ from trainer.data import Dataset
 from trainer.fit import Epoch, Fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
-from trainer.models import BUILDERS, SAMPLES_NEGATIVES, DataSizes
+from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.models.base import Recommender
 from trainer.monitor import Monitor
+from trainer.negatives import make_draw
 from trainer.progress import Progress
 from trainer.strategy import make_strategy
 from trainer.validation import Validator
@@ -80,11 +81,19 @@ def _fitter(
     strategy: tf.distribute.Strategy,
 ) -> Fitter:
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
-    negatives = config.negatives_per_positive if config.model in SAMPLES_NEGATIVES else 0
+    negatives = config.negatives_per_positive if samples_negatives(config) else 0
     with strategy.scope():
-        sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
+        sizes = DataSizes(
+            dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets
+        )
         model = BUILDERS[config.model](config, sizes)
-    data = TrainingData(histories, dataset.catalog.size, negatives, config.seed)
+    draw = None
+    if negatives:
+        exponent = config.popularity_exponent
+        draw = make_draw(config.sampler, exponent, histories, dataset.catalog.size)
+    data = TrainingData(
+        histories, dataset.catalog.size, negatives, config.seed, draw, model.history_limit
+    )
     return Fitter(model, config, data, strategy)
 
 

@@ -13,8 +13,9 @@ from trainer import ranking
 from trainer.catalog import Catalog
 from trainer.config import ProtocolConfig
 from trainer.histories import Histories
-from trainer.input import NegativeSampler, user_tensors
+from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
+from trainer.negatives import NegativeSampler
 
 _USERS_AT_A_TIME = 512
 
@@ -74,8 +75,10 @@ class Validator:
         }
 
     def _users(self, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        limit = self._model.history_limit
+        history = newest(self._history[start:end], limit) if limit else None
         return self._model.encode_users(
-            user_tensors(self._user_index[start:end], self._context[start:end])
+            user_tensors(self._user_index[start:end], self._context[start:end], history)
         )
 
     def _sampled(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:

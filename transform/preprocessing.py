@@ -31,7 +31,7 @@ def preprocessing_fn(
     Returns:
       `user_id` as it came; `user_index` int64 [B, 1]; `item_index` and `rating` sparse lists;
       `unknown_item_id`, the raw ids of those list entries whose item has no
-      vocabulary row; the context indices int64 [B, 1], 0 where unknown; and
+      vocabulary row; the context indices and `age` int64 [B, 1], 0 where unknown; and
       `target_item_id` sparse, empty in the train split.
     """
     settings = from_dict(TransformConfig, custom_config[SETTINGS_KEY], SETTINGS_KEY)
@@ -51,6 +51,7 @@ def preprocessing_fn(
             inputs[features.OCCUPATION], features.OCCUPATION_VOCABULARY
         ),
         features.AGE_INDEX: _age_index(inputs[features.AGE]),
+        features.AGE: _dense(inputs[features.AGE], 0),
     }
 
 

@@ -1,6 +1,4 @@
-"""Batches and negatives."""
-
-import collections
+"""Batches."""
 
 import numpy as np
 import planted
@@ -9,40 +7,10 @@ import tensorflow as tf
 
 from schema import features
 from schema.errors import UserError
-from trainer.input import NEGATIVES, POSITIVE, NegativeSampler, TrainingData
+from trainer.histories import ABSENT
+from trainer.input import HISTORY, NEGATIVES, POSITIVE, TrainingData, newest
 
 LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
-
-
-def draw(sampler, rows, count, seed=(1, 2)):
-    return sampler(tf.constant(rows), count, tf.constant(seed, tf.int64)).numpy()
-
-
-def test_negatives_are_uniform_over_exactly_the_unseen_items():
-    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
-    drawn = draw(sampler, [0, 1, 2], 30_000)
-    for row, unseen in enumerate([[1, 4, 5], [0, 1, 2, 3, 4], [2, 5]]):
-        counts = collections.Counter(drawn[row].tolist())
-        assert sorted(counts) == unseen
-        # Five standard deviations of a binomial count.
-        share = 1 / len(unseen)
-        slack = 5 * np.sqrt(30_000 * share * (1 - share))
-        assert all(abs(count - 30_000 * share) < slack for count in counts.values())
-
-
-def test_a_negative_depends_on_the_seed_only():
-    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
-    np.testing.assert_array_equal(draw(sampler, [0, 2], 9), draw(sampler, [0, 2], 9))
-    assert (draw(sampler, [0, 2], 9) != draw(sampler, [0, 2], 9, seed=(1, 3))).any()
-
-
-def test_many_random_histories_have_no_seen_negative():
-    random = np.random.default_rng(0)
-    lists = [random.choice(50, random.integers(1, 50), replace=False) for _ in range(200)]
-    drawn = draw(NegativeSampler(planted.make_histories(lists), 50), np.arange(200), 40)
-    for seen, negatives in zip(lists, drawn, strict=True):
-        assert not set(seen) & set(negatives)
-        assert set(negatives) <= set(range(50))
 
 
 def pairs(data, epoch, batch_size):
@@ -83,3 +51,26 @@ def test_a_user_who_has_seen_everything_is_an_error_where_negatives_are_sampled(
     with pytest.raises(UserError, match="1 users have interacted with all 2 items"):
         TrainingData(full, 2, 1, seed=1)
     assert TrainingData(full, 2, 0, seed=1).size == 3
+
+
+def test_a_batch_brings_the_newest_other_items_of_the_history():
+    data = TrainingData(planted.make_histories(LISTS), 6, 0, seed=1, history_limit=3)
+    batch = next(iter(data.epoch(1, 8)))
+    expected = {
+        (0, 0): [ABSENT, 2, 3],
+        (0, 2): [0, ABSENT, 3],
+        (0, 3): [0, 2, ABSENT],
+        (1, 5): [ABSENT, ABSENT, ABSENT],
+        (2, 4): [1, 0, 3],
+        (2, 1): [ABSENT, 0, 3],
+        (2, 0): [1, ABSENT, 3],
+        (2, 3): [1, 0, ABSENT],
+    }
+    users, positives = batch[features.USER_INDEX].numpy(), batch[POSITIVE].numpy()
+    for user, positive, history in zip(users, positives, batch[HISTORY].numpy(), strict=True):
+        assert history.tolist() == expected[user, positive]
+
+
+def test_the_newest_items_are_the_last_ones():
+    histories = tf.ragged.constant([[0, 2, 3, 1], [], [5]], dtype=tf.int32)
+    assert newest(histories, 2).numpy().tolist() == [[3, 1], [ABSENT, ABSENT], [5, ABSENT]]

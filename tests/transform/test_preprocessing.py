@@ -140,8 +140,10 @@ def test_context_is_zero_where_unknown(analyze):
 def test_ages_fall_into_their_groups(analyze):
     ages = [(), 0, 17, 18, 24, 25, 34, 35, 44, 45, 49, 50, 55, 56, 99]
     rows = [row(b"u", [b"x"], age=[age] if age != () else ()) for age in ages]
-    index = [value[0] for value in apply(analyze(), rows)[features.AGE_INDEX]]
+    result = apply(analyze(), rows)
+    index = [value[0] for value in result[features.AGE_INDEX]]
     assert index == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+    assert [value[0] for value in result[features.AGE]] == [0, *ages[1:]]
 
 
 def test_minimum_frequency_and_buckets_are_settings(analyze):

@@ -15,6 +15,7 @@ from trainer.config import TrainerConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.models.two_tower import TwoTower
+from trainer.two_tower_config import SOFTMAX
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +27,13 @@ class DataSizes:
       context_sizes: rows of each context feature's table, in the order of
         schema.features.USER_CONTEXT_INDICES.
       catalog: the candidate items.
+      unknown_users: how many of num_users are out-of-vocabulary buckets.
     """
 
     num_users: int
     context_sizes: Sequence[int]
     catalog: Catalog
+    unknown_users: int = 0
 
 
 def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
@@ -45,6 +48,8 @@ def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
         sizes.context_sizes,
         CatalogTensors(sizes.catalog),
         (counts / max(int(counts.sum()), 1)).astype(np.float32),
+        config.seed,
+        sizes.unknown_users,
     )
 
 
@@ -56,3 +61,17 @@ BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
 # Models whose loss compares each positive with sampled negatives; the others
 # take their negatives from the batch.
 SAMPLES_NEGATIVES = frozenset({"neumf"})
+
+
+def samples_negatives(config: TrainerConfig) -> bool:
+    """Whether the configured model's loss needs NEGATIVES in its batches.
+
+    Args:
+      config: model and loss.
+
+    Returns:
+      True where it does.
+    """
+    if config.model == "two_tower":
+        return config.two_tower.loss != SOFTMAX
+    return config.model in SAMPLES_NEGATIVES

@@ -22,7 +22,13 @@ class Recommender(tfrs.Model, abc.ABC):
     once a user or item; `score` and `score_all` do what needs the pair. Users
     and items are given as indices into the user vocabulary and positions in
     the catalog.
+
+    Attributes:
+      history_limit: newest items of a user's history that encode_users reads; 0
+        reads none.
     """
+
+    history_limit = 0
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()
@@ -34,7 +40,8 @@ class Recommender(tfrs.Model, abc.ABC):
 
         Args:
           users: int32 [B] tensors by the names schema.features.USER_INDEX and
-            USER_CONTEXT_INDICES.
+            USER_CONTEXT and, where history_limit is set, HISTORY of
+            trainer.input, int32 [B, history_limit].
           training: whether dropout and the like act.
 
         Returns:

@@ -1,34 +1,48 @@
-"""Two towers trained with the in-batch sampled softmax of TFRS.
+"""Two towers: codes of users and items whose dot product is the score.
 
-Yi et al. 2019, "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
-Recommendations": each positive's item competes with the batch's other items,
-whose logits are corrected by the log of their sampling probability.
+Trained with the in-batch sampled softmax of TFRS (Yi et al. 2019,
+"Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+Recommendations") or against sampled negatives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema import features
-from trainer.catalog import NUM_YEAR_GROUPS, CatalogTensors
-from trainer.config import TwoTowerConfig
-from trainer.input import POSITIVE
+from schema.errors import UserError
+from trainer.catalog import CatalogTensors
+from trainer.input import HISTORY, NEGATIVES, POSITIVE
+from trainer.models import losses
 from trainer.models.base import Recommender
+from trainer.models.frequency import StreamingFrequency
+from trainer.models.self_supervision import SelfSupervision
+from trainer.models.towers import ItemFeatures, UserFeatures, make_layers
+from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
+
+# Tell the draws of one step apart.
+_UNIFORM, _VIEWED, _MASKS = range(3)
 
 
 class TwoTower(Recommender):
     """score(u, i) = f(user features) . g(item features).
 
     Args:
-      settings: widths, temperature and regularization.
+      settings: features, layers and loss.
       num_users: rows of the user table.
       context_sizes: rows of the tables of the user's context features, in the
         order of schema.features.USER_CONTEXT_INDICES.
       catalog: the items.
       item_probability: float32 [C], each item's share of the positives.
+      seed: of uniform negatives and masks.
+      unknown_users: out-of-vocabulary rows at the end of the user table.
+
+    Raises:
+      UserError: self-supervision on a catalog with fewer than two features.
     """
 
     def __init__(
@@ -37,55 +51,86 @@ class TwoTower(Recommender):
         num_users: int,
         context_sizes: Sequence[int],
         catalog: CatalogTensors,
-        item_probability: tf.Tensor,
+        item_probability: np.ndarray,
+        seed: int = 0,
+        unknown_users: int = 0,
     ) -> None:
         super().__init__(catalog)
         self._settings = settings
+        self._seed = seed
         self._probability = tf.constant(item_probability, tf.float32)
-        self._user_id = self._table("user", num_users, settings.embedding_dim)
-        self._item_id = self._table("item", catalog.num_indices, settings.embedding_dim)
-        # No training interaction moves these rows, so an item without any is
-        # placed by its content alone.
-        unknown = tf.zeros_like(self._item_id[catalog.num_vocabulary :])
-        self._item_id[catalog.num_vocabulary :].assign(unknown)
-        self._context = [
-            self._table(name, size, settings.feature_dim)
-            for name, size in zip(features.USER_CONTEXT_INDICES, context_sizes, strict=True)
-        ]
-        if catalog.num_genres:
-            self._genre = self._table("genre", catalog.num_genres, settings.feature_dim)
-        self._year = self._table("year", NUM_YEAR_GROUPS, settings.feature_dim)
-        self._user_layers = self._tower("user_tower")
-        self._item_layers = self._tower("item_tower")
+        self.history_limit = settings.history_limit if settings.reads_history else 0
+        self._items = ItemFeatures(settings, catalog)
+        self._users = UserFeatures(settings, num_users, unknown_users, context_sizes, self._items)
+        self._user_layers = make_layers(settings, "user_tower")
+        self._item_layers = make_layers(settings, "item_tower")
+        self._make_temperature()
+        self._make_steps()
+        softmax = settings.softmax
         self.task = tfrs.tasks.Retrieval(
-            temperature=settings.temperature, remove_accidental_hits=True
+            remove_accidental_hits=softmax.remove_accidental_hits,
+            num_hard_negatives=softmax.hard_negatives or None,
         )
-        # Layers make their variables on first use; the loop under a strategy
-        # needs them before.
+        if softmax.logq == "streaming":
+            self._streaming = StreamingFrequency(softmax.streaming_rate, softmax.streaming_buckets)
+        self._build_layers()
+
+    def _make_temperature(self) -> None:
+        if self._settings.learn_temperature:
+            # Its logarithm is learned, so that it stays positive.
+            self._log_temperature = self.add_weight(
+                name="log_temperature",
+                shape=(),
+                initializer=tf.keras.initializers.Constant(np.log(self._settings.temperature)),
+            )
+
+    def _make_steps(self) -> None:
+        # A weight, so that a resumed training goes on with the same draws.
+        self._steps = self.add_weight(
+            name="steps",
+            shape=(),
+            dtype=tf.int64,
+            initializer="zeros",
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def _build_layers(self) -> None:
+        """Makes all variables; a loop under a strategy needs them before its first step."""
         zero = tf.zeros([1], tf.int32)
-        self.encode_items(zero)
-        self.encode_users(
-            dict.fromkeys((features.USER_INDEX, *features.USER_CONTEXT_INDICES), zero)
-        )
+        parts = self._items.parts(zero)
+        self._finish(self._item_layers, parts, False)
+        users = dict.fromkeys((features.USER_INDEX, *features.USER_CONTEXT), zero)
+        if self.history_limit:
+            users[HISTORY] = tf.zeros([1, self.history_limit], tf.int32)
+        self.encode_users(users)
+        if self._settings.ssl.pattern != "none":
+            if len(parts) < 2:
+                raise UserError(
+                    f"two_tower.ssl.pattern: self-supervision masks some item features and keeps "
+                    f"others; expected two or more that the catalog has, got "
+                    f"{', '.join(self._items.names)}."
+                )
+            widths = [part.shape[1] for part in parts]
+            self.self_supervision = SelfSupervision(
+                self._settings.ssl, self._items.categories(), widths
+            )
+
+    @property
+    def temperature(self) -> tf.Tensor:
+        """What divides the dot products in the losses, float32 scalar."""
+        if self._settings.learn_temperature:
+            return tf.exp(self._log_temperature)
+        return tf.constant(self._settings.temperature)
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user tower's output, float32 [B, D]."""
-        parts = [tf.gather(self._user_id, users[features.USER_INDEX])]
-        for table, name in zip(self._context, features.USER_CONTEXT_INDICES, strict=True):
-            parts.append(tf.gather(table, users[name]))
-        return self._run(self._user_layers, parts, training)
+        return self._finish(self._user_layers, self._users.parts(users), training)
 
     def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: the item tower's output, float32 [K, D]."""
-        parts = [
-            tf.gather(self._item_id, tf.gather(self.catalog.item_index, positions)),
-            tf.gather(self._year, tf.gather(self.catalog.year_index, positions)),
-        ]
-        if self.catalog.num_genres:
-            hot = tf.gather(self.catalog.genres, positions)
-            mean = hot / tf.maximum(tf.reduce_sum(hot, axis=1, keepdims=True), 1.0)
-            parts.append(tf.matmul(mean, self._genre))
-        return self._run(self._item_layers, parts, training)
+        return self._finish(self._item_layers, self._items.parts(positions), training)
 
     def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
         """See Recommender: dot products, float32 [B, K]."""
@@ -96,49 +141,110 @@ class TwoTower(Recommender):
         return tf.matmul(user_codes, item_codes, transpose_b=True)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Mean in-batch softmax cross entropy.
-
-        Yi et al. 2019, equations 3 and 4, with their logQ correction; items
-        that repeat a row's own positive do not count as its negatives.
+        """The configured loss and, weighted by alpha, that of self-supervision.
 
         Args:
-          inputs: a batch of trainer.input.TrainingData.
-          training: switches dropout on.
+          inputs: a batch of trainer.input.TrainingData, with negatives unless
+            the loss is the softmax.
+          training: switches dropout on, and counts the step.
 
         Returns:
           float32 scalar.
         """
-        positions = inputs[POSITIVE]
-        probability = None
-        if self._settings.logq_correction:
-            probability = tf.gather(self._probability, positions)
+        if training:
+            self._steps.assign_add(1)
+        step = tf.identity(self._steps)
+        users = self.encode_users(inputs, training) / self.temperature
+        if self._settings.loss == SOFTMAX:
+            loss = self._softmax(users, inputs[POSITIVE], step, training)
+        else:
+            loss = self._sampled(users, inputs, training)
+        if self._settings.ssl.pattern == "none":
+            return loss
+        count = tf.size(inputs[POSITIVE])
+        return loss + self._settings.ssl.alpha * self._self_supervised(count, step, training)
+
+    def _softmax(
+        self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy over the candidates."""
+        extra = self._settings.softmax.uniform_negatives
+        candidates = positions
+        if extra:
+            candidates = tf.concat([positions, self._uniform(extra, step, _UNIFORM)], axis=0)
+        if training and self._settings.softmax.logq == "streaming":
+            self._streaming.update(positions, step)
+        batch = tf.cast(tf.size(positions), tf.float32)
         total = self.task(
-            self.encode_users(inputs, training),
-            self.encode_items(positions, training),
-            candidate_sampling_probability=probability,
-            candidate_ids=positions,
+            users,
+            self.encode_items(candidates, training),
+            candidate_sampling_probability=self.sampling_probability(candidates, batch),
+            candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
-        return total / tf.cast(tf.size(positions), tf.float32)
+        return total / batch
 
-    def _table(self, name: str, rows: int, width: int) -> tf.Variable:
-        l2 = self._settings.l2
-        return self.add_weight(
-            name=f"{name}_embedding",
-            shape=(rows, width),
-            initializer=tf.keras.initializers.RandomNormal(stddev=0.05),
-            regularizer=tf.keras.regularizers.L2(l2) if l2 else None,
+    def sampling_probability(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
+        """The chance that a draw of a candidate gives an item.
+
+        With n uniform negatives beside B items of the batch it is
+        (B p + n / C) / (B + n), Yang et al. 2020, "Mixed Negative Sampling for
+        Learning Two-tower Neural Networks in Recommendations".
+
+        Args:
+          candidates: int32 [K] catalog positions.
+          batch: float32 scalar, B.
+
+        Returns:
+          float32 [K], or None without logQ correction.
+        """
+        softmax = self._settings.softmax
+        if softmax.logq == "none":
+            return None
+        if softmax.logq == "frequency":
+            probability = tf.gather(self._probability, candidates)
+        else:
+            probability = self._streaming.probability(candidates) / batch
+        extra = softmax.uniform_negatives
+        return (batch * probability + extra / self.catalog.size) / (batch + extra)
+
+    def _sampled(self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
+        pairs = items.shape.num_elements()
+        if pairs and self.catalog.size <= pairs and not self._settings.batch_norm:
+            codes = tf.gather(self.encode_items(tf.range(self.catalog.size), training), items)
+        else:
+            codes = self.encode_items(tf.reshape(items, [-1]), training)
+            codes = tf.reshape(codes, [*tf.unstack(tf.shape(items)), codes.shape[-1]])
+        scores = self.score(users, codes)
+        if self._settings.loss == "cross_entropy":
+            return losses.cross_entropy(scores)
+        if self._settings.loss == "max_margin":
+            return losses.max_margin(scores, self._settings.margin)
+        return losses.bpr(scores)
+
+    def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
+        """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
+        positions = self._uniform(count, step, _VIEWED)
+        parts = self._items.parts(positions)
+        left, right = (
+            self._item_layers(
+                tf.concat(self.self_supervision.view(parts, mask), axis=1), training=training
+            )
+            for mask in self.self_supervision.masks(self._draw_seed(step, _MASKS))
         )
+        return self.self_supervision.loss(left, right, positions)
 
-    def _tower(self, name: str) -> tf.keras.Sequential:
-        hidden = [
-            tf.keras.layers.Dense(width, activation="relu") for width in self._settings.hidden_units
-        ]
-        output = tf.keras.layers.Dense(self._settings.embedding_dim)
-        dropout = tf.keras.layers.Dropout(self._settings.dropout)
-        return tf.keras.Sequential([dropout, *hidden, output], name=name)
+    def _uniform(self, count: tf.Tensor | int, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        seed = self._draw_seed(step, purpose)
+        return tf.random.stateless_uniform([count], seed, 0, self.catalog.size, tf.int32)
 
-    def _run(self, tower: tf.keras.Sequential, parts: list[tf.Tensor], training: bool) -> tf.Tensor:
-        output = tower(tf.concat(parts, axis=1), training=training)
+    def _draw_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        return tf.stack([tf.constant(self._seed, tf.int64), 3 * step + purpose])
+
+    def _finish(
+        self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool
+    ) -> tf.Tensor:
+        output = layers(tf.concat(parts, axis=1), training=training)
         return tf.math.l2_normalize(output, axis=1) if self._settings.normalize else output

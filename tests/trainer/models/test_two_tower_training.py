@@ -1,0 +1,125 @@
+"""Whole trainings of two-tower models with options that the conformance tests leave out."""
+
+import dataclasses
+
+import numpy as np
+import planted
+import pytest
+import tensorflow as tf
+
+from trainer.config import ProtocolConfig
+from trainer.export import export
+from trainer.histories import user_table
+from trainer.history_serving import HistoryServingModel
+from trainer.input import newest, user_tensors
+from trainer.training import train
+from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
+
+PROTOCOL = ProtocolConfig(k=5, negatives=20)
+SIZES = {"embedding_dim": 8, "feature_dim": 4}
+VARIANTS = {
+    "every softmax option": (
+        {},
+        TwoTowerConfig(
+            **SIZES,
+            item_features=("id", "genres", "year", "year_value", "title"),
+            user_features=("id", "gender", "age", "occupation", "age_value"),
+            hidden_units=(16,),
+            batch_norm=True,
+            dropout=0.1,
+            l2=1e-5,
+            learn_temperature=True,
+            softmax=SoftmaxConfig(logq="streaming", uniform_negatives=20, hard_negatives=40),
+            ssl=SelfSupervisionConfig(pattern="cfm"),
+        ),
+    ),
+    "bpr, popular": ({"sampler": "popular"}, TwoTowerConfig(**SIZES, loss="bpr")),
+    "max_margin, random": ({"sampler": "random"}, TwoTowerConfig(**SIZES, loss="max_margin")),
+}
+
+
+def fitted(variant, dataset, folder, **overrides):
+    settings, towers = variant
+    config = dataclasses.replace(
+        planted.CONFIGS["two_tower"], two_tower=towers, **settings, **overrides
+    )
+    return train(config, PROTOCOL, dataset, str(folder))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return planted.make_dataset()
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_every_loss_learns_the_planted_groups(name, dataset, tmp_path):
+    report = fitted(VARIANTS[name], dataset, tmp_path, jit_compile="softmax" in name).report
+    losses = [epoch["loss"] for epoch in report["history"]]
+    assert losses[-1] < 0.95 * losses[0]
+    # Ranked at random among 20 negatives, 5 of 21 targets are hits.
+    assert report["best_validation"]["hr"] > 2 * 5 / 21
+
+
+@pytest.fixture(scope="module")
+def history_model(dataset, tmp_path_factory):
+    """A model that knows users by their histories alone, before and after export."""
+    folder = tmp_path_factory.mktemp("history")
+    towers = TwoTowerConfig(
+        **SIZES, user_features=("history",), history_limit=6, loss="cross_entropy"
+    )
+    trained = fitted(({}, towers), dataset, folder)
+    known = dataset.known
+    serving = HistoryServingModel(
+        trained.model,
+        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
+        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
+        dataset.user_vocabulary,
+        dataset.user_oov_buckets,
+        PROTOCOL,
+    )
+    export(serving, str(folder / "model"))
+    return trained, tf.saved_model.load(str(folder / "model"))
+
+
+def recommend(loaded, histories, k):
+    items = [[f"i{position}" if position >= 0 else "" for position in row] for row in histories]
+    return loaded.signatures["recommend_for_history"](
+        item_id=tf.constant(items), k=tf.constant(k, tf.int32)
+    )
+
+
+def test_a_history_model_learns_the_planted_groups(history_model):
+    assert history_model[0].report["best_validation"]["hr"] > 2 * 5 / 21
+
+
+def test_a_history_is_served_what_belongs_to_it(history_model):
+    histories = [[group, group + 4, group + 8, -1] for group in range(planted.GROUPS)]
+    output = recommend(history_model[1], histories, 5)
+    items = [[int(item[1:]) for item in row] for row in output["item_id"].numpy()]
+    for group, (row, history) in enumerate(zip(items, histories, strict=True)):
+        assert not set(row) & set(history)
+        assert sum(item % planted.GROUPS == group for item in row) >= 4
+    assert (np.diff(output["score"]) <= 0).all()
+
+
+def test_a_history_of_unknown_items_is_served_the_popularity_ranking(history_model, dataset):
+    counts = dataset.known.counts(dataset.catalog.size)
+    output = recommend(history_model[1], [[999, -1]], 3)
+    assert output["score"].shape == (1, 3)
+    np.testing.assert_allclose(output["score"][0], np.sort(counts)[::-1][:3] / counts.sum())
+
+
+def test_a_known_user_is_served_by_the_stored_history(history_model, dataset):
+    trained, loaded = history_model
+    known, users = dataset.known, 5
+    histories = tf.RaggedTensor.from_row_splits(known.positions, known.splits)
+    stored = dict(zip(known.user_id.tolist(), histories.to_list(), strict=True))
+    rows = tf.ragged.constant([stored[f"u{user}".encode()] for user in range(users)], tf.int32)
+    inputs = user_tensors(tf.range(users), tf.ones([users, 4], tf.int32), newest(rows, 6))
+    codes = trained.model.encode_items(tf.range(users))[:, None]
+    expected = trained.model.score(trained.model.encode_users(inputs), codes)[:, 0]
+    served = loaded.signatures["score"](
+        user_id=tf.constant([f"u{user}" for user in range(users)]),
+        item_id=tf.constant([f"i{item}" for item in range(users)]),
+    )["score"]
+    np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)

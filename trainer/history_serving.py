@@ -1,0 +1,55 @@
+"""Recommendations for a history that the caller brings.
+
+Called by trainer.run for models whose user code reads the user's history, so
+that somebody without an account, or with news since the training, is served
+what fits.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from schema import features
+from trainer import sampling
+from trainer.input import newest, user_tensors
+from trainer.rows import best_items
+from trainer.serving import ServingModel
+
+
+class HistoryServingModel(ServingModel):
+    """A ServingModel that answers `recommend_for_history` too."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.string), tf.TensorSpec([], tf.int32)]
+    )
+    def recommend_for_history(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Top-k lists for a history alone, which is left out of them.
+
+        The user counts as one that training did not know, of unknown gender,
+        age and occupation. Items that the catalog lacks do not count; without
+        any other the ranking is that of popularity.
+
+        Args:
+          item_id: string [B, L], in the order of time; padded with "".
+          k: int32 scalar, length of the lists.
+
+        Returns:
+          As `recommend`.
+        """
+        known = self._positions_of(tf.RaggedTensor.from_tensor(item_id))
+        known = tf.ragged.boolean_mask(known, known >= 0)
+
+        def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
+            rows = known[start:end]
+            index = tf.fill([end - start], self._num_users)
+            context = tf.zeros([end - start, len(features.USER_CONTEXT)], tf.int32)
+            history = newest(rows, self._history_limit)
+            codes = self._encode_users(user_tensors(index, context, history))
+            scores = tf.where(
+                rows.row_lengths()[:, tf.newaxis] > 0,
+                self._score_all(codes, self._codes),
+                self._popularity[tf.newaxis],
+            )
+            return best_items(scores, sampling.marked(rows, tf.size(self._fingerprints)), k)
+
+        return self._lists(best, tf.shape(item_id)[0])

@@ -1,0 +1,49 @@
+"""Losses of a positive against its sampled negatives.
+
+Called by models whose batches bring NEGATIVES. Each takes float32 [B, 1 + n]
+scores, the positive's first, and gives their mean as a float32 scalar.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def cross_entropy(scores: tf.Tensor) -> tf.Tensor:
+    """Log loss of each pair on its own (He et al. 2017, equation 7).
+
+    Args:
+      scores: float32 [B, 1 + n], the positive's first.
+
+    Returns:
+      The mean over all pairs.
+    """
+    labels = tf.concat([tf.ones_like(scores[:, :1]), tf.zeros_like(scores[:, 1:])], axis=1)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores))
+
+
+def max_margin(scores: tf.Tensor, margin: float) -> tf.Tensor:
+    """Hinge on the lead of the positive: max(0, margin - s+ + s-).
+
+    Args:
+      scores: float32 [B, 1 + n], the positive's first.
+      margin: the lead that suffices.
+
+    Returns:
+      The mean over all negatives.
+    """
+    return tf.reduce_mean(tf.nn.relu(margin - scores[:, :1] + scores[:, 1:]))
+
+
+def bpr(scores: tf.Tensor) -> tf.Tensor:
+    """Bayesian personalized ranking: -log sigmoid(s+ - s-).
+
+    Rendle et al. 2009, section 4.1.
+
+    Args:
+      scores: float32 [B, 1 + n], the positive's first.
+
+    Returns:
+      The mean over all negatives.
+    """
+    return tf.reduce_mean(tf.nn.softplus(scores[:, 1:] - scores[:, :1]))
