@@ -8,7 +8,14 @@ from trainer.data import Dataset
 from trainer.histories import ABSENT, Histories
 
 GROUPS = 4
+_NEUMF = NeuMFConfig(embedding_dim=4, hidden_units=(8, 8), l2_mlp=(0.0, 0.0))
 CONFIGS = {
+    **{
+        part: TrainerConfig(
+            model=part, epochs=12, batch_size=64, learning_rate=0.02, patience=0, neumf=_NEUMF
+        )
+        for part in ("gmf", "mlp")
+    },
     "neumf": TrainerConfig(
         model="neumf",
         epochs=12,
