@@ -8,14 +8,23 @@ from trainer.data import Dataset
 from trainer.histories import ABSENT, Histories
 
 GROUPS = 4
-_NEUMF = NeuMFConfig(embedding_dim=4, hidden_units=(8, 8), l2_mlp=(0.0, 0.0))
 CONFIGS = {
-    **{
-        part: TrainerConfig(
-            model=part, epochs=12, batch_size=64, learning_rate=0.02, patience=0, neumf=_NEUMF
-        )
-        for part in ("gmf", "mlp")
-    },
+    "gmf": TrainerConfig(
+        model="gmf",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        neumf=NeuMFConfig(embedding_dim=4),
+    ),
+    "mlp": TrainerConfig(
+        model="mlp",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.05,
+        patience=0,
+        neumf=NeuMFConfig(hidden_units=(16, 16), l2_mlp=(0.0, 0.0)),
+    ),
     "neumf": TrainerConfig(
         model="neumf",
         epochs=12,
