@@ -158,7 +158,9 @@ def _execute(
 
     console = RunConsole(out)
     console.introduce(config.trainer.model, data, format_name, str(workspace.output))
-    places = Places(data, format_name, workspace.artifacts, workspace.serving)
+    places = Places(
+        data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
+    )
     name = f"movielens-{config.data.label}"
     runner = ReportingRunner(console)
     runner.run(create_pipeline(name, config, places, workspace.database))

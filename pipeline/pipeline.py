@@ -55,12 +55,15 @@ class Places:
       format_name: their layout, one of components.formats.FORMATS.
       pipeline_root: where artifacts are kept.
       serving_dir: where blessed models are pushed.
+      checkpoints: where a training that is killed leaves what it goes on from
+        when run again; None keeps nothing.
     """
 
     input_base: str
     format_name: str
     pipeline_root: str
     serving_dir: str
+    checkpoints: str | None = None
 
 
 def create_pipeline(
@@ -113,6 +116,7 @@ def create_pipeline(
             "protocol": settings.to_dict(config.protocol),
             "user_oov_buckets": config.transform.user_oov_buckets,
             "item_oov_buckets": config.transform.item_oov_buckets,
+            "checkpoints": places.checkpoints,
             DIGEST_KEY: source_digest(*_TRAINER_SOURCES),
         },
     )

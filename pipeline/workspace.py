@@ -64,6 +64,11 @@ class Workspace:
         """Where blessed models are pushed, a version a folder."""
         return str(self.output / "serving")
 
+    @property
+    def checkpoints(self) -> str:
+        """What a killed training goes on from."""
+        return str(self.output / "checkpoints")
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Makes the folders and keeps other runs out while the block runs.

@@ -10,6 +10,22 @@ from trainer.histories import ABSENT, Histories
 
 GROUPS = 4
 CONFIGS = {
+    "gmf": TrainerConfig(
+        model="gmf",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        neumf=NeuMFConfig(embedding_dim=4),
+    ),
+    "mlp": TrainerConfig(
+        model="mlp",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.05,
+        patience=0,
+        neumf=NeuMFConfig(hidden_units=(16, 16), l2_mlp=(0.0, 0.0)),
+    ),
     "neumf": TrainerConfig(
         model="neumf",
         epochs=12,

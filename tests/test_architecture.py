@@ -83,6 +83,7 @@ def test_schema_needs_the_standard_library_only():
     [
         *(f"schema/{name}.py" for name in ("features", "settings", "errors", "curated")),
         *("components/example_gen/config.py", "transform/config.py", "trainer/config.py"),
+        "trainer/optimizer_config.py",
         *("pipeline/config.py", "pipeline/presets.py"),
     ],
 )

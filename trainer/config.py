@@ -9,32 +9,68 @@ from __future__ import annotations
 import dataclasses
 
 from schema.settings import check, check_choice
+from trainer.optimizer_config import OptimizerConfig
 from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
 
-MODELS = ("neumf", "two_tower")
+MODELS = ("gmf", "mlp", "neumf", "two_tower")
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
 UNCONSUMED = "unconsumed"
 SAMPLERS = (UNCONSUMED, "random", "popular")
+PRECISIONS = ("float32", "float16", "bfloat16")
+# Models that can compute in fewer bits.
+MIXED_PRECISION = ("gmf", "mlp", "neumf")
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1).
+
+    Attributes:
+      gmf_epochs: epochs of GMF at the most, its best one is taken; 0, with
+        mlp_epochs 0, starts NeuMF from random weights.
+      mlp_epochs: the same of MLP.
+      alpha: weight of GMF's prediction in the fused one.
+      learning_rate: of both.
+      optimizer: of both; the trainer's own settings are those of fine-tuning.
+    """
+
+    gmf_epochs: int = 0
+    mlp_epochs: int = 0
+    alpha: float = 0.5
+    learning_rate: float = 0.001
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+
+    def __post_init__(self) -> None:
+        epochs = (self.gmf_epochs, self.mlp_epochs)
+        check(
+            min(epochs) >= 1 or epochs == (0, 0),
+            f"gmf_epochs: expected both of gmf_epochs and mlp_epochs at least 1, or both 0, "
+            f"got {epochs[0]} and {epochs[1]}.",
+        )
+        check(0 <= self.alpha <= 1, f"alpha: expected in [0, 1], got {self.alpha}.")
+        check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
 
 
 @dataclasses.dataclass(frozen=True)
 class NeuMFConfig:
-    """Settings of trainer.models.neumf (He et al. 2017, section 3.3).
+    """Settings of trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf.
 
     Attributes:
       embedding_dim: width of the GMF part of an embedding row.
       hidden_units: layer widths of the MLP tower; the first is the width of
         the concatenated user and item parts, so it must be even.
-      l2_mf: L2 on the embedding tables.
-      l2_mlp: L2 on each MLP layer, one a width in hidden_units; the first
-        belongs to the concatenation and has no weights.
+      l2_mf: L2 on the GMF part of the embedding tables.
+      l2_mlp: L2 on the MLP, one a width in hidden_units: the first on its part
+        of the embedding tables, the others on the layers' kernels.
+      pretrain: of neumf.
     """
 
     embedding_dim: int = 8
     hidden_units: tuple[int, ...] = (64, 32, 16, 8)
     l2_mf: float = 0.0
     l2_mlp: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    pretrain: PretrainConfig = PretrainConfig()
 
     def __post_init__(self) -> None:
         check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
@@ -85,7 +121,8 @@ class TrainerConfig:
       model: one of MODELS.
       epochs: passes over the training interactions at the most.
       batch_size: positive interactions a step, over all replicas.
-      learning_rate: of Adam.
+      learning_rate: of the optimizer, before its schedule.
+      optimizer: which one, and how.
       negatives_per_positive: sampled negatives a positive (pairwise-scored
         models; the two-tower softmax takes its negatives from the batch).
       sampler: where those come from: "unconsumed" draws uniformly from what the
@@ -94,11 +131,17 @@ class TrainerConfig:
       popularity_exponent: power of the frequency that "popular" draws by.
       patience: epochs without a better validation NDCG before training stops;
         0 trains all epochs.
+      hr_threshold: validation HR that stops the training; null never does.
+      checkpoint_every: epochs between two states that a killed training can go
+        on from; 0 keeps none.
       validation_protocol: the protocol whose NDCG@k chooses the best epoch.
       refit: train once more, on train and valid, for the chosen number of
         epochs.
       strategy: one of STRATEGIES.
-      jit_compile: compile loss and gradients with XLA, about twice as fast.
+      jit_compile: compile the training step with XLA, two to three times as
+        fast.
+      precision: one of PRECISIONS, of the layers' matrix products; weights and
+        losses are float32.
       seed: of initial weights, shuffling and sampling.
       neumf: settings of that model.
       two_tower: settings of that model.
@@ -108,14 +151,18 @@ class TrainerConfig:
     epochs: int = 20
     batch_size: int = 2048
     learning_rate: float = 0.001
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     negatives_per_positive: int = 4
     sampler: str = UNCONSUMED
     popularity_exponent: float = 0.75
     patience: int = 5
+    hr_threshold: float | None = None
+    checkpoint_every: int = 1
     validation_protocol: str = "sampled"
     refit: bool = False
     strategy: str = "none"
     jit_compile: bool = True
+    precision: str = "float32"
     seed: int = 42
     neumf: NeuMFConfig = NeuMFConfig()
     two_tower: TwoTowerConfig = dataclasses.field(default_factory=TwoTowerConfig)
@@ -130,6 +177,10 @@ class TrainerConfig:
         check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
         check(self.patience >= 0, f"patience: expected 0 or more, got {self.patience}.")
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+        self._check_sampler()
+        self._check_loop()
+
+    def _check_sampler(self) -> None:
         check_choice("sampler", self.sampler, SAMPLERS)
         exponent = self.popularity_exponent
         check(exponent >= 0, f"popularity_exponent: expected 0 or more, got {exponent}.")
@@ -141,3 +192,30 @@ class TrainerConfig:
             f"{UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
         )
+
+    def _check_loop(self) -> None:
+        check_choice("precision", self.precision, PRECISIONS)
+        hr = self.hr_threshold
+        check(hr is None or 0 < hr <= 1, f"hr_threshold: expected in (0, 1], got {hr}.")
+        every = self.checkpoint_every
+        check(every >= 0, f"checkpoint_every: expected 0 or more, got {every}.")
+        check(
+            self.precision == "float32" or self.model in MIXED_PRECISION,
+            f"precision: expected float32 with the model {self.model}, got {self.precision!r}.",
+        )
+        check(
+            not self.neumf.pretrain.gmf_epochs or self.model not in ("gmf", "mlp"),
+            f"neumf.pretrain: expected 0 epochs with the model {self.model}, a part of neumf.",
+        )
+        pretrain = self.neumf.pretrain.optimizer
+        for where, settings in (("", self.optimizer), ("neumf.pretrain.", pretrain)):
+            check(
+                not settings.loss_scale or self.precision == "float16",
+                f"{where}optimizer.loss_scale: expected 0 unless precision is float16, "
+                f"got {settings.loss_scale}.",
+            )
+            check(
+                not settings.sparse_only or self.strategy == "none",
+                f"{where}optimizer: expected dense gradients with the strategy {self.strategy}, "
+                f"got {settings.name!r} with {settings.embedding_gradients!r} gradients.",
+            )

@@ -6,6 +6,7 @@ Every model trains here through its compute_loss. Called by trainer.run.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from schema.errors import UserError
 from trainer.config import TrainerConfig
 from trainer.input import TrainingData
 from trainer.models.base import Recommender
+from trainer.optimizer import keeps_sparse, make_optimizer
 from trainer.progress import Progress
 
 # Graph calls an epoch: often enough for a moving progress bar and an early
@@ -32,12 +34,14 @@ class Epoch:
       loss: mean training loss, regularization included.
       seconds: wall time of its training steps.
       examples: positives and sampled negatives that were trained on.
+      steps: of the optimizer.
     """
 
     number: int
     loss: float
     seconds: float
     examples: int
+    steps: int
 
 
 class Fitter:
@@ -48,6 +52,11 @@ class Fitter:
       config: batch size, learning rate and the like.
       data: the positives.
       strategy: where the replicas run.
+
+    Attributes:
+      model: as given.
+      optimizer: with its state.
+      sparse: whether the gradients of tables stay sparse.
     """
 
     def __init__(
@@ -64,21 +73,40 @@ class Fitter:
         replicas = strategy.num_replicas_in_sync
         fitting = max(data.size // replicas, 1) * replicas
         self._batch_size = min(config.batch_size, fitting)
+        self._epoch_steps = -(-data.size // self._batch_size)
         with strategy.scope():
-            self.optimizer = tf.keras.optimizers.Adam(config.learning_rate)
+            self.optimizer = make_optimizer(config, self._epoch_steps)
             self.optimizer.build(model.trainable_variables)
-        self._differentiate = tf.function(self._loss_and_gradients, jit_compile=config.jit_compile)
+        self._scales = config.precision == "float16"
+        tables = [variable.shape[0] for variable in model.trainable_variables]
+        self.sparse = keeps_sparse(
+            config, max(tables), self._batch_size * data.examples // data.size
+        )
+        # One compiled function of the whole step lets XLA fuse the optimizer's
+        # passes over the weights. It can hold neither what sums gradients over
+        # replicas nor what makes the rows of a sparse gradient unique.
+        whole = config.strategy == "none" and not self.sparse
+        compiled = functools.partial(tf.function, jit_compile=config.jit_compile)
+        self._differentiate = (
+            self._loss_and_gradients if whole else compiled(self._loss_and_gradients)
+        )
+        self._replica_step = compiled(self._step) if whole else self._step
         self._run = tf.function(self._steps)
 
     def fit(
-        self, epochs: int, after_epoch: Callable[[Epoch], bool], progress: Progress
+        self,
+        epochs: int,
+        after_epoch: Callable[[Epoch], bool],
+        progress: Progress,
+        start: int = 1,
     ) -> list[Epoch]:
         """Trains up to `epochs` epochs.
 
         Args:
-          epochs: at the most.
+          epochs: number of the last one.
           after_epoch: called with each finished epoch; True stops the training.
           progress: told of every graph call.
+          start: number of the first one.
 
         Returns:
           The epochs that ran.
@@ -87,7 +115,7 @@ class Fitter:
           UserError: the loss is no longer a finite number.
         """
         history = []
-        for number in range(1, epochs + 1):
+        for number in range(start, epochs + 1):
             history.append(self._epoch(number, progress))
             if after_epoch(history[-1]):
                 break
@@ -98,7 +126,7 @@ class Fitter:
         dataset = self._strategy.experimental_distribute_dataset(
             self._data.epoch(number, self._batch_size)
         )
-        steps = -(-self._data.size // self._batch_size)
+        steps = self._epoch_steps
         iterator = iter(dataset)
         losses = []
         for chunk in np.array_split(np.arange(steps), min(CALLS_PER_EPOCH, steps)):
@@ -115,12 +143,13 @@ class Fitter:
             loss=sum(losses) / steps,
             seconds=time.perf_counter() - started,
             examples=self._data.examples,
+            steps=steps,
         )
 
     def _steps(self, iterator: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
         total = tf.constant(0.0)
         for _ in tf.range(count):
-            losses = self._strategy.run(self._step, args=(next(iterator),))
+            losses = self._strategy.run(self._replica_step, args=(next(iterator),))
             total += self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
         return total / tf.cast(count, tf.float32)
 
@@ -135,7 +164,10 @@ class Fitter:
         with tf.GradientTape() as tape:
             loss = self.model.compute_loss(batch, training=True)
             loss = tf.add_n([loss, *self.model.losses]) / self._strategy.num_replicas_in_sync
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        # Adam is faster on dense gradients while the tables are no larger than
-        # what a batch touches.
+            scaled = self.optimizer.get_scaled_loss(loss) if self._scales else loss
+        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        if self._scales:
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        if self.sparse:
+            return loss, gradients
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]

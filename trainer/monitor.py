@@ -1,6 +1,6 @@
-"""What happens after an epoch: validate, log, checkpoint, keep the best, stop.
+"""What happens after an epoch: validate, log, keep the best, stop.
 
-An instance is the `after_epoch` of trainer.fit; built by trainer.training.
+An instance is the `after_epoch` of trainer.fit; built by trainer.stages.
 """
 
 from __future__ import annotations
@@ -10,44 +10,68 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from trainer import projector
+from trainer.catalog import Catalog
 from trainer.config import TrainerConfig
-from trainer.fit import Epoch, Fitter
+from trainer.fit import Epoch
+from trainer.models.base import Recommender
 from trainer.progress import Progress
 from trainer.validation import Validator
+
+PATIENCE, THRESHOLD, EPOCHS = "patience", "hr_threshold", "epochs"
 
 
 class Monitor:
     """Follows one training by its validation NDCG.
 
     Args:
-      fitter: owns the model and the optimizer.
+      model: in training.
       validator: measures the model.
-      config: patience.
+      config: patience and hr_threshold.
       run_dir: gets `logs` (TensorBoard) and `checkpoints` (of the best epoch).
+      name: subfolder in both; "" for none.
       progress: told of each epoch.
+
+    Attributes:
+      epochs: what was trained, by epoch.
+      metrics: validation metrics, by epoch.
+      initial: those of the weights that training started from; None when they
+        were random.
+      best_epoch: the one of the best NDCG; 0 is the start, when `initial` counts.
+      best_weights: of that epoch; empty before the first one.
+      stopped_by: what ended the training; None while it goes on.
     """
 
     def __init__(
         self,
-        fitter: Fitter,
+        model: Recommender,
         validator: Validator,
         config: TrainerConfig,
         run_dir: str,
+        name: str,
         progress: Progress,
     ) -> None:
-        self._model = fitter.model
+        self._model = model
         self._validator = validator
-        self._patience = config.patience
+        self._config = config
         self._progress = progress
-        self._writer = tf.summary.create_file_writer(os.path.join(run_dir, "logs"))
-        self._checkpoints = tf.train.CheckpointManager(
-            tf.train.Checkpoint(model=fitter.model, optimizer=fitter.optimizer),
-            os.path.join(run_dir, "checkpoints"),
-            max_to_keep=1,
-        )
-        self._best_weights: list[np.ndarray] = []
-        self.best_epoch = 0
+        self._logs = os.path.join(run_dir, "logs", name)
+        self._checkpoint = os.path.join(run_dir, "checkpoints", name, "ckpt")
+        self._writer = tf.summary.create_file_writer(self._logs)
+        self.epochs: list[Epoch] = []
         self.metrics: list[dict[str, float]] = []
+        self.initial: dict[str, float] | None = None
+        self.best_epoch = 0
+        self.best_weights: list[np.ndarray] = []
+        self.stopped_by: str | None = None
+
+    def measure_start(self) -> None:
+        """Makes the present weights the ones to beat, as epoch 0."""
+        self.initial = self._validator()
+        self.best_weights = self._model.get_weights()
+        self._progress.line(
+            f"start: valid HR {self.initial['hr']:.4f} NDCG {self.initial['ndcg']:.4f}"
+        )
 
     def __call__(self, epoch: Epoch) -> bool:
         """Handles a finished epoch.
@@ -56,33 +80,55 @@ class Monitor:
           epoch: what it did.
 
         Returns:
-          Whether `patience` epochs went by without a better NDCG.
+          Whether training shall stop: `patience` epochs went by without a
+          better NDCG, or HR reached hr_threshold.
         """
         metrics = self._validator()
+        better = not self.best_weights or metrics["ndcg"] > self.best["ndcg"]
+        self.epochs.append(epoch)
         self.metrics.append(metrics)
-        better = not self.best_epoch or metrics["ndcg"] > self.best["ndcg"]
         if better:
             self.best_epoch = epoch.number
-            self._best_weights = self._model.get_weights()
-            self._checkpoints.save(checkpoint_number=epoch.number)
-        self._log(epoch, metrics)
+            self.best_weights = self._model.get_weights()
+        self.log(epoch, metrics)
         self._progress.line(
             f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid HR {metrics['hr']:.4f} "
             f"NDCG {metrics['ndcg']:.4f}{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
             f"{epoch.examples / epoch.seconds:,.0f} examples/s"
         )
-        return bool(self._patience) and epoch.number - self.best_epoch >= self._patience
+        patience, threshold = self._config.patience, self._config.hr_threshold
+        if threshold is not None and metrics["hr"] >= threshold:
+            self.stopped_by = THRESHOLD
+        elif patience and epoch.number - self.best_epoch >= patience:
+            self.stopped_by = PATIENCE
+        elif epoch.number == self._config.epochs:
+            self.stopped_by = EPOCHS
+        return self.stopped_by is not None
 
     @property
     def best(self) -> dict[str, float]:
         """Validation metrics of the best epoch so far."""
+        if not self.best_epoch and self.initial is not None:
+            return self.initial
         return self.metrics[self.best_epoch - 1]
 
-    def restore_best(self) -> None:
-        """Gives the model the weights of its best epoch."""
-        self._model.set_weights(self._best_weights)
+    def finish(self, catalog: Catalog) -> None:
+        """Gives the model its best epoch's weights and writes what is made of them.
 
-    def _log(self, epoch: Epoch, metrics: dict[str, float]) -> None:
+        Args:
+          catalog: names the points of TensorBoard's projector.
+        """
+        self._model.set_weights(self.best_weights)
+        tf.train.Checkpoint(model=self._model).write(f"{self._checkpoint}-{self.best_epoch}")
+        projector.write(self._model, catalog, self._logs)
+
+    def log(self, epoch: Epoch, metrics: dict[str, float]) -> None:
+        """Writes an epoch's scalars for TensorBoard.
+
+        Args:
+          epoch: what it did.
+          metrics: its validation.
+        """
         with self._writer.as_default(step=epoch.number):
             tf.summary.scalar("loss", epoch.loss)
             tf.summary.scalar("examples_per_second", epoch.examples / epoch.seconds)

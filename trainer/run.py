@@ -2,7 +2,8 @@
 
 TFX reloads this module before calling it, so everything with identity
 (classes, Keras registrations) lives elsewhere. custom_config holds, by the
-keys below, settings as dicts and the catalog's file patterns.
+keys below, settings as dicts, the catalog's file patterns, and optionally a
+folder for the states of unfinished trainings and a digest of the sources.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from trainer.data import Dataset, read_dataset
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.history_serving import HistoryServingModel
+from trainer.resume import digest
 from trainer.serving import ServingModel
 from trainer.training import Trained, train
 
@@ -27,6 +29,8 @@ PROTOCOL_KEY = "protocol"
 USER_OOV_KEY = "user_oov_buckets"
 ITEM_OOV_KEY = "item_oov_buckets"
 CATALOG_KEY = "catalog"
+STATES_KEY = "checkpoints"
+DIGEST_KEY = "source_digest"
 REPORT_FILE = "training.json"
 
 
@@ -50,10 +54,16 @@ def run_fn(fn_args: FnArgs) -> None:
         settings[USER_OOV_KEY],
         settings[ITEM_OOV_KEY],
     )
-    trained = train(config, protocol, dataset, fn_args.model_run_dir)
+    states = None
+    if settings.get(STATES_KEY):
+        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
+        states = os.path.join(settings[STATES_KEY], name)
+    trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
     export(_serving(trained, dataset, protocol), fn_args.serving_model_dir)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
+    if states and tf.io.gfile.exists(states):
+        tf.io.gfile.rmtree(states)
 
 
 def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:

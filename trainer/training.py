@@ -1,28 +1,26 @@
 """Trains the configured model on a data set; called by trainer.run.
 
 The best epoch is chosen on the valid split. With `refit` a second model then
-trains on train and valid together for as many epochs.
+trains on train and valid together for as many epochs. A pretrained NeuMF has
+two more stages before its own, each with a best epoch of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import time
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset
-from trainer.fit import Epoch, Fitter
-from trainer.histories import Histories
-from trainer.input import TrainingData
-from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.models.base import Recommender
-from trainer.monitor import Monitor
-from trainer.negatives import make_draw
-from trainer.progress import Progress
+from trainer.models.neumf import NeuMF
+from trainer.stages import Setting, Stage, choose, refit
 from trainer.strategy import make_strategy
-from trainer.validation import Validator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +37,11 @@ class Trained:
 
 
 def train(
-    config: TrainerConfig, protocol: ProtocolConfig, dataset: Dataset, run_dir: str
+    config: TrainerConfig,
+    protocol: ProtocolConfig,
+    dataset: Dataset,
+    run_dir: str,
+    states_dir: str | None = None,
 ) -> Trained:
     """Trains one model.
 
@@ -48,6 +50,8 @@ def train(
       protocol: of the validation.
       dataset: what to learn from.
       run_dir: gets logs and checkpoints.
+      states_dir: where a killed training's states are kept, to go on from; of
+        this configuration and these data only. None keeps none.
 
     Returns:
       The model with its best weights, and the figures of the training.
@@ -55,71 +59,85 @@ def train(
     Raises:
       UserError: the loss diverged, or the batch does not fit the strategy.
     """
-    tf.keras.utils.set_random_seed(config.seed)
+    # Dropout then draws from variables, which a state can hold.
+    tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
-    fitter = _fitter(config, dataset, dataset.train, strategy)
-    with Progress(config.model, config.epochs) as progress:
-        validator = Validator(
-            fitter.model, dataset.valid, dataset.catalog, protocol, config.validation_protocol
-        )
-        monitor = Monitor(fitter, validator, config, run_dir, progress)
-        epochs = fitter.fit(config.epochs, monitor, progress)
-    monitor.restore_best()
-    model, refitted = fitter.model, []
+    setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
+    chosen: list[Stage] = []
+    for stage in _stage_configs(config):
+        name = "" if stage is config else stage.model
+        chosen.append(choose(stage, setting, name, _start(config, chosen)))
+    refitted: list[Stage] = []
     if config.refit:
-        last = _fitter(config, dataset, dataset.known, strategy)
-        with Progress(f"{config.model} on train and valid", monitor.best_epoch) as progress:
-            refitted = last.fit(monitor.best_epoch, lambda _: False, progress)
-        model = last.model
-    return Trained(model, _report(config, strategy, epochs, monitor, refitted))
+        for stage, first in zip(_stage_configs(config), chosen, strict=True):
+            assert first.monitor is not None
+            epochs = first.monitor.best_epoch
+            refitted.append(refit(stage, setting, epochs, _start(config, refitted)))
+    model = (refitted or chosen)[-1].model
+    return Trained(model, _report(config, strategy, chosen, refitted))
 
 
-def _fitter(
-    config: TrainerConfig,
-    dataset: Dataset,
-    histories: Histories,
-    strategy: tf.distribute.Strategy,
-) -> Fitter:
-    catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
-    negatives = config.negatives_per_positive if samples_negatives(config) else 0
-    with strategy.scope():
-        sizes = DataSizes(
-            dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets
-        )
-        model = BUILDERS[config.model](config, sizes)
-    draw = None
-    if negatives:
-        exponent = config.popularity_exponent
-        draw = make_draw(config.sampler, exponent, histories, dataset.catalog.size)
-    data = TrainingData(
-        histories, dataset.catalog.size, negatives, config.seed, draw, model.history_limit
+def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
+    pretrain = config.neumf.pretrain
+    if config.model != "neumf" or not pretrain.gmf_epochs:
+        return [config]
+    neumf = dataclasses.replace(
+        config.neumf, pretrain=dataclasses.replace(pretrain, gmf_epochs=0, mlp_epochs=0)
     )
-    return Fitter(model, config, data, strategy)
+    parts = [
+        dataclasses.replace(
+            config,
+            model=part,
+            epochs=epochs,
+            learning_rate=pretrain.learning_rate,
+            optimizer=pretrain.optimizer,
+            hr_threshold=None,
+            neumf=neumf,
+        )
+        for part, epochs in (("gmf", pretrain.gmf_epochs), ("mlp", pretrain.mlp_epochs))
+    ]
+    return [*parts, config]
+
+
+def _start(config: TrainerConfig, done: list[Stage]) -> Callable[[NeuMF], None] | None:
+    """What gives the last of several stages its weights."""
+    if len(done) < 2:
+        return None
+    gmf, mlp = done[0].model, done[1].model
+    return functools.partial(NeuMF.fuse, gmf=gmf, mlp=mlp, alpha=config.neumf.pretrain.alpha)
 
 
 def _report(
     config: TrainerConfig,
     strategy: tf.distribute.Strategy,
-    epochs: list[Epoch],
-    monitor: Monitor,
-    refitted: list[Epoch],
+    chosen: list[Stage],
+    refitted: list[Stage],
 ) -> dict[str, Any]:
-    seconds = sum(epoch.seconds for epoch in epochs)
+    last = chosen[-1]
+    monitor = last.monitor
+    assert monitor is not None
     return {
         "model": config.model,
         "strategy": config.strategy,
         "replicas": strategy.num_replicas_in_sync,
-        "epochs": len(epochs),
-        "best_epoch": monitor.best_epoch,
+        "precision": config.precision,
         "validation_protocol": config.validation_protocol,
-        "best_validation": monitor.best,
-        "seconds": seconds,
-        "examples": sum(epoch.examples for epoch in epochs),
-        "examples_per_second": sum(epoch.examples for epoch in epochs) / seconds,
-        "refit_epochs": len(refitted),
-        "refit_seconds": sum(epoch.seconds for epoch in refitted),
+        **last.figures(),
+        **last.validation(),
+        "pretraining": [
+            {"model": model, **stage.figures(), **stage.validation()}
+            for model, stage in zip(("gmf", "mlp"), chosen[:-1], strict=False)
+        ],
+        "refit_epochs": len(refitted[-1].epochs) if refitted else 0,
+        "refit_seconds": sum(stage.figures()["seconds"] for stage in refitted),
+        "finished": time.time(),
         "history": [
-            {**dataclasses.asdict(epoch), **{f"valid_{k}": v for k, v in metrics.items()}}
-            for epoch, metrics in zip(epochs, monitor.metrics, strict=True)
+            {
+                **dataclasses.asdict(epoch),
+                "examples_per_second": epoch.examples / epoch.seconds,
+                "steps_per_second": epoch.steps / epoch.seconds,
+                **{f"valid_{name}": value for name, value in metrics.items()},
+            }
+            for epoch, metrics in zip(last.epochs, monitor.metrics, strict=True)
         ],
     }

@@ -15,7 +15,8 @@ import tensorflow as tf
 from schema.errors import UserError
 from trainer import training
 from trainer.config import ProtocolConfig
-from trainer.input import NegativeSampler, user_tensors
+from trainer.input import user_tensors
+from trainer.negatives import NegativeSampler
 from trainer.training import train
 
 PROTOCOL = ProtocolConfig(k=5, negatives=20)

@@ -37,7 +37,10 @@ class DataSizes:
 
 
 def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
-    return NeuMF(config.neumf, sizes.num_users, CatalogTensors(sizes.catalog))
+    """gmf, mlp or neumf, as config.model names it."""
+    parts = ("gmf", "mlp") if config.model == "neumf" else (config.model,)
+    catalog = CatalogTensors(sizes.catalog)
+    return NeuMF(config.neumf, sizes.num_users, catalog, parts, config.precision)
 
 
 def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
@@ -54,13 +57,15 @@ def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 
 
 BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
+    "gmf": _neumf,
+    "mlp": _neumf,
     "neumf": _neumf,
     "two_tower": _two_tower,
 }
 
 # Models whose loss compares each positive with sampled negatives; the others
 # take their negatives from the batch.
-SAMPLES_NEGATIVES = frozenset({"neumf"})
+SAMPLES_NEGATIVES = frozenset({"gmf", "mlp", "neumf"})
 
 
 def samples_negatives(config: TrainerConfig) -> bool:

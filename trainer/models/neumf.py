@@ -1,11 +1,13 @@
-"""NeuMF: generalized matrix factorization and an MLP over shared id tables.
+"""GMF, MLP, and NeuMF of both, over shared id tables.
 
-He et al. 2017, "Neural Collaborative Filtering", section 3.3, with the table
-layout of the TensorFlow Model Garden: one row an id, its first part for GMF
-and the rest for the MLP.
+He et al. 2017, "Neural Collaborative Filtering", sections 3.2 to 3.4, with the
+table layout of the TensorFlow Model Garden: one row an id, its first part for
+GMF and the rest for the MLP.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -16,37 +18,69 @@ from trainer.input import NEGATIVES, POSITIVE
 from trainer.models.base import Recommender
 
 
+class _PartedL2(tf.keras.regularizers.Regularizer):
+    """L2 with a factor of its own on the first `width` columns of a table."""
+
+    def __init__(self, width: int, first: float, rest: float) -> None:
+        self._width, self._first, self._rest = width, first, rest
+
+    def __call__(self, table: tf.Tensor) -> tf.Tensor:
+        first = tf.reduce_sum(tf.square(table[:, : self._width]))
+        return self._first * first + self._rest * tf.reduce_sum(tf.square(table[:, self._width :]))
+
+
 class NeuMF(Recommender):
     """score(u, i) = w . [p_u * q_i ; relu-layers([m_u ; m_i])] + b.
 
-    The first MLP layer is linear in the concatenation, W [m_u; m_i] =
-    W_u m_u + W_i m_i, so each half belongs to its side's code and is computed
-    once a user or item instead of once a pair.
+    Either half can be left out. The first MLP layer is linear in the
+    concatenation, W [m_u; m_i] = W_u m_u + W_i m_i, so each half belongs to its
+    side's code and is computed once a user or item instead of once a pair.
 
     Args:
       settings: widths and regularization.
       num_users: rows of the user table.
       catalog: the items.
+      parts: "gmf", "mlp" or both.
+      precision: of the MLP's matrix products; the prediction, in which close
+        scores must stay apart, is float32.
     """
 
-    def __init__(self, settings: NeuMFConfig, num_users: int, catalog: CatalogTensors) -> None:
+    def __init__(
+        self,
+        settings: NeuMFConfig,
+        num_users: int,
+        catalog: CatalogTensors,
+        parts: Sequence[str] = ("gmf", "mlp"),
+        precision: str = "float32",
+    ) -> None:
         super().__init__(catalog)
-        self._gmf = settings.embedding_dim
-        self._half = settings.hidden_units[0] // 2
-        regularizers = [tf.keras.regularizers.L2(l2) if l2 else None for l2 in settings.l2_mlp]
-        table_l2 = tf.keras.regularizers.L2(settings.l2_mf) if settings.l2_mf else None
-        width = self._gmf + self._half
+        self._gmf = settings.embedding_dim if "gmf" in parts else 0
+        self._half = settings.hidden_units[0] // 2 if "mlp" in parts else 0
+        self._dtype_of_products = tf.dtypes.as_dtype(precision)
+        l2 = (settings.l2_mf * bool(self._gmf), settings.l2_mlp[0] * bool(self._half))
 
         def table(name: str, rows: int) -> tf.Variable:
             return self.add_weight(
                 name=name,
-                shape=(rows, width),
+                shape=(rows, self._gmf + self._half),
                 initializer="glorot_uniform",
-                regularizer=table_l2,
+                regularizer=_PartedL2(self._gmf, *l2) if any(l2) else None,
             )
 
         self._users = table("user_embedding", num_users)
         self._items = table("item_embedding", catalog.num_indices)
+        if self._half:
+            self._build_mlp(settings, precision)
+        self._head = tf.keras.layers.Dense(
+            1, kernel_initializer="lecun_uniform", name="prediction", dtype="float32"
+        )
+        # Dense layers make their variables on first use; the loop under a
+        # strategy needs them before.
+        self._width = self._gmf + (settings.hidden_units[1] if self._half else 0)
+        self._top(tf.zeros([1, self._width]))
+
+    def _build_mlp(self, settings: NeuMFConfig, precision: str) -> None:
+        regularizers = [tf.keras.regularizers.L2(l2) if l2 else None for l2 in settings.l2_mlp]
         self._first = self.add_weight(
             name="mlp_1_kernel",
             shape=(2 * self._half, settings.hidden_units[1]),
@@ -56,40 +90,68 @@ class NeuMF(Recommender):
         self._first_bias = self.add_weight(
             name="mlp_1_bias", shape=(settings.hidden_units[1],), initializer="zeros"
         )
+        policy = precision if precision == "float32" else f"mixed_{precision}"
         self._layers = [
             tf.keras.layers.Dense(
-                width, activation="relu", kernel_regularizer=l2, name=f"mlp_{number}"
+                width, activation="relu", kernel_regularizer=l2, name=f"mlp_{number}", dtype=policy
             )
             for number, (width, l2) in enumerate(
                 zip(settings.hidden_units[2:], regularizers[2:], strict=True), start=2
             )
         ]
-        self._head = tf.keras.layers.Dense(1, kernel_initializer="lecun_uniform", name="prediction")
-        # Dense layers make their variables on first use; the loop under a
-        # strategy needs them before.
-        self._top(tf.zeros([1, self._gmf]), tf.zeros([1, settings.hidden_units[1]]))
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_u m_u + b], float32 [B, D]."""
         rows = tf.gather(self._users, users[features.USER_INDEX])
-        hidden = tf.matmul(rows[:, self._gmf :], self._first[: self._half]) + self._first_bias
+        if not self._half:
+            return rows
+        hidden = self._product(rows[:, self._gmf :], self._first[: self._half]) + self._first_bias
         return tf.concat([rows[:, : self._gmf], hidden], axis=1)
 
     def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_i m_i], float32 [K, D]."""
         rows = tf.gather(self._items, tf.gather(self.catalog.item_index, positions))
-        hidden = tf.matmul(rows[:, self._gmf :], self._first[self._half :])
+        if not self._half:
+            return rows
+        hidden = self._product(rows[:, self._gmf :], self._first[self._half :])
         return tf.concat([rows[:, : self._gmf], hidden], axis=1)
 
     def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
         users = user_codes[:, None, :]
-        product = users[..., : self._gmf] * item_codes[..., : self._gmf]
-        return self._pairs(product, users[..., self._gmf :] + item_codes[..., self._gmf :])
+        parts = []
+        if self._gmf:
+            parts.append(users[..., : self._gmf] * item_codes[..., : self._gmf])
+        if self._half:
+            parts.append(users[..., self._gmf :] + item_codes[..., self._gmf :])
+        pairs = tf.concat(parts, axis=-1)
+        flat = self._top(tf.reshape(pairs, [-1, self._width]))
+        return tf.reshape(flat, tf.shape(pairs)[:2])
 
     def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, C]."""
         return self.score(user_codes, item_codes[None])
+
+    def fuse(self, gmf: NeuMF, mlp: NeuMF, alpha: float) -> None:
+        """Takes over the weights of two trained halves.
+
+        He et al. 2017, section 3.4.1 and equation 13: h = [alpha h_GMF ; (1 -
+        alpha) h_MLP], all else copied; the bias is mixed by the same weights.
+
+        Args:
+          gmf: of the same widths, without the MLP.
+          mlp: of the same widths, without GMF.
+          alpha: in [0, 1].
+        """
+        self._users.assign(tf.concat([gmf._users, mlp._users], axis=1))
+        self._items.assign(tf.concat([gmf._items, mlp._items], axis=1))
+        self._first.assign(mlp._first)
+        self._first_bias.assign(mlp._first_bias)
+        for mine, theirs in zip(self._layers, mlp._layers, strict=True):
+            mine.set_weights(theirs.get_weights())
+        (kernel_g, bias_g), (kernel_m, bias_m) = gmf._head.get_weights(), mlp._head.get_weights()
+        kernel = tf.concat([alpha * kernel_g, (1 - alpha) * kernel_m], axis=0)
+        self._head.set_weights([kernel, alpha * bias_g + (1 - alpha) * bias_m])
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Mean log loss over each positive and its sampled negatives.
@@ -114,16 +176,17 @@ class NeuMF(Recommender):
         labels = tf.concat([tf.ones_like(logits[:, :1]), tf.zeros_like(logits[:, 1:])], axis=1)
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
 
-    def _pairs(self, product: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
-        """Logits [B, K] of elementwise products and first-layer sums, each [B, K, .]."""
-        shape = tf.shape(hidden)[:2]
-        flat = self._top(
-            tf.reshape(product, [-1, self._gmf]), tf.reshape(hidden, [-1, hidden.shape[-1]])
-        )
-        return tf.reshape(flat, shape)
+    def _product(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        dtype = self._dtype_of_products
+        product = tf.matmul(tf.cast(values, dtype), tf.cast(kernel, dtype))
+        return tf.cast(product, tf.float32)
 
-    def _top(self, product: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
-        hidden = tf.nn.relu(hidden)
+    def _top(self, pairs: tf.Tensor) -> tf.Tensor:
+        """Logits [N, 1] of [elementwise products | first-layer sums], [N, D]."""
+        if not self._half:
+            return self._head(pairs)
+        hidden = tf.nn.relu(pairs[:, self._gmf :])
         for layer in self._layers:
             hidden = layer(hidden)
-        return self._head(tf.concat([product, hidden], axis=1))
+        hidden = tf.cast(hidden, tf.float32)
+        return self._head(tf.concat([pairs[:, : self._gmf], hidden], axis=1))

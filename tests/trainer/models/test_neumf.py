@@ -14,10 +14,20 @@ from trainer.models.neumf import NeuMF
 USERS, ITEMS = 7, 9
 
 
-def build(**overrides):
+def build(parts=("gmf", "mlp"), precision="float32", seed=3, **overrides):
     values = {"embedding_dim": 3, "hidden_units": (8, 6, 4), "l2_mlp": (0.0, 0.0, 0.0), **overrides}
-    tf.keras.utils.set_random_seed(3)
-    return NeuMF(NeuMFConfig(**values), USERS, CatalogTensors(planted.make_catalog(ITEMS)))
+    tf.keras.utils.set_random_seed(seed)
+    catalog = CatalogTensors(planted.make_catalog(ITEMS))
+    return NeuMF(NeuMFConfig(**values), USERS, catalog, parts, precision)
+
+
+def all_scores(model):
+    codes = model.encode_users({features.USER_INDEX: tf.range(USERS)})
+    return model.score_all(codes, model.encode_items(tf.range(ITEMS))).numpy()
+
+
+def weights_of(model):
+    return {variable.name.split(":")[0]: variable.numpy() for variable in model.variables}
 
 
 def batch(users, positives, negatives):
@@ -74,13 +84,55 @@ def test_sigmoid_loss_equals_the_model_gardens_two_column_softmax():
 
 
 def test_regularization_is_the_weighted_sum_of_squares():
-    model = build(l2_mf=0.5, l2_mlp=(0.0, 0.25, 0.125))
+    model = build(l2_mf=0.5, l2_mlp=(0.75, 0.25, 0.125))
     weights = {variable.name.split(":")[0]: variable.numpy() for variable in model.variables}
+    tables = np.concatenate([weights["user_embedding"], weights["item_embedding"]])
     expected = (
-        0.5 * np.square(weights["user_embedding"]).sum()
-        + 0.5 * np.square(weights["item_embedding"]).sum()
+        0.5 * np.square(tables[:, :3]).sum()
+        + 0.75 * np.square(tables[:, 3:]).sum()
         + 0.25 * np.square(weights["mlp_1_kernel"]).sum()
         + 0.125 * np.square(weights["mlp_2/kernel"]).sum()
     )
     np.testing.assert_allclose(sum(model.losses), expected, rtol=1e-5)
     assert not build().losses
+
+
+def test_gmf_is_the_weighted_product_of_its_rows():
+    model = build(parts=("gmf",))
+    weights = weights_of(model)
+    assert weights["user_embedding"].shape == (USERS, 3)
+    products = weights["user_embedding"][:, None] * weights["item_embedding"][None, :ITEMS]
+    expected = products @ weights["prediction/kernel"][:, 0] + weights["prediction/bias"]
+    np.testing.assert_allclose(all_scores(model), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_mlp_alone_has_no_product():
+    model = build(parts=("mlp",))
+    weights = weights_of(model)
+    assert weights["user_embedding"].shape == (USERS, 4)
+    pairs = np.concatenate([weights["user_embedding"][2], weights["item_embedding"][5]])
+    hidden = np.maximum(pairs @ weights["mlp_1_kernel"] + weights["mlp_1_bias"], 0)
+    hidden = np.maximum(hidden @ weights["mlp_2/kernel"] + weights["mlp_2/bias"], 0)
+    expected = hidden @ weights["prediction/kernel"][:, 0] + weights["prediction/bias"][0]
+    np.testing.assert_allclose(all_scores(model)[2, 5], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.2, 1.0])
+def test_the_fused_model_scores_as_the_weighted_sum_of_its_halves(alpha):
+    gmf, mlp = build(parts=("gmf",), seed=4), build(parts=("mlp",), seed=5)
+    for half in (gmf, mlp):
+        half._head.bias.assign([0.3])
+    fused = build()
+    fused.fuse(gmf, mlp, alpha)
+    expected = alpha * all_scores(gmf) + (1 - alpha) * all_scores(mlp)
+    np.testing.assert_allclose(all_scores(fused), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "step"), [("float16", 2**-11), ("bfloat16", 2**-8)])
+def test_less_precision_rounds_the_products_and_keeps_float32_weights(precision, step):
+    exact, rounded = all_scores(build()), all_scores(build(precision=precision))
+    error = np.abs(rounded - exact).max() / np.abs(exact).max()
+    assert step / 100 < error < 10 * step
+    model = build(precision=precision)
+    assert {weight.dtype for weight in model.trainable_variables} == {tf.float32}
+    assert rounded.dtype == np.float32

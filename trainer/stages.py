@@ -1,0 +1,193 @@
+"""One stage of a training: a model, its epochs, and what they reached.
+
+Called by trainer.training, which puts stages together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.data import Dataset
+from trainer.fit import Epoch, Fitter
+from trainer.histories import Histories
+from trainer.input import TrainingData
+from trainer.models import BUILDERS, DataSizes, samples_negatives
+from trainer.models.base import Recommender
+from trainer.monitor import Monitor
+from trainer.negatives import make_draw
+from trainer.progress import Progress
+from trainer.resume import States
+from trainer.validation import Validator
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all stages of a training share.
+
+    Attributes:
+      protocol: of the validation.
+      dataset: what to learn from.
+      strategy: where the replicas run.
+      run_dir: gets logs and checkpoints.
+      states_dir: keeps the states that a killed training goes on from; None
+        keeps none.
+    """
+
+    protocol: ProtocolConfig
+    dataset: Dataset
+    strategy: tf.distribute.Strategy
+    run_dir: str
+    states_dir: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A finished stage.
+
+    Attributes:
+      model: with its best epoch's weights, or its last without validation.
+      epochs: what ran.
+      monitor: what validation told; None without.
+      resumed: epochs that an earlier, killed attempt had trained.
+    """
+
+    model: Recommender
+    epochs: list[Epoch]
+    monitor: Monitor | None
+    resumed: int
+
+    def figures(self) -> dict[str, Any]:
+        """What the stage did, JSON-ready."""
+        seconds = sum(epoch.seconds for epoch in self.epochs)
+        steps = sum(epoch.steps for epoch in self.epochs)
+        examples = sum(epoch.examples for epoch in self.epochs)
+        return {
+            "epochs": len(self.epochs),
+            "resumed_epochs": self.resumed,
+            "seconds": seconds,
+            "examples": examples,
+            "steps": steps,
+            "examples_per_second": examples / seconds if seconds else None,
+            "steps_per_second": steps / seconds if seconds else None,
+        }
+
+    def validation(self) -> dict[str, Any]:
+        """What the stage reached, JSON-ready; of a validated stage."""
+        monitor = self.monitor
+        assert monitor is not None
+        return {
+            "best_epoch": monitor.best_epoch,
+            "best_validation": monitor.best,
+            "initial_validation": monitor.initial,
+            "stopped_by": monitor.stopped_by,
+        }
+
+
+def choose(
+    config: TrainerConfig, setting: Setting, name: str, start: Callable[[Any], None] | None
+) -> Stage:
+    """Trains on the train split; the best epoch on valid is taken.
+
+    Args:
+      config: of this stage.
+      setting: of the training.
+      name: subfolder of logs and checkpoints; "" for the last stage.
+      start: gives the built model weights to start from; None keeps its own.
+
+    Returns:
+      The stage.
+    """
+    dataset = setting.dataset
+    fitter = _fitter(config, setting, dataset.train)
+    if start is not None:
+        start(fitter.model)
+    with Progress(config.model, config.epochs) as progress:
+        validator = Validator(
+            fitter.model,
+            dataset.valid,
+            dataset.catalog,
+            setting.protocol,
+            config.validation_protocol,
+        )
+        monitor = Monitor(fitter.model, validator, config, setting.run_dir, name, progress)
+        states = _states(setting, f"choose-{config.model}", config, fitter, monitor)
+        before = states.restore()
+        if start is not None and not before:
+            monitor.measure_start()
+
+        def after(epoch: Epoch) -> bool:
+            stop = monitor(epoch)
+            states.save(monitor.epochs, stop)
+            return stop
+
+        if monitor.stopped_by is None:
+            fitter.fit(config.epochs, after, progress, len(before) + 1)
+    counts = dataset.train.counts(dataset.catalog.size)
+    monitor.finish(dataset.catalog.with_counts(counts))
+    return Stage(fitter.model, monitor.epochs, monitor, len(before))
+
+
+def refit(
+    config: TrainerConfig, setting: Setting, epochs: int, start: Callable[[Any], None] | None
+) -> Stage:
+    """Trains on train and valid together, for a number of epochs that is known.
+
+    Args:
+      config: of this stage; its epochs are those of the learning rate's curve.
+      setting: of the training.
+      epochs: how many.
+      start: as of `choose`.
+
+    Returns:
+      The stage.
+    """
+    fitter = _fitter(config, setting, setting.dataset.known)
+    if start is not None:
+        start(fitter.model)
+    states = _states(setting, f"refit-{config.model}", config, fitter, None)
+    done = states.restore()
+    before = len(done)
+
+    def after(epoch: Epoch) -> bool:
+        done.append(epoch)
+        states.save(done, epoch.number == epochs)
+        return False
+
+    with Progress(f"{config.model} on train and valid", epochs) as progress:
+        fitter.fit(epochs, after, progress, before + 1)
+    return Stage(fitter.model, done, None, before)
+
+
+def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fitter:
+    # Each stage draws from its own beginning, so that one which goes on in a
+    # new process starts as it did in the first.
+    tf.keras.utils.set_random_seed(config.seed)
+    dataset = setting.dataset
+    catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
+    negatives = config.negatives_per_positive if samples_negatives(config) else 0
+    with setting.strategy.scope():
+        sizes = DataSizes(
+            dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets
+        )
+        model = BUILDERS[config.model](config, sizes)
+    draw = None
+    if negatives:
+        exponent = config.popularity_exponent
+        draw = make_draw(config.sampler, exponent, histories, dataset.catalog.size)
+    data = TrainingData(
+        histories, dataset.catalog.size, negatives, config.seed, draw, model.history_limit
+    )
+    return Fitter(model, config, data, setting.strategy)
+
+
+def _states(
+    setting: Setting, name: str, config: TrainerConfig, fitter: Fitter, monitor: Monitor | None
+) -> States:
+    folder = None if setting.states_dir is None else os.path.join(setting.states_dir, name)
+    return States(folder, config.checkpoint_every, fitter, monitor)
