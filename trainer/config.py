@@ -9,8 +9,12 @@ from __future__ import annotations
 import dataclasses
 
 from schema.settings import check, check_choice
+from trainer.config_baselines import EASEConfig as EASEConfig
+from trainer.config_baselines import IALSConfig as IALSConfig
+from trainer.config_baselines import ItemKNNConfig as ItemKNNConfig
+from trainer.config_baselines import MFConfig as MFConfig
 
-MODELS = ("neumf", "two_tower")
+MODELS = ("neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease")
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
 
@@ -133,6 +137,10 @@ class TrainerConfig:
       seed: of initial weights, shuffling and sampling.
       neumf: settings of that model.
       two_tower: settings of that model.
+      itemknn: settings of that model.
+      mf: settings of that model.
+      ials: settings of that model.
+      ease: settings of that model.
     """
 
     model: str = "neumf"
@@ -148,6 +156,10 @@ class TrainerConfig:
     seed: int = 42
     neumf: NeuMFConfig = NeuMFConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    itemknn: ItemKNNConfig = dataclasses.field(default_factory=ItemKNNConfig)
+    mf: MFConfig = dataclasses.field(default_factory=MFConfig)
+    ials: IALSConfig = dataclasses.field(default_factory=IALSConfig)
+    ease: EASEConfig = dataclasses.field(default_factory=EASEConfig)
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)

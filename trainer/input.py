@@ -94,6 +94,7 @@ class TrainingData:
 
     def __init__(self, histories: Histories, num_items: int, negatives: int, seed: int) -> None:
         rows = histories.rows[histories.trainable]
+        self.histories = histories
         self.size = len(rows)
         self.examples = self.size * (1 + negatives)
         self._seed = seed

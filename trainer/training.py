@@ -18,8 +18,10 @@ from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, SAMPLES_NEGATIVES, DataSizes
 from trainer.models.base import Recommender
+from trainer.models.solved import SolvedRecommender
 from trainer.monitor import Monitor
 from trainer.progress import Progress
+from trainer.solving import Solver
 from trainer.strategy import make_strategy
 from trainer.validation import Validator
 
@@ -85,6 +87,8 @@ def _fitter(
         sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
         model = BUILDERS[config.model](config, sizes)
     data = TrainingData(histories, dataset.catalog.size, negatives, config.seed)
+    if isinstance(model, SolvedRecommender):
+        return Solver(model, config, data, strategy)
     return Fitter(model, config, data, strategy)
 
 
