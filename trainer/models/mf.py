@@ -27,10 +27,11 @@ class MF(Recommender):
     def __init__(self, settings: MFConfig, num_users: int, catalog: CatalogTensors) -> None:
         super().__init__(catalog)
         self._l2 = settings.l2
-        normal = tf.keras.initializers.RandomNormal(stddev=settings.stddev)
         self._users, self._items = (
             self.add_weight(
-                name=f"{name}_embedding", shape=(rows, settings.embedding_dim), initializer=normal
+                name=f"{name}_embedding",
+                shape=(rows, settings.embedding_dim),
+                initializer=tf.keras.initializers.RandomNormal(stddev=settings.stddev),
             )
             for name, rows in (("user", num_users), ("item", catalog.num_indices))
         )

@@ -227,3 +227,5 @@ def test_mf_starts_with_values_of_the_given_size():
     model = MF(MFConfig(embedding_dim=64, stddev=0.25), 500, tensors())
     codes = model.encode_users({features.USER_INDEX: tf.range(500)}).numpy()
     assert codes[:, :64].std() == pytest.approx(0.25, rel=0.02)
+    items = model.encode_items(tf.range(ITEMS)).numpy()
+    assert np.abs(codes[:ITEMS, :64] - items[:, :64]).min() > 0
