@@ -229,3 +229,19 @@ def test_mf_starts_with_values_of_the_given_size():
     assert codes[:, :64].std() == pytest.approx(0.25, rel=0.02)
     items = model.encode_items(tf.range(ITEMS)).numpy()
     assert np.abs(codes[:ITEMS, :64] - items[:, :64]).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "message"),
+    [
+        (MFConfig, {"l2": -1.0}, "l2: expected 0 or more, got -1"),
+        (MFConfig, {"stddev": 0.0}, "stddev: expected > 0, got 0"),
+        (IALSConfig, {"l2": 0.0}, "l2: expected > 0, got 0"),
+        (IALSConfig, {"frequency_exponent": 1.5}, r"frequency_exponent: expected in \[0, 1\]"),
+        (EASEConfig, {"l2": 0.0}, "l2: expected > 0, got 0"),
+        (ItemKNNConfig, {"neighbors": 0}, "neighbors: expected at least 1, got 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, values, message):
+    with pytest.raises(UserError, match=message):
+        settings(**values)
