@@ -20,7 +20,7 @@ class MFConfig:
 
     embedding_dim: int = 64
     stddev: float = 0.1
-    l2: float = 0.005
+    l2: float = 0.002
 
     def __post_init__(self) -> None:
         check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
