@@ -9,8 +9,17 @@ from __future__ import annotations
 import dataclasses
 
 from pipeline.config import DataConfig, RunConfig
+from pipeline.gate import GateConfig
 from schema.settings import check_choice
-from trainer.config import NeuMFConfig, TrainerConfig, TwoTowerConfig
+from trainer.config import (
+    EASEConfig,
+    IALSConfig,
+    ItemKNNConfig,
+    MFConfig,
+    NeuMFConfig,
+    TrainerConfig,
+    TwoTowerConfig,
+)
 
 DEFAULT = "ml-100k-neumf"
 
@@ -43,6 +52,23 @@ _TWO_TOWER_100K = TrainerConfig(
     two_tower=TwoTowerConfig(embedding_dim=64),
 )
 _TWO_TOWER_1M = dataclasses.replace(_TWO_TOWER_100K, epochs=12, learning_rate=0.001)
+_POPULARITY = TrainerConfig(model="popularity", epochs=1, refit=True)
+_ITEMKNN = TrainerConfig(
+    model="itemknn", epochs=1, refit=True, itemknn=ItemKNNConfig(neighbors=50, shrinkage=10.0)
+)
+_EASE = TrainerConfig(model="ease", epochs=1, refit=True, ease=EASEConfig(l2=1320.0))
+_IALS = TrainerConfig(
+    model="ials", epochs=12, patience=0, refit=True, ials=IALSConfig(embedding_dim=192)
+)
+_MF = TrainerConfig(
+    model="mf",
+    epochs=20,
+    batch_size=4096,
+    learning_rate=0.003,
+    patience=3,
+    refit=True,
+    mf=MFConfig(embedding_dim=64, l2=0.002),
+)
 
 # He et al.'s split has no published archive: its presets need a folder.
 _NCF = DataConfig(dataset="ncf-ml-1m", format="ncf")
@@ -54,6 +80,14 @@ PRESETS = {
     "ml-1m-two-tower": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_TWO_TOWER_1M),
     "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF_1M),
     "ncf-ml-1m-two-tower": RunConfig(data=_NCF, trainer=_TWO_TOWER_1M),
+    # Popularity cannot lie above itself.
+    "ncf-ml-1m-popularity": RunConfig(
+        data=_NCF, trainer=_POPULARITY, gate=GateConfig(must_beat_popularity=False)
+    ),
+    "ncf-ml-1m-itemknn": RunConfig(data=_NCF, trainer=_ITEMKNN),
+    "ncf-ml-1m-mf": RunConfig(data=_NCF, trainer=_MF),
+    "ncf-ml-1m-ials": RunConfig(data=_NCF, trainer=_IALS),
+    "ncf-ml-1m-ease": RunConfig(data=_NCF, trainer=_EASE),
 }
 
 

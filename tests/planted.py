@@ -4,7 +4,15 @@ import numpy as np
 
 from schema import features
 from trainer.catalog import Catalog
-from trainer.config import NeuMFConfig, TrainerConfig, TwoTowerConfig
+from trainer.config import (
+    EASEConfig,
+    IALSConfig,
+    ItemKNNConfig,
+    MFConfig,
+    NeuMFConfig,
+    TrainerConfig,
+    TwoTowerConfig,
+)
 from trainer.data import Dataset
 from trainer.histories import ABSENT, Histories
 
@@ -42,6 +50,25 @@ CONFIGS = {
         patience=0,
         two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4),
     ),
+    "popularity": TrainerConfig(model="popularity", epochs=3),
+    "itemknn": TrainerConfig(
+        model="itemknn", epochs=3, itemknn=ItemKNNConfig(neighbors=20, shrinkage=1.0)
+    ),
+    "mf": TrainerConfig(
+        model="mf",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        mf=MFConfig(embedding_dim=8, l2=0.001),
+    ),
+    "ials": TrainerConfig(
+        model="ials",
+        epochs=6,
+        patience=0,
+        ials=IALSConfig(embedding_dim=8, stddev=0.01, unobserved_weight=0.1),
+    ),
+    "ease": TrainerConfig(model="ease", epochs=3, ease=EASEConfig(l2=10.0)),
 }
 
 

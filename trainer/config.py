@@ -9,10 +9,14 @@ from __future__ import annotations
 import dataclasses
 
 from schema.settings import check, check_choice
+from trainer.config_baselines import EASEConfig as EASEConfig
+from trainer.config_baselines import IALSConfig as IALSConfig
+from trainer.config_baselines import ItemKNNConfig as ItemKNNConfig
+from trainer.config_baselines import MFConfig as MFConfig
 from trainer.optimizer_config import OptimizerConfig
 from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
 
-MODELS = ("gmf", "mlp", "neumf", "two_tower")
+MODELS = ("gmf", "mlp", "neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease")
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
 UNCONSUMED = "unconsumed"
@@ -145,6 +149,10 @@ class TrainerConfig:
       seed: of initial weights, shuffling and sampling.
       neumf: settings of that model.
       two_tower: settings of that model.
+      itemknn: settings of that model.
+      mf: settings of that model.
+      ials: settings of that model.
+      ease: settings of that model.
     """
 
     model: str = "neumf"
@@ -166,6 +174,10 @@ class TrainerConfig:
     seed: int = 42
     neumf: NeuMFConfig = NeuMFConfig()
     two_tower: TwoTowerConfig = dataclasses.field(default_factory=TwoTowerConfig)
+    itemknn: ItemKNNConfig = dataclasses.field(default_factory=ItemKNNConfig)
+    mf: MFConfig = dataclasses.field(default_factory=MFConfig)
+    ials: IALSConfig = dataclasses.field(default_factory=IALSConfig)
+    ease: EASEConfig = dataclasses.field(default_factory=EASEConfig)
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)

@@ -78,9 +78,9 @@ class Fitter:
             self.optimizer = make_optimizer(config, self._epoch_steps)
             self.optimizer.build(model.trainable_variables)
         self._scales = config.precision == "float16"
-        tables = [variable.shape[0] for variable in model.trainable_variables]
+        tables = [v.shape[0] for v in model.trainable_variables if v.shape.rank == 2]
         self.sparse = keeps_sparse(
-            config, max(tables), self._batch_size * data.examples // data.size
+            config, max(tables, default=0), self._batch_size * data.examples // data.size
         )
         # One compiled function of the whole step lets XLA fuse the optimizer's
         # passes over the weights. It can hold neither what sums gradients over

@@ -80,6 +80,7 @@ class TrainingData:
         history_limit: int = 0,
     ) -> None:
         rows = histories.rows[histories.trainable]
+        self.histories = histories
         self.size = len(rows)
         self.examples = self.size * (1 + negatives)
         self._seed = seed

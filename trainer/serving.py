@@ -61,6 +61,7 @@ class ServingModel(tf.Module):
         self._history_limit = model.history_limit
         self._score_pairs = model.score
         self._score_all = model.score_all
+        self._likeness = model.likeness
         self._protocol = (protocol.k, protocol.negatives, protocol.seed)
         self._num_users = len(user_vocabulary)
         self._users = vocabulary(user_vocabulary, user_oov_buckets)
@@ -69,8 +70,6 @@ class ServingModel(tf.Module):
         self._history_splits = stored(users.history_splits, tf.int64)
         self._remember_catalog(catalog)
         self._codes = tf.Variable(model.encode_items(tf.range(catalog.size)), trainable=False)
-        unit = tf.math.l2_normalize(self._codes, axis=1)
-        self._unit_codes = tf.Variable(unit, trainable=False)
 
     def _remember_catalog(self, catalog: Catalog) -> None:
         self._positions = tf.lookup.StaticHashTable(
@@ -140,7 +139,7 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS, _SCALAR])
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The items with the most alike codes, by cosine; none for an unknown item.
+        """The items that are most alike, see Recommender.likeness; none for an unknown item.
 
         Args:
           item_id: string [B].
@@ -153,8 +152,7 @@ class ServingModel(tf.Module):
 
         def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
             rows = positions[start:end, tf.newaxis]
-            codes = tf.gather(self._unit_codes, tf.maximum(rows[:, 0], 0))
-            scores = tf.matmul(codes, self._unit_codes, transpose_b=True)
+            scores = self._likeness(tf.maximum(rows[:, 0], 0), self._codes)
             own = sampling.marked(tf.RaggedTensor.from_tensor(rows), tf.size(self._fingerprints))
             return best_items(scores, own | (rows < 0), k)
 

@@ -19,10 +19,12 @@ from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.models.base import Recommender
+from trainer.models.solved import SolvedRecommender
 from trainer.monitor import Monitor
 from trainer.negatives import make_draw
 from trainer.progress import Progress
 from trainer.resume import States
+from trainer.solving import Solver
 from trainer.validation import Validator
 
 
@@ -183,11 +185,16 @@ def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fi
     data = TrainingData(
         histories, dataset.catalog.size, negatives, config.seed, draw, model.history_limit
     )
+    if isinstance(model, SolvedRecommender):
+        return Solver(model, config, data, setting.strategy)
     return Fitter(model, config, data, setting.strategy)
 
 
 def _states(
     setting: Setting, name: str, config: TrainerConfig, fitter: Fitter, monitor: Monitor | None
 ) -> States:
-    folder = None if setting.states_dir is None else os.path.join(setting.states_dir, name)
+    # A solution takes less time than its states would be worth.
+    folder = None
+    if setting.states_dir is not None and not isinstance(fitter, Solver):
+        folder = os.path.join(setting.states_dir, name)
     return States(folder, config.checkpoint_every, fitter, monitor)

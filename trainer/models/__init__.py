@@ -13,7 +13,12 @@ import numpy as np
 from trainer.catalog import Catalog, CatalogTensors
 from trainer.config import TrainerConfig
 from trainer.models.base import Recommender
+from trainer.models.ease import EASE
+from trainer.models.ials import IALS
+from trainer.models.itemknn import ItemKNN
+from trainer.models.mf import MF
 from trainer.models.neumf import NeuMF
+from trainer.models.popularity import Popularity
 from trainer.models.two_tower import TwoTower
 from trainer.two_tower_config import SOFTMAX
 
@@ -26,7 +31,7 @@ class DataSizes:
       num_users: user vocabulary rows and out-of-vocabulary buckets.
       context_sizes: rows of each context feature's table, in the order of
         schema.features.USER_CONTEXT_INDICES.
-      catalog: the candidate items.
+      catalog: the candidate items, `counts` being the training interactions.
       unknown_users: how many of num_users are out-of-vocabulary buckets.
     """
 
@@ -56,16 +61,43 @@ def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
     )
 
 
+def _popularity(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return Popularity(CatalogTensors(sizes.catalog))
+
+
+def _itemknn(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    interactions = int(sizes.catalog.counts.sum())
+    return ItemKNN(config.itemknn, sizes.num_users, interactions, CatalogTensors(sizes.catalog))
+
+
+def _mf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return MF(config.mf, sizes.num_users, CatalogTensors(sizes.catalog))
+
+
+def _ials(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return IALS(config.ials, sizes.num_users, CatalogTensors(sizes.catalog))
+
+
+def _ease(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    interactions = int(sizes.catalog.counts.sum())
+    return EASE(config.ease, sizes.num_users, interactions, CatalogTensors(sizes.catalog))
+
+
 BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
     "gmf": _neumf,
     "mlp": _neumf,
     "neumf": _neumf,
     "two_tower": _two_tower,
+    "popularity": _popularity,
+    "itemknn": _itemknn,
+    "mf": _mf,
+    "ials": _ials,
+    "ease": _ease,
 }
 
 # Models whose loss compares each positive with sampled negatives; the others
 # take their negatives from the batch.
-SAMPLES_NEGATIVES = frozenset({"gmf", "mlp", "neumf"})
+SAMPLES_NEGATIVES = frozenset({"gmf", "mlp", "neumf", "mf"})
 
 
 def samples_negatives(config: TrainerConfig) -> bool:

@@ -83,3 +83,16 @@ class Recommender(tfrs.Model, abc.ABC):
         Returns:
           float32 [B, C].
         """
+
+    def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """How alike some items are to every item: the cosine of their codes.
+
+        Args:
+          positions: int32 [B], positions in the catalog.
+          item_codes: float32 [C, D], of the whole catalog.
+
+        Returns:
+          float32 [B, C]; higher is more alike.
+        """
+        unit = tf.math.l2_normalize(item_codes, axis=1)
+        return tf.matmul(tf.gather(unit, positions), unit, transpose_b=True)

@@ -19,6 +19,15 @@ from trainer.training import train
 
 PROTOCOL = ProtocolConfig(k=5, negatives=20)
 
+# Models that a test cannot ask its question, with the reason; it then holds
+# them to the reason.
+CLOSED_FORM = {
+    "popularity": "counting is done after one epoch, so no loss can fall",
+    "itemknn": "minimizes no loss, and its similarities are known after one epoch",
+    "ease": "its loss is at the minimum after one epoch",
+}
+IMPERSONAL = {"popularity": "ranks alike for all users, so it cannot learn whose group is whose"}
+
 
 @pytest.fixture(scope="module")
 def dataset():
@@ -59,10 +68,17 @@ def test_builds_from_its_settings_with_finite_scores(name, dataset):
 
 def test_loss_falls(trained):
     losses = [epoch["loss"] for epoch in trained.report["history"]]
+    if trained.report["model"] in CLOSED_FORM:
+        assert len(losses) == 1 < planted.CONFIGS[trained.report["model"]].epochs
+        return
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_learns_the_planted_groups(trained):
+def test_learns_the_planted_groups(trained, dataset):
+    if trained.report["model"] in IMPERSONAL:
+        codes = trained.model.encode_users(users_of(dataset)).numpy()
+        assert (codes == codes[0]).all()
+        return
     # Ranked at random among 20 negatives, 5 of 21 targets are hits.
     assert trained.report["best_validation"]["hr"] > 2 * 5 / 21
 

@@ -1,0 +1,96 @@
+"""Matrix factorization: a dot product with biases, trained by the logistic loss.
+
+Rendle et al. 2020, "Neural Collaborative Filtering vs. Matrix Factorization
+Revisited", section 3: the baseline that NeuMF has to beat.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from schema import features
+from trainer.catalog import CatalogTensors
+from trainer.config import MFConfig
+from trainer.input import NEGATIVES, POSITIVE
+from trainer.models.base import Recommender
+
+
+class MF(Recommender):
+    """score(u, i) = p_u . q_i + b_u + b_i + b.
+
+    Args:
+      settings: width, initial values and regularization.
+      num_users: rows of the user table.
+      catalog: the items.
+    """
+
+    def __init__(self, settings: MFConfig, num_users: int, catalog: CatalogTensors) -> None:
+        super().__init__(catalog)
+        self._l2 = settings.l2
+        self._users, self._items = (
+            self.add_weight(
+                name=f"{name}_embedding",
+                shape=(rows, settings.embedding_dim),
+                initializer=tf.keras.initializers.RandomNormal(stddev=settings.stddev),
+            )
+            for name, rows in (("user", num_users), ("item", catalog.num_indices))
+        )
+        self._user_bias, self._item_bias = (
+            self.add_weight(name=f"{name}_bias", shape=(rows, 1), initializer="zeros")
+            for name, rows in (("user", num_users), ("item", catalog.num_indices))
+        )
+        self._bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+
+    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """See Recommender: [p_u, b_u + b, 1], float32 [B, D + 2]."""
+        index = users[features.USER_INDEX]
+        bias = tf.gather(self._user_bias, index) + self._bias
+        return tf.concat([tf.gather(self._users, index), bias, tf.ones_like(bias)], axis=1)
+
+    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See Recommender: [q_i, 1, b_i], float32 [K, D + 2]."""
+        index = tf.gather(self.catalog.item_index, positions)
+        bias = tf.gather(self._item_bias, index)
+        return tf.concat([tf.gather(self._items, index), tf.ones_like(bias), bias], axis=1)
+
+    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """See Recommender: logits, float32 [B, K]."""
+        return tf.linalg.matvec(item_codes, user_codes)
+
+    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """See Recommender: logits, float32 [B, C]."""
+        return tf.matmul(user_codes, item_codes, transpose_b=True)
+
+    def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """See Recommender: by the embeddings alone; a bias says nothing of taste."""
+        return super().likeness(positions, item_codes[:, :-2])
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Mean over each positive and its sampled negatives of log loss and regularization.
+
+        Rendle et al. 2020, equation 5 with one term an example:
+        log loss + l2 / 2 (|p_u|^2 + |q_i|^2 + b_u^2 + b_i^2).
+
+        Args:
+          inputs: a batch of trainer.input.TrainingData with negatives.
+          training: passed on to the encoders.
+
+        Returns:
+          float32 scalar.
+        """
+        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
+        index = tf.gather(self.catalog.item_index, tf.range(self.catalog.size))
+        all_codes = self.encode_items(tf.range(self.catalog.size), training)
+        logits = self.score(self.encode_users(inputs, training), tf.gather(all_codes, items))
+        labels = tf.concat([tf.ones_like(logits[:, :1]), tf.zeros_like(logits[:, 1:])], axis=1)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+        users = inputs[features.USER_INDEX]
+        squares = tf.gather(_squares(self._users, self._user_bias), users)[:, None]
+        item_squares = tf.gather(_squares(self._items, self._item_bias), index)
+        squares += tf.gather(item_squares, items)
+        return tf.reduce_mean(losses + 0.5 * self._l2 * squares)
+
+
+def _squares(table: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Squared length of each row and its bias, [R]."""
+    return tf.reduce_sum(tf.square(table), axis=1) + tf.square(bias[:, 0])

@@ -1,0 +1,32 @@
+"""Base of the models that are solved for and not trained by gradients.
+
+Trained by trainer.solving; otherwise such a model is a Recommender as any.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+
+from trainer.histories import Histories
+from trainer.models.base import Recommender
+
+
+class SolvedRecommender(Recommender):
+    """A Recommender that sets its variables itself.
+
+    Its variables are not trainable; batch size, learning rate and sampled
+    negatives mean nothing to it.
+    """
+
+    @abc.abstractmethod
+    def solve(self, histories: Histories) -> Iterator[float]:
+        """Sets the variables, an epoch at each step of the iterator.
+
+        Args:
+          histories: the interactions to learn from.
+
+        Yields:
+          The loss a training interaction after each epoch. A model in closed
+          form yields once; the others go on for as long as they are asked.
+        """
