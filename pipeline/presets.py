@@ -67,7 +67,7 @@ _MF = TrainerConfig(
     learning_rate=0.003,
     patience=3,
     refit=True,
-    mf=MFConfig(embedding_dim=64, l2=0.002),
+    mf=MFConfig(embedding_dim=128, l2=0.004),
 )
 
 # He et al.'s split has no published archive: its presets need a folder.
