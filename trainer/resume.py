@@ -79,7 +79,15 @@ class States:
         self._folder = folder if every else None
         self._every = every
         self._monitor = monitor
-        self._checkpoint = tf.train.Checkpoint(model=fitter.model, optimizer=fitter.optimizer)
+        # Keras leaves the state of dropout out of a model's checkpoint.
+        random = [
+            layer._random_generator._generator
+            for layer in fitter.model.submodules
+            if getattr(getattr(layer, "_random_generator", None), "_generator", None) is not None
+        ]
+        self._checkpoint = tf.train.Checkpoint(
+            model=fitter.model, optimizer=fitter.optimizer, random=random
+        )
 
     def save(self, epochs: list[Epoch], last: bool) -> None:
         """Saves the state after an epoch, if one is due.

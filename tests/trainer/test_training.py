@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer import training
+from trainer import stages
 from trainer.config import ProtocolConfig
 from trainer.input import user_tensors
 from trainer.negatives import NegativeSampler
@@ -83,13 +83,13 @@ def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
 
 def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypatch):
     sizes = []
-    original = training.TrainingData
+    original = stages.TrainingData
 
     def recording(histories, *args):
         sizes.append(len(histories.positions))
         return original(histories, *args)
 
-    monkeypatch.setattr(training, "TrainingData", recording)
+    monkeypatch.setattr(stages, "TrainingData", recording)
     config = dataclasses.replace(CONFIG, refit=True)
     report = train(config, PROTOCOL, dataset, str(tmp_path)).report
     users = len(dataset.train.user_index)

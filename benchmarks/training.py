@@ -1,0 +1,139 @@
+"""Examples per second of the training loop on data of ML-1M's size.
+
+Examples are positives and sampled negatives; an epoch is timed as training.json
+reports it, input pipeline included and validation not. Without --data the
+interactions are drawn at random with ML-1M's counts of users and items, which
+costs the same. With --gradients it compares dense and sparse gradients of
+tables of growing size instead, for the rule of trainer.optimizer.SPARSE_FROM.
+
+    python benchmarks/training.py [--data DIR] [--epochs N] [--gradients]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import sys
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.catalog import Catalog
+from trainer.config import NeuMFConfig, TrainerConfig
+from trainer.fit import Epoch, Fitter
+from trainer.histories import ABSENT, Histories
+from trainer.input import TrainingData
+from trainer.models import BUILDERS, DataSizes
+from trainer.optimizer_config import OptimizerConfig
+
+USERS, ITEMS, INTERACTIONS = 6040, 3706, 994_169
+NEGATIVES = 4
+SMALL = NeuMFConfig(embedding_dim=8, hidden_units=(64, 32, 16, 8))
+LARGE = NeuMFConfig(embedding_dim=32, hidden_units=(64, 64, 32, 16))
+# Name, widths, positives a batch.
+CASES = (
+    ("small, batch 8,192 positives", SMALL, 8192),
+    ("small, batch 99,000 positives", SMALL, 99_000),
+    ("small, batch 8,192 examples", SMALL, 8192 // 5),
+    ("small, batch 99,000 examples", SMALL, 99_000 // 5),
+    ("embedding 32, layers 64-64-32-16, batch 2,048 positives", LARGE, 2048),
+)
+
+
+class Quiet:
+    """A Progress that shows nothing."""
+
+    def advance(self, epoch: int, fraction: float, loss: float) -> None:
+        """Ignores the news."""
+
+
+def main() -> None:
+    """Prints a line a case."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of ML-1M's raw files; synthetic when left out")
+    parser.add_argument("--epochs", type=int, default=3, help="the fastest after the first counts")
+    parser.add_argument("--gradients", action="store_true", help="compare dense and sparse ones")
+    options = parser.parse_args()
+    if options.gradients:
+        compare_gradients()
+        return
+    lists = real(options.data) if options.data else synthetic(USERS, ITEMS, INTERACTIONS)
+    for name, widths, batch in CASES:
+        config = TrainerConfig(neumf=widths, batch_size=batch, epochs=options.epochs)
+        print(f"{name}: {speed(config, lists, ITEMS):,.0f} examples/s", flush=True)
+
+
+def synthetic(users: int, items: int, interactions: int) -> list[np.ndarray]:
+    """Distinct random items for each user."""
+    random = np.random.default_rng(0)
+    share = interactions // users
+    return [random.choice(items, share, replace=False, shuffle=False) for _ in range(users)]
+
+
+def real(folder: str) -> list[np.ndarray]:
+    """Items by user of ML-1M's ratings.dat."""
+    with open(pathlib.Path(folder) / "ratings.dat", encoding="ascii") as file:
+        pairs = np.asarray([line.split("::")[:2] for line in file], np.int64)
+    _, items = np.unique(pairs[:, 1], return_inverse=True)
+    order = np.argsort(pairs[:, 0], kind="stable")
+    _, starts = np.unique(pairs[order, 0], return_index=True)
+    return np.split(items[order], starts[1:])
+
+
+def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
+    """Examples per second of the fastest epoch after the first, which compiles."""
+    lengths = [len(positions) for positions in lists]
+    users, count = len(lists), sum(lengths)
+    histories = Histories(
+        user_id=np.arange(users).astype("S").astype(object),
+        user_index=np.arange(users, dtype=np.int32),
+        context=np.zeros((users, 3), np.int32),
+        positions=np.concatenate(lists).astype(np.int32),
+        splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        trainable=np.ones(count, bool),
+        target=np.full(users, ABSENT, np.int32),
+    )
+    catalog = Catalog(
+        item_ids=np.arange(items).astype("S").astype(object),
+        titles=np.full(items, b"", object),
+        item_index=np.arange(items, dtype=np.int32),
+        genres=np.zeros((items, 0), np.float32),
+        genre_names=(),
+        year_index=np.zeros(items, np.int32),
+        counts=histories.counts(items),
+        num_vocabulary=items,
+        num_indices=items + 1,
+    )
+    model = BUILDERS[config.model](config, DataSizes(users + 1, (1, 8, 1), catalog))
+    data = TrainingData(histories, items, NEGATIVES, config.seed)
+    fitter = Fitter(model, config, data, tf.distribute.get_strategy())
+    epochs: list[Epoch] = fitter.fit(config.epochs, lambda _: False, Quiet())
+    return max(epoch.examples / epoch.seconds for epoch in epochs[1:])
+
+
+def compare_gradients() -> None:
+    """Prints examples per second for tables of 1 to 64 times a batch's rows."""
+    batch = 1024
+    rows = batch * (1 + NEGATIVES)
+    for factor in (1, 4, 8, 16, 64):
+        lists = synthetic(rows * factor, ITEMS, rows * factor * max(1, 40 // factor))
+        for name in ("sgd", "adagrad", "adam"):
+            speeds = {}
+            for kind in ("dense", "sparse"):
+                settings = OptimizerConfig(name=name, embedding_gradients=kind)
+                config = TrainerConfig(neumf=SMALL, batch_size=batch, epochs=2, optimizer=settings)
+                speeds[kind] = speed(config, lists, ITEMS)
+            print(
+                f"{name}, {factor} times the rows: dense {speeds['dense']:,.0f}, "
+                f"sparse {speeds['sparse']:,.0f} examples/s",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
