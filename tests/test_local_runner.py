@@ -58,7 +58,7 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--set", "trainer.epochs"], "--set: expected KEY=VALUE"),
         (["--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'; did you mean"),
         (["--set", "trainer.learning_rate=-1"], "trainer.learning_rate: expected > 0, got -1"),
-        (["--model", "neumff"], "trainer.model: expected one of neumf, two_tower, "),
+        (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
         (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),

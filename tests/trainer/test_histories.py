@@ -74,6 +74,7 @@ def row(user, index, items, unknown=(), target=()):
         features.USER_ID: [user],
         features.USER_INDEX: [index],
         **{name: [1] for name in features.USER_CONTEXT_INDICES},
+        features.AGE: [30],
         features.ITEM_INDEX: items,
         features.UNKNOWN_ITEM_ID: list(unknown),
         features.TARGET_ITEM_ID: list(target),

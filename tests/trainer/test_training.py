@@ -98,7 +98,8 @@ def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypat
 
 
 def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
-    report = train(CONFIG, PROTOCOL, dataset, str(tmp_path)).report
+    trained = train(CONFIG, PROTOCOL, dataset, str(tmp_path))
+    report = trained.report
     json.dumps(report)
     assert report["examples"] == 3 * 5 * len(dataset.train.positions)
     events = list((tmp_path / "logs").glob("events.*"))
@@ -108,8 +109,13 @@ def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
         for value in event.summary.value
     }
     assert tags == {"loss", "examples_per_second", "valid_hr", "valid_ndcg"}
-    latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
-    assert latest.endswith(f"ckpt-{report['best_epoch']}")
+    best = tf.train.load_checkpoint(str(tmp_path / f"checkpoints/ckpt-{report['best_epoch']}"))
+    stored = [best.get_tensor(name) for name in best.get_variable_to_shape_map() if "VALUE" in name]
+    kept = [value for value in stored if value.dtype == np.float32]
+    sums = [
+        sorted(float(np.abs(v).sum()) for v in vs) for vs in (kept, trained.model.get_weights())
+    ]
+    assert sums[0] == pytest.approx(sums[1])
 
 
 def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
