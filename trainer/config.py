@@ -10,7 +10,9 @@ import dataclasses
 
 from schema.settings import check, check_choice
 
-MODELS = ("neumf", "two_tower")
+MODELS = ("neumf", "two_tower", "rating", "multi_task")
+# Models that predict ratings: they learn from ratings and are judged by them too.
+RATING_MODELS = ("rating", "multi_task")
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
 
@@ -92,6 +94,56 @@ class TwoTowerConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RatingConfig:
+    """Settings of trainer.models.rating (the TFRS ranking tutorial).
+
+    Attributes:
+      embedding_dim: width of the user and of the item embeddings.
+      hidden_units: relu layers over both embeddings, at least one.
+      l2: L2 on the embeddings of a batch's users and items, per example.
+      dropout: rate on the embeddings while training.
+    """
+
+    embedding_dim: int = 32
+    hidden_units: tuple[int, ...] = (256, 64)
+    l2: float = 0.0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
+        check(
+            len(self.hidden_units) >= 1 and min(self.hidden_units) >= 1,
+            f"hidden_units: expected one or more positive widths, got {list(self.hidden_units)}.",
+        )
+        check(self.l2 >= 0, f"l2: expected 0 or more, got {self.l2}.")
+        check(0 <= self.dropout < 1, f"dropout: expected in [0, 1), got {self.dropout}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiTaskConfig:
+    """Settings of trainer.models.multi_task, whose towers are TwoTowerConfig's.
+
+    Attributes:
+      retrieval_weight: of the towers' retrieval loss.
+      rating_weight: of the mean squared error of the predicted ratings.
+      hidden_units: relu layers over both towers' outputs that predict a rating.
+    """
+
+    retrieval_weight: float = 1.0
+    rating_weight: float = 1.0
+    hidden_units: tuple[int, ...] = (256, 128)
+
+    def __post_init__(self) -> None:
+        for name in ("retrieval_weight", "rating_weight"):
+            value = getattr(self, name)
+            check(value > 0, f"{name}: expected > 0, got {value}.")
+        check(
+            all(width >= 1 for width in self.hidden_units),
+            f"hidden_units: expected positive widths, got {list(self.hidden_units)}.",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class ProtocolConfig:
     """How a held-out item is ranked; read by trainer.ranking and trainer.export.
 
@@ -123,7 +175,7 @@ class TrainerConfig:
       learning_rate: of Adam.
       negatives_per_positive: sampled negatives a positive (pairwise-scored
         models; the two-tower softmax takes its negatives from the batch).
-      patience: epochs without a better validation NDCG before training stops;
+      patience: epochs without a better `criterion` before training stops;
         0 trains all epochs.
       validation_protocol: the protocol whose NDCG@k chooses the best epoch.
       refit: train once more, on train and valid, for the chosen number of
@@ -131,8 +183,12 @@ class TrainerConfig:
       strategy: one of STRATEGIES.
       jit_compile: compile loss and gradients with XLA, about twice as fast.
       seed: of initial weights, shuffling and sampling.
+      export_tflite: write the scores as a TensorFlow Lite model too, into the
+        SavedModel's folder (trainer.lite).
       neumf: settings of that model.
       two_tower: settings of that model.
+      rating: settings of that model.
+      multi_task: settings of that model, beside those of two_tower.
     """
 
     model: str = "neumf"
@@ -146,8 +202,11 @@ class TrainerConfig:
     strategy: str = "none"
     jit_compile: bool = True
     seed: int = 42
+    export_tflite: bool = False
     neumf: NeuMFConfig = NeuMFConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    rating: RatingConfig = RatingConfig()
+    multi_task: MultiTaskConfig = MultiTaskConfig()
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -159,3 +218,13 @@ class TrainerConfig:
         check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
         check(self.patience >= 0, f"patience: expected 0 or more, got {self.patience}.")
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether the model learns from ratings and predicts them."""
+        return self.model in RATING_MODELS
+
+    @property
+    def criterion(self) -> str:
+        """The validation metric that chooses the best epoch, "ndcg" or "rmse"."""
+        return "rmse" if self.model == "rating" else "ndcg"

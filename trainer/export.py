@@ -10,6 +10,7 @@ import os
 
 import tensorflow as tf
 
+from trainer import lite
 from trainer.serving import ServingModel
 
 SIGNATURES = (
@@ -23,17 +24,20 @@ SIGNATURES = (
 )
 
 
-def export(serving: ServingModel, path: str) -> None:
+def export(serving: ServingModel, path: str, tflite: bool = False) -> None:
     """Writes the model beside `path`, then renames it into place.
 
     Args:
       serving: what to write; its methods named in SIGNATURES become signatures.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
+      tflite: whether to put a TensorFlow Lite model into it, see trainer.lite.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
     signatures = {name: getattr(serving, name) for name in SIGNATURES}
     try:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
+        if tflite:
+            lite.write(serving, unfinished)
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)
         tf.io.gfile.rename(unfinished, path)

@@ -87,12 +87,20 @@ class TrainingData:
       num_items: catalog size C.
       negatives: sampled negatives a positive; 0 draws none.
       seed: of shuffling and sampling.
+      ratings: whether batches bring the positives' ratings.
 
     Raises:
       UserError: a user has consumed the whole catalog, so no negative exists.
     """
 
-    def __init__(self, histories: Histories, num_items: int, negatives: int, seed: int) -> None:
+    def __init__(
+        self,
+        histories: Histories,
+        num_items: int,
+        negatives: int,
+        seed: int,
+        ratings: bool = False,
+    ) -> None:
         rows = histories.rows[histories.trainable]
         self.size = len(rows)
         self.examples = self.size * (1 + negatives)
@@ -102,6 +110,7 @@ class TrainingData:
         self._positions = tf.constant(histories.positions[histories.trainable])
         self._user_index = tf.constant(histories.user_index)
         self._context = tf.constant(histories.context)
+        self._ratings = tf.constant(histories.ratings[histories.trainable]) if ratings else None
         if negatives:
             full = int(np.sum(np.diff(histories.splits) >= num_items))
             if full:
@@ -123,7 +132,8 @@ class TrainingData:
 
         Returns:
           A dataset of dicts: the users' tensors int32 [B], POSITIVE int32 [B]
-          and, with negatives, NEGATIVES int32 [B, n].
+          and, with negatives, NEGATIVES int32 [B, n]; with ratings,
+          schema.features.RATING float32 [B].
         """
         steps = -(-self.size // batch_size)
         order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
@@ -139,6 +149,8 @@ class TrainingData:
         rows = tf.gather(self._rows, chosen)
         batch = user_tensors(tf.gather(self._user_index, rows), tf.gather(self._context, rows))
         batch[POSITIVE] = tf.gather(self._positions, chosen)
+        if self._ratings is not None:
+            batch[features.RATING] = tf.gather(self._ratings, chosen)
         if self._negatives:
             negatives = self._sampler(rows, self._negatives, seed)
             batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])

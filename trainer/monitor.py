@@ -13,16 +13,16 @@ import tensorflow as tf
 from trainer.config import TrainerConfig
 from trainer.fit import Epoch, Fitter
 from trainer.progress import Progress
-from trainer.validation import Validator
+from trainer.validation import Validate, is_better
 
 
 class Monitor:
-    """Follows one training by its validation NDCG.
+    """Follows one training by its validation metric, `TrainerConfig.criterion`.
 
     Args:
       fitter: owns the model and the optimizer.
       validator: measures the model.
-      config: patience.
+      config: patience and criterion.
       run_dir: gets `logs` (TensorBoard) and `checkpoints` (of the best epoch).
       progress: told of each epoch.
     """
@@ -30,7 +30,7 @@ class Monitor:
     def __init__(
         self,
         fitter: Fitter,
-        validator: Validator,
+        validator: Validate,
         config: TrainerConfig,
         run_dir: str,
         progress: Progress,
@@ -38,6 +38,7 @@ class Monitor:
         self._model = fitter.model
         self._validator = validator
         self._patience = config.patience
+        self._criterion = config.criterion
         self._progress = progress
         self._writer = tf.summary.create_file_writer(os.path.join(run_dir, "logs"))
         self._checkpoints = tf.train.CheckpointManager(
@@ -56,19 +57,20 @@ class Monitor:
           epoch: what it did.
 
         Returns:
-          Whether `patience` epochs went by without a better NDCG.
+          Whether `patience` epochs went by without a better one.
         """
         metrics = self._validator()
         self.metrics.append(metrics)
-        better = not self.best_epoch or metrics["ndcg"] > self.best["ndcg"]
+        better = not self.best_epoch or is_better(metrics, self.best, self._criterion)
         if better:
             self.best_epoch = epoch.number
             self._best_weights = self._model.get_weights()
             self._checkpoints.save(checkpoint_number=epoch.number)
         self._log(epoch, metrics)
+        shown = " ".join(f"{name.upper()} {value:.4f}" for name, value in metrics.items())
         self._progress.line(
-            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid HR {metrics['hr']:.4f} "
-            f"NDCG {metrics['ndcg']:.4f}{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
+            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {shown}"
+            f"{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
             f"{epoch.examples / epoch.seconds:,.0f} examples/s"
         )
         return bool(self._patience) and epoch.number - self.best_epoch >= self._patience

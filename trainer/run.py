@@ -50,7 +50,8 @@ def run_fn(fn_args: FnArgs) -> None:
         settings[ITEM_OOV_KEY],
     )
     trained = train(config, protocol, dataset, fn_args.model_run_dir)
-    export(_serving(trained, dataset, protocol), fn_args.serving_model_dir)
+    serving = _serving(trained, dataset, protocol)
+    export(serving, fn_args.serving_model_dir, config.export_tflite)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
 

@@ -60,8 +60,10 @@ class ServingModel(tf.Module):
         self._encode_users = model.encode_users
         self._score_pairs = model.score
         self._score_all = model.score_all
+        self._rate = model.rate if model.rates else None
         self._protocol = (protocol.k, protocol.negatives, protocol.seed)
         self._num_users = len(user_vocabulary)
+        self._raw_ids = (tuple(user_vocabulary), tuple(catalog.item_ids))
         self._users = vocabulary(user_vocabulary, user_oov_buckets)
         self._context = stored(users.context, tf.int32)
         self._history = stored(users.history, tf.int32)
@@ -70,6 +72,16 @@ class ServingModel(tf.Module):
         self._codes = tf.Variable(model.encode_items(tf.range(catalog.size)), trainable=False)
         unit = tf.math.l2_normalize(self._codes, axis=1)
         self._unit_codes = tf.Variable(unit, trainable=False)
+
+    @property
+    def user_ids(self) -> tuple[bytes, ...]:
+        """Raw ids of the known users, by index."""
+        return self._raw_ids[0]
+
+    @property
+    def item_ids(self) -> tuple[bytes, ...]:
+        """Raw ids of the catalog's items, by position."""
+        return self._raw_ids[1]
 
     def _remember_catalog(self, catalog: Catalog) -> None:
         self._positions = tf.lookup.StaticHashTable(
@@ -128,14 +140,29 @@ class ServingModel(tf.Module):
           item_id: string [B].
 
         Returns:
-          `score`, float32 [B].
+          `score`, float32 [B], and of a model that predicts them `rating`,
+          float32 [B], NaN for an item that the catalog lacks.
         """
-        index, position = self._index(user_id), self._positions.lookup(item_id)
+        return self.score_indices(self._index(user_id), self._positions.lookup(item_id))
+
+    def score_indices(self, index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What `score` answers, of looked-up ids; also what trainer.lite converts.
+
+        Args:
+          index: int32 [B], user indices.
+          position: int32 [B], catalog positions; -1 where there is none.
+
+        Returns:
+          As `score`.
+        """
         safe = tf.maximum(position, 0)
-        codes = tf.gather(self._codes, safe)[:, tf.newaxis]
-        scores = self._score_pairs(self._user_codes(index), codes)[:, 0]
+        users, codes = self._user_codes(index), tf.gather(self._codes, safe)
+        scores = self._score_pairs(users, codes[:, tf.newaxis])[:, 0]
         scores = tf.where(index < self._num_users, scores, tf.gather(self._popularity, safe))
-        return {"score": tf.where(position < 0, -np.inf, scores)}
+        outputs = {"score": tf.where(position < 0, -np.inf, scores)}
+        if self._rate is not None:
+            outputs[features.RATING] = tf.where(position < 0, np.nan, self._rate(users, codes))
+        return outputs
 
     @tf.function(input_signature=[_STRINGS, _SCALAR])
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -169,7 +196,9 @@ class ServingModel(tf.Module):
         Returns:
           int32 [B] `{protocol}_{greater, ties}` of the model and
           `popularity_{protocol}_{greater, ties}` of the popularity ranking, and
-          int64 [B] `user_fingerprint`.
+          int64 [B] `user_fingerprint`. Of a model that predicts ratings also
+          float32 [B] `target_score`, the target's predicted rating, and
+          `target_rating`, the row's; NaN where there is none.
         """
         row = parse(examples)
         user_id = first(row[features.USER_ID], "")
@@ -194,6 +223,10 @@ class ServingModel(tf.Module):
         for name, (greater, ties) in ranks.items():
             prefix = name.removeprefix("model_")
             outputs |= {f"{prefix}_greater": greater, f"{prefix}_ties": ties}
+        if self._rate is not None:
+            predicted = self.score_indices(index, queries.target)[features.RATING]
+            outputs[features.TARGET_SCORE] = predicted
+            outputs[features.TARGET_RATING] = first(row[features.TARGET_RATING], np.nan)
         return outputs
 
     @tf.function(input_signature=[_STRINGS])

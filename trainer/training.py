@@ -21,7 +21,7 @@ from trainer.models.base import Recommender
 from trainer.monitor import Monitor
 from trainer.progress import Progress
 from trainer.strategy import make_strategy
-from trainer.validation import Validator
+from trainer.validation import make_validator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +58,7 @@ def train(
     strategy = make_strategy(config.strategy, config.batch_size)
     fitter = _fitter(config, dataset, dataset.train, strategy)
     with Progress(config.model, config.epochs) as progress:
-        validator = Validator(
-            fitter.model, dataset.valid, dataset.catalog, protocol, config.validation_protocol
-        )
+        validator = make_validator(config, fitter.model, dataset.valid, dataset.catalog, protocol)
         monitor = Monitor(fitter, validator, config, run_dir, progress)
         epochs = fitter.fit(config.epochs, monitor, progress)
     monitor.restore_best()
@@ -82,9 +80,13 @@ def _fitter(
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
     negatives = config.negatives_per_positive if config.model in SAMPLES_NEGATIVES else 0
     with strategy.scope():
-        sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
+        sizes = DataSizes(
+            dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets
+        )
         model = BUILDERS[config.model](config, sizes)
-    data = TrainingData(histories, dataset.catalog.size, negatives, config.seed)
+    data = TrainingData(
+        histories, dataset.catalog.size, negatives, config.seed, config.predicts_ratings
+    )
     return Fitter(model, config, data, strategy)
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from trainer.catalog import Catalog, CatalogTensors
 from trainer.config import TrainerConfig
 from trainer.models.base import Recommender
+from trainer.models.multi_task import MultiTask
 from trainer.models.neumf import NeuMF
+from trainer.models.rating import Rating
 from trainer.models.two_tower import TwoTower
 
 
@@ -26,11 +29,13 @@ class DataSizes:
       context_sizes: rows of each context feature's table, in the order of
         schema.features.USER_CONTEXT_INDICES.
       catalog: the candidate items.
+      unknown_users: how many of num_users are out-of-vocabulary buckets.
     """
 
     num_users: int
     context_sizes: Sequence[int]
     catalog: Catalog
+    unknown_users: int = 0
 
 
 def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
@@ -38,8 +43,22 @@ def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 
 
 def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return TwoTower(*_towers(config, sizes))
+
+
+def _multi_task(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return MultiTask(config.multi_task, *_towers(config, sizes))
+
+
+def _rating(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    catalog = CatalogTensors(sizes.catalog)
+    return Rating(config.rating, sizes.num_users, sizes.unknown_users, catalog)
+
+
+def _towers(config: TrainerConfig, sizes: DataSizes) -> tuple[Any, ...]:
+    """Arguments of TwoTower."""
     counts = sizes.catalog.counts
-    return TwoTower(
+    return (
         config.two_tower,
         sizes.num_users,
         sizes.context_sizes,
@@ -51,6 +70,8 @@ def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
     "neumf": _neumf,
     "two_tower": _two_tower,
+    "rating": _rating,
+    "multi_task": _multi_task,
 }
 
 # Models whose loss compares each positive with sampled negatives; the others

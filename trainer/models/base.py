@@ -24,6 +24,9 @@ class Recommender(tfrs.Model, abc.ABC):
     the catalog.
     """
 
+    # Whether `rate` predicts ratings; such a model's batches bring ratings.
+    rates = False
+
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()
         self.catalog = catalog
@@ -76,3 +79,15 @@ class Recommender(tfrs.Model, abc.ABC):
         Returns:
           float32 [B, C].
         """
+
+    def rate(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """Predicted ratings, in a model that `rates`.
+
+        Args:
+          user_codes: float32 [B, D].
+          item_codes: float32 [B, D], of one item a user.
+
+        Returns:
+          float32 [B], in the scale of the training ratings.
+        """
+        raise NotImplementedError(f"{type(self).__name__} predicts no ratings")

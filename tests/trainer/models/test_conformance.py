@@ -63,8 +63,14 @@ def test_loss_falls(trained):
 
 
 def test_learns_the_planted_groups(trained):
+    best = trained.report["best_validation"]
+    if "rmse" in best:
+        # Ratings are 2 or 5: the mean is off by 1.5.
+        assert best["rmse"] < 0.75
+    if "hr" not in best:
+        return
     # Ranked at random among 20 negatives, 5 of 21 targets are hits.
-    assert trained.report["best_validation"]["hr"] > 2 * 5 / 21
+    assert best["hr"] > 2 * 5 / 21
 
 
 def test_one_user_against_all_items_scores_as_pair_by_pair(trained, dataset):
