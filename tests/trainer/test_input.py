@@ -83,3 +83,12 @@ def test_a_user_who_has_seen_everything_is_an_error_where_negatives_are_sampled(
     with pytest.raises(UserError, match="1 users have interacted with all 2 items"):
         TrainingData(full, 2, 1, seed=1)
     assert TrainingData(full, 2, 0, seed=1).size == 3
+
+
+def test_ratings_stay_with_their_interactions():
+    histories = planted.make_histories(LISTS)
+    histories.trainable[0] = False
+    data = TrainingData(histories, 6, 0, seed=1, ratings=True)
+    for batch in data.epoch(1, 7):
+        np.testing.assert_array_equal(batch[features.RATING], planted.rating(batch[POSITIVE]))
+    assert features.RATING not in next(iter(TrainingData(histories, 6, 0, seed=1).epoch(1, 7)))
