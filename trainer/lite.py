@@ -61,6 +61,9 @@ def convert(serving: ServingModel) -> bytes:
         user=tf.TensorSpec([None], tf.int32, "user"),
         item=tf.TensorSpec([None], tf.int32, "item"),
     )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], serving)
+    # The serving model itself would bring its id lookups along.
+    holder = tf.Module()
+    holder.kept = [serving.constants, *serving.variables]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder)
     converted: bytes = converter.convert()
     return converted

@@ -56,7 +56,7 @@ class ServingModel(tf.Module):
         # The variables are tracked, the Keras object is not: saving would
         # trace its call, which a Recommender does not have.
         self._weights = list(model.variables)
-        self._constants = model.catalog
+        self.constants = model.catalog
         self._encode_users = model.encode_users
         self._score_pairs = model.score
         self._score_all = model.score_all

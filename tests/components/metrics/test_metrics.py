@@ -211,4 +211,4 @@ def test_errors_of_ratings_by_hand_with_paired_intervals():
     assert rmse.sample_standard_deviation == pytest.approx(deviation, rel=0.15)
     assert np.isnan(float(by_name["rmse", "baseline"]))
     assert float(by_name["hr@1_full", "baseline"]) < 1e-9
-    assert float(by_name["hr@1_full", "candidate"].unsampled_value) == 1.0
+    assert float(by_name["hr@1_full", "candidate"]) == 1.0
