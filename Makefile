@@ -37,7 +37,7 @@ lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-bench: $(READY) ## run the benchmarks
+bench: $(READY) ## run the benchmarks; ARGS="--data DIR" names a folder of ML-1M
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) "$$file" $(ARGS); done
 
 clean: ## remove the virtual environment and caches; outputs of runs stay

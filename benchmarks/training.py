@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import numpy as np
 import tensorflow as tf
 
+from schema import features
 from trainer.catalog import Catalog
 from trainer.config import NeuMFConfig, TrainerConfig
 from trainer.fit import Epoch, Fitter
@@ -92,7 +93,7 @@ def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
     histories = Histories(
         user_id=np.arange(users).astype("S").astype(object),
         user_index=np.arange(users, dtype=np.int32),
-        context=np.zeros((users, 3), np.int32),
+        context=np.zeros((users, len(features.USER_CONTEXT)), np.int32),
         positions=np.concatenate(lists).astype(np.int32),
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=np.ones(count, bool),
@@ -104,6 +105,7 @@ def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
         item_index=np.arange(items, dtype=np.int32),
         genres=np.zeros((items, 0), np.float32),
         genre_names=(),
+        year=np.full(items, -1, np.int32),
         year_index=np.zeros(items, np.int32),
         counts=histories.counts(items),
         num_vocabulary=items,
