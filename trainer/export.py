@@ -10,6 +10,7 @@ import os
 
 import tensorflow as tf
 
+from trainer import lite
 from trainer.serving import ServingModel
 
 SIGNATURES = (
@@ -25,19 +26,22 @@ SIGNATURES = (
 HISTORY_SIGNATURE = "recommend_for_history"
 
 
-def export(serving: ServingModel, path: str) -> None:
+def export(serving: ServingModel, path: str, tflite: bool = False) -> None:
     """Writes the model beside `path`, then renames it into place.
 
     Args:
       serving: what to write; its methods named in SIGNATURES become signatures,
         and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
+      tflite: whether to put a TensorFlow Lite model into it, see trainer.lite.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
     names = [*SIGNATURES, HISTORY_SIGNATURE] if hasattr(serving, HISTORY_SIGNATURE) else SIGNATURES
     signatures = {name: getattr(serving, name) for name in names}
     try:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
+        if tflite:
+            lite.write(serving, unfinished)
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)
         tf.io.gfile.rename(unfinished, path)

@@ -59,7 +59,8 @@ def run_fn(fn_args: FnArgs) -> None:
         name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
         states = os.path.join(settings[STATES_KEY], name)
     trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
-    export(_serving(trained, dataset, protocol), fn_args.serving_model_dir)
+    serving = _serving(trained, dataset, protocol)
+    export(serving, fn_args.serving_model_dir, config.export_tflite)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):
