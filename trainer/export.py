@@ -20,6 +20,7 @@ SIGNATURES = (
     "similar_items",
     "scores",
     "catalog",
+    "known_users",
 )
 # Of models that read the user's history only.
 HISTORY_SIGNATURE = "recommend_for_history"

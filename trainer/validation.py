@@ -1,8 +1,9 @@
 """HR@k and NDCG@k, RMSE and MAE on the valid split after each epoch.
 
 Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
-sampled protocol the negatives are drawn once, with replacement, so an epoch
-scores only them; the Evaluator's are drawn as trainer.candidates says.
+sampled protocol the negatives are drawn once, uniformly with replacement
+whatever the protocol says of draws, so an epoch scores only them; the
+Evaluator's are drawn as trainer.candidates says.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class Validator:
         self._context = tf.constant(histories.context)
         self._target = tf.constant(histories.target)
         self._history = _ragged(histories)
+        self._mask_seen = protocol.mask_seen
         if protocol.candidates == SAMPLED:
             sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
             rows = tf.range(len(histories.user_index))
@@ -187,8 +189,10 @@ class Validator:
         return ranking.compare(scores, first, others)
 
     def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
-        target = self._target[start:end]
-        unseen = ranking.unseen(self._history[start:end], target, tf.size(self._all))
+        target, history = self._target[start:end], self._history[start:end]
+        if not self._mask_seen:
+            history = history[:, :0]
+        unseen = ranking.unseen(history, target, tf.size(self._all))
         return ranking.compare(
             self._model.score_all(self._users(start, end), codes), target, unseen
         )

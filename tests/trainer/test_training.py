@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from trainer import stages
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.input import user_tensors
 from trainer.negatives import NegativeSampler
 from trainer.training import train
@@ -65,9 +66,12 @@ def test_patience_stops_and_zero_never_does(dataset, tmp_path):
     assert train(config, planted.EVALUATION, dataset, str(tmp_path / "b")).report["epochs"] == 8
 
 
-def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
-    config = dataclasses.replace(CONFIG, validation_protocol="full")
-    trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_full_protocol_ranks_among_all_items_that_it_does_not_mask(dataset, tmp_path, mask_seen):
+    config = dataclasses.replace(CONFIG, validation_protocol="full", epochs=2)
+    protocols = {"full": ProtocolConfig(mask_seen=mask_seen)}
+    evaluation = EvaluationConfig(k=5, protocols=protocols)
+    trained = train(config, evaluation, dataset, str(tmp_path))
     valid = dataset.valid
     users = trained.model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
@@ -77,7 +81,9 @@ def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
     hits = []
     for row, target in enumerate(valid.target):
         seen = valid.positions[valid.splits[row] : valid.splits[row + 1]]
-        others = np.setdiff1d(np.arange(dataset.catalog.size), [*seen, target])
+        others = np.setdiff1d(
+            np.arange(dataset.catalog.size), [*(seen if mask_seen else []), target]
+        )
         hits.append((scores[row, others] > scores[row, target]).sum() < 5)
     assert trained.report["best_validation"]["hr"] == pytest.approx(np.mean(hits), abs=1e-5)
 
