@@ -17,7 +17,7 @@ from tfx.proto import pusher_pb2, transform_pb2
 
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import baseline_resolver
+from components.resolver import base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.validator.component import StrictExampleValidator
@@ -34,6 +34,7 @@ INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
 TRAINER = "RecommenderTrainer"
 RESOLVER = "BaselineResolver"
+BASE_RESOLVER = "BaseModelResolver"
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
@@ -107,6 +108,9 @@ def create_pipeline(
             DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
         },
     )
+    base = []
+    if config.trainer.warm_start:
+        base.append(base_resolver(stock_resolver).with_id(BASE_RESOLVER))
     trainer = RecommenderTrainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -119,6 +123,7 @@ def create_pipeline(
             "checkpoints": places.checkpoints,
             DIGEST_KEY: source_digest(*_TRAINER_SOURCES),
         },
+        base_model=base[0].outputs["model"] if base else None,
     )
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
@@ -130,7 +135,7 @@ def create_pipeline(
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, trainer, baseline, *gate],
+        components=[*ingest, *checks, transform, *base, trainer, baseline, *gate],
         enable_cache=True,
         metadata_connection_config=connection if metadata_path else None,
         beam_pipeline_args=beam_pipeline_args,

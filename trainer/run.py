@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.settings import from_dict
+from trainer.base_model import DESCRIPTION, description, read_base
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
 from trainer.export import export
@@ -54,12 +55,19 @@ def run_fn(fn_args: FnArgs) -> None:
         settings[USER_OOV_KEY],
         settings[ITEM_OOV_KEY],
     )
+    base = None
+    if config.warm_start and fn_args.base_model:
+        base = read_base(fn_args.base_model, config)
     states = None
     if settings.get(STATES_KEY):
-        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
+        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY), base)
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
-    export(_serving(trained, dataset, protocol), fn_args.serving_model_dir)
+    trained = train(config, protocol, dataset, fn_args.model_run_dir, states, base)
+    export(
+        _serving(trained, dataset, protocol),
+        fn_args.serving_model_dir,
+        {DESCRIPTION: description(trained.model, config, dataset)},
+    )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):

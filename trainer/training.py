@@ -15,12 +15,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.base_model import BaseModel
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, choose, refit
 from trainer.strategy import make_strategy
+from trainer.warm_start import WarmStart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,7 @@ def train(
     dataset: Dataset,
     run_dir: str,
     states_dir: str | None = None,
+    base: BaseModel | None = None,
 ) -> Trained:
     """Trains one model.
 
@@ -52,29 +55,34 @@ def train(
       run_dir: gets logs and checkpoints.
       states_dir: where a killed training's states are kept, to go on from; of
         this configuration and these data only. None keeps none.
+      base: what a warm start begins with; None before there is any. Read by
+        configurations with `warm_start` only.
 
     Returns:
       The model with its best weights, and the figures of the training.
 
     Raises:
-      UserError: the loss diverged, or the batch does not fit the strategy.
+      UserError: the loss diverged, the batch does not fit the strategy, or the
+        base has another architecture.
     """
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
     setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
+    warm = WarmStart(base, config, dataset) if config.warm_start else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
         name = "" if stage is config else stage.model
-        chosen.append(choose(stage, setting, name, _start(config, chosen)))
+        chosen.append(choose(stage, setting, name, _start(config, chosen, warm)))
     refitted: list[Stage] = []
     if config.refit:
         for stage, first in zip(_stage_configs(config), chosen, strict=True):
             assert first.monitor is not None
             epochs = first.monitor.best_epoch
-            refitted.append(refit(stage, setting, epochs, _start(config, refitted)))
+            refitted.append(refit(stage, setting, epochs, _start(config, refitted, warm)))
     model = (refitted or chosen)[-1].model
-    return Trained(model, _report(config, strategy, chosen, refitted))
+    report = _report(config, strategy, chosen, refitted)
+    return Trained(model, {**report, "warm_start": warm.report() if warm else None})
 
 
 def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
@@ -99,8 +107,12 @@ def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
     return [*parts, config]
 
 
-def _start(config: TrainerConfig, done: list[Stage]) -> Callable[[NeuMF], None] | None:
-    """What gives the last of several stages its weights."""
+def _start(
+    config: TrainerConfig, done: list[Stage], warm: WarmStart | None
+) -> Callable[[Any], None] | None:
+    """What gives the next stage its weights; None leaves it those it was built with."""
+    if warm and not warm.cold:
+        return warm
     if len(done) < 2:
         return None
     gmf, mlp = done[0].model, done[1].model
