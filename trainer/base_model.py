@@ -11,38 +11,24 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from schema import features
 from schema.errors import UserError
 from schema.settings import to_dict
-from trainer.catalog import Catalog, title_words
 from trainer.config import TrainerConfig
 from trainer.data import Dataset
 from trainer.models.base import Recommender
+from trainer.vocabularies import Vocabulary, vocabularies_of
 
 # SavedModel's folder for what is not part of the graph.
 DESCRIPTION = "assets.extra/warm_start.json"
+_CHOSEN = "assets.extra/chosen"
 _ANY = "surrogateescape"
 _SETTINGS = {"gmf": ("neumf",), "mlp": ("neumf",), "multi_task": ("two_tower", "multi_task")}
-
-
-@dataclasses.dataclass(frozen=True)
-class Vocabulary:
-    """What the rows of a table stand for.
-
-    Attributes:
-      first: rows before the first entry's, for what is unknown.
-      entries: raw ids or tokens; rows after theirs are out-of-vocabulary
-        buckets.
-    """
-
-    first: int
-    entries: tuple[bytes, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +63,9 @@ class BaseModel:
       model: its name.
       settings: of that model, nested.
       variables: in the order of a Recommender's `variables`.
-      values: theirs; empty for those that are state.
+      values: theirs in serving; empty for those that are state.
+      chosen: theirs before a refit, that is, without having learned from valid;
+        `values` where there was none.
       vocabularies: by name, those that `variables` name.
     """
 
@@ -86,6 +74,7 @@ class BaseModel:
     settings: dict[str, Any]
     variables: tuple[Described, ...]
     values: tuple[np.ndarray, ...]
+    chosen: tuple[np.ndarray, ...]
     vocabularies: dict[str, Vocabulary]
 
 
@@ -129,47 +118,24 @@ def model_settings(config: TrainerConfig) -> dict[str, Any]:
     }
 
 
-def vocabularies_of(
-    variables: Iterable[Described], config: TrainerConfig, dataset: Dataset
-) -> dict[str, Vocabulary]:
-    """The vocabularies that variables name.
+def write_base(
+    model: Recommender,
+    chosen: Recommender | None,
+    config: TrainerConfig,
+    dataset: Dataset,
+    path: str,
+) -> None:
+    """Puts what `read_base` needs into a SavedModel.
 
     Args:
-      variables: of a model that was built for the dataset.
-      config: of its training.
-      dataset: that it learns from.
-
-    Returns:
-      By name.
-    """
-    catalog = dataset.catalog
-    make = {
-        features.USER_ID: lambda: Vocabulary(0, tuple(dataset.user_vocabulary)),
-        features.ITEM_ID: lambda: Vocabulary(0, _item_vocabulary(catalog)),
-        features.CATALOG: lambda: Vocabulary(0, tuple(catalog.item_ids)),
-        features.GENRES: lambda: Vocabulary(0, _encoded(catalog.genre_names)),
-        features.TITLE: lambda: Vocabulary(
-            1, _encoded(title_words(catalog.titles, config.two_tower.title_min_count)[0])
-        ),
-        features.GENDER: lambda: Vocabulary(1, tuple(dataset.genders)),
-        features.OCCUPATION: lambda: Vocabulary(1, tuple(dataset.occupations)),
-    }
-    return {name: make[name]() for name in {v.rows for v in variables if v.rows}}
-
-
-def description(model: Recommender, config: TrainerConfig, dataset: Dataset) -> str:
-    """What `read_base` needs beside a model's weights.
-
-    Args:
-      model: to be exported.
-      config: of its training.
-      dataset: that it learned from.
-
-    Returns:
-      The text of DESCRIPTION.
+      model: that it holds.
+      chosen: the same model before its refit; None where there was none.
+      config: of the training.
+      dataset: that was learned from.
+      path: folder of the SavedModel.
     """
     variables = describe(model)
-    vocabularies = vocabularies_of(variables, config, dataset)
+    vocabularies = vocabularies_of({v.rows for v in variables if v.rows}, config, dataset)
     content = {
         "model": config.model,
         "settings": model_settings(config),
@@ -180,7 +146,13 @@ def description(model: Recommender, config: TrainerConfig, dataset: Dataset) -> 
             for name, v in sorted(vocabularies.items())
         },
     }
-    return json.dumps(content)
+    file = os.path.join(path, DESCRIPTION)
+    tf.io.gfile.makedirs(os.path.dirname(file))
+    with tf.io.gfile.GFile(file, "w") as stream:
+        json.dump(content, stream)
+    if chosen is not None:
+        checkpoint = tf.train.Checkpoint(_weights=list(chosen.variables))
+        checkpoint.write(os.path.join(path, _CHOSEN))
 
 
 def read_base(path: str, config: TrainerConfig) -> BaseModel:
@@ -213,29 +185,24 @@ def read_base(path: str, config: TrainerConfig) -> BaseModel:
         Described(**{**variable, "shape": tuple(variable["shape"])})
         for variable in content["variables"]
     )
-    checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
-    values = [
-        np.zeros(0)
-        if variable.state
-        # ServingModel's list of weights.
-        else checkpoint.get_tensor(f"_weights/{number}/.ATTRIBUTES/VARIABLE_VALUE")
-        for number, variable in enumerate(variables)
-    ]
+    values = _read(os.path.join(path, "variables", "variables"), variables)
+    before = os.path.join(path, _CHOSEN)
+    chosen = _read(before, variables) if tf.io.gfile.exists(f"{before}.index") else values
     vocabularies = {
         name: Vocabulary(v["first"], tuple(entry.encode(errors=_ANY) for entry in v["entries"]))
         for name, v in content["vocabularies"].items()
     }
     return BaseModel(
-        path, content["model"], content["settings"], variables, tuple(values), vocabularies
+        path, content["model"], content["settings"], variables, values, chosen, vocabularies
     )
 
 
-def _encoded(names: Sequence[str]) -> tuple[bytes, ...]:
-    return tuple(name.encode() for name in names)
-
-
-def _item_vocabulary(catalog: Catalog) -> tuple[bytes, ...]:
-    """Raw ids by item index; the catalog has every item of the vocabulary."""
-    known = catalog.item_index < catalog.num_vocabulary
-    order = np.argsort(catalog.item_index[known])
-    return tuple(catalog.item_ids[known][order].tolist())
+def _read(checkpoint: str, variables: Sequence[Described]) -> tuple[np.ndarray, ...]:
+    # The list is ServingModel's attribute.
+    reader = tf.train.load_checkpoint(checkpoint)
+    return tuple(
+        np.zeros(0)
+        if variable.state
+        else reader.get_tensor(f"_weights/{number}/.ATTRIBUTES/VARIABLE_VALUE")
+        for number, variable in enumerate(variables)
+    )

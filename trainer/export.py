@@ -7,7 +7,7 @@ that loads a SavedModel.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -26,25 +26,24 @@ SIGNATURES = (
 HISTORY_SIGNATURE = "recommend_for_history"
 
 
-def export(serving: ServingModel, path: str, extra_files: Mapping[str, str] | None = None) -> None:
+def export(
+    serving: ServingModel, path: str, write_more: Callable[[str], None] | None = None
+) -> None:
     """Writes the model beside `path`, then renames it into place.
 
     Args:
       serving: what to write; its methods named in SIGNATURES become signatures,
         and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
-      extra_files: texts to put into it, by file name within the folder.
+      write_more: called with the written folder, to add files of its own.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
     names = [*SIGNATURES, HISTORY_SIGNATURE] if hasattr(serving, HISTORY_SIGNATURE) else SIGNATURES
     signatures = {name: getattr(serving, name) for name in names}
     try:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
-        for name, text in (extra_files or {}).items():
-            file = os.path.join(unfinished, name)
-            tf.io.gfile.makedirs(os.path.dirname(file))
-            with tf.io.gfile.GFile(file, "w") as stream:
-                stream.write(text)
+        if write_more is not None:
+            write_more(unfinished)
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)
         tf.io.gfile.rename(unfinished, path)

@@ -8,6 +8,7 @@ folder for the states of unfinished trainings and a digest of the sources.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
@@ -15,7 +16,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.settings import from_dict
-from trainer.base_model import DESCRIPTION, description, read_base
+from trainer.base_model import read_base, write_base
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
 from trainer.export import export
@@ -66,7 +67,7 @@ def run_fn(fn_args: FnArgs) -> None:
     export(
         _serving(trained, dataset, protocol),
         fn_args.serving_model_dir,
-        {DESCRIPTION: description(trained.model, config, dataset)},
+        functools.partial(write_base, trained.model, trained.chosen, config, dataset),
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)

@@ -16,13 +16,13 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.base_model import BaseModel
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import CLOSED_FORM, ProtocolConfig, TrainerConfig
 from trainer.data import Dataset
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, choose, refit
 from trainer.strategy import make_strategy
-from trainer.warm_start import WarmStart
+from trainer.warm_start import COLD, WarmStart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +32,13 @@ class Trained:
     Attributes:
       model: with the weights to export.
       report: JSON-ready figures: epochs, losses, validation metrics, speed.
+      chosen: of a refitted one that can be started from, the model before,
+        which has not learned from valid.
     """
 
     model: Recommender
     report: dict[str, Any]
+    chosen: Recommender | None = None
 
 
 def train(
@@ -69,20 +72,30 @@ def train(
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
     setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
-    warm = WarmStart(base, config, dataset) if config.warm_start else None
+    warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
         name = "" if stage is config else stage.model
-        chosen.append(choose(stage, setting, name, _start(config, chosen, warm)))
+        chosen.append(
+            choose(stage, setting, name, _start(config, chosen, warm.choose if warm else None))
+        )
     refitted: list[Stage] = []
     if config.refit:
         for stage, first in zip(_stage_configs(config), chosen, strict=True):
             assert first.monitor is not None
             epochs = first.monitor.best_epoch
-            refitted.append(refit(stage, setting, epochs, _start(config, refitted, warm)))
-    model = (refitted or chosen)[-1].model
+            refitted.append(
+                refit(
+                    stage, setting, epochs, _start(config, refitted, warm.refit if warm else None)
+                )
+            )
     report = _report(config, strategy, chosen, refitted)
-    return Trained(model, {**report, "warm_start": warm.report() if warm else None})
+    if config.warm_start:
+        report["warm_start"] = warm.report() if warm else COLD
+    if not refitted:
+        return Trained(chosen[-1].model, report)
+    before = None if config.model in CLOSED_FORM else chosen[-1].model
+    return Trained(refitted[-1].model, report, before)
 
 
 def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
@@ -108,10 +121,10 @@ def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
 
 
 def _start(
-    config: TrainerConfig, done: list[Stage], warm: WarmStart | None
+    config: TrainerConfig, done: list[Stage], warm: Callable[[Recommender], None] | None
 ) -> Callable[[Any], None] | None:
     """What gives the next stage its weights; None leaves it those it was built with."""
-    if warm and not warm.cold:
+    if warm is not None:
         return warm
     if len(done) < 2:
         return None
@@ -136,6 +149,7 @@ def _report(
         "validation_protocol": config.validation_protocol,
         **last.figures(),
         **last.validation(),
+        "warm_start": None,
         "pretraining": [
             {"model": model, **stage.figures(), **stage.validation()}
             for model, stage in zip(("gmf", "mlp"), chosen[:-1], strict=False)

@@ -7,58 +7,51 @@ trainer.training.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from schema.errors import UserError
-from trainer.base_model import (
-    BaseModel,
-    Described,
-    Vocabulary,
-    describe,
-    model_settings,
-    vocabularies_of,
-)
+from trainer.base_model import BaseModel, Described, describe, model_settings
 from trainer.config import TrainerConfig
 from trainer.data import Dataset
 from trainer.models.base import Recommender
+from trainer.vocabularies import Vocabulary, vocabularies_of
 
 # Counts of a vocabulary's entries, and of variables.
 CARRIED, NEW, DROPPED = "carried", "new", "dropped"
 COPIED, BY_ROW, INITIALIZED = "copied", "by_row", "initialized"
+# The report of a training that found no model to start from.
+COLD: dict[str, Any] = {"base_model": None, "rows": {}, "variables": {}}
 
 
 class WarmStart:
     """Gives built models the weights of a base model.
+
+    Each stage starts from its counterpart. For users without new interactions
+    valid still holds the targets that a refitted base has learned; an epoch
+    chosen from there on would be the first, whatever there is to learn.
 
     An entry that the base lacks keeps its initial row, and the optimizer starts
     afresh. Rows for what is unknown are carried over where both models have as
     many.
 
     Args:
-      base: to start from; None where there is none yet: models then keep their
-        own weights.
+      base: to start from.
       config: of the training.
       dataset: of the training.
     """
 
-    def __init__(self, base: BaseModel | None, config: TrainerConfig, dataset: Dataset) -> None:
+    def __init__(self, base: BaseModel, config: TrainerConfig, dataset: Dataset) -> None:
         self._base = base
         self._config = config
         self._dataset = dataset
         self._rows: dict[str, dict[str, int]] = {}
-        self._variables = {COPIED: 0, BY_ROW: 0, INITIALIZED: 0}
+        self._variables: dict[str, int] = {}
 
-    @property
-    def cold(self) -> bool:
-        """Whether there is nothing to start from."""
-        return self._base is None
-
-    def __call__(self, model: Recommender) -> None:
-        """Puts the base's weights into a model.
+    def choose(self, model: Recommender) -> None:
+        """Puts the weights of the base before its refit into a model.
 
         Args:
           model: built for the dataset.
@@ -66,14 +59,41 @@ class WarmStart:
         Raises:
           UserError: the base has another architecture.
         """
+        self._give(model, self._base.chosen)
+
+    def refit(self, model: Recommender) -> None:
+        """Puts the weights that the base serves with into a model.
+
+        Args:
+          model: built for the dataset.
+
+        Raises:
+          UserError: the base has another architecture.
+        """
+        self._give(model, self._base.values)
+
+    def report(self) -> dict[str, Any]:
+        """What was carried over into a model, JSON-ready.
+
+        Returns:
+          `base_model`, its folder; `rows`, by vocabulary the numbers of entries
+          CARRIED, NEW and DROPPED; `variables`, the numbers COPIED, carried
+          BY_ROW and INITIALIZED.
+        """
+        return {
+            "base_model": self._base.uri,
+            "rows": self._rows,
+            "variables": self._variables,
+        }
+
+    def _give(self, model: Recommender, values: tuple[np.ndarray, ...]) -> None:
         base = self._base
-        if base is None:
-            return
         described = describe(model)
         self._check(base, described)
-        vocabularies = vocabularies_of(described, self._config, self._dataset)
-        counts: collections.Counter[str] = collections.Counter()
-        for variable, one, value in zip(model.variables, described, base.values, strict=True):
+        names = {one.rows for one in described if one.rows}
+        vocabularies = vocabularies_of(names, self._config, self._dataset)
+        counts = {COPIED: 0, BY_ROW: 0, INITIALIZED: 0}
+        for variable, one, value in zip(model.variables, described, values, strict=True):
             if one.state:
                 counts[INITIALIZED] += 1
             elif one.rows is None:
@@ -83,23 +103,9 @@ class WarmStart:
                 old, new = base.vocabularies[one.rows], vocabularies[one.rows]
                 variable.assign(carried(value, old, variable.numpy(), new))
                 counts[BY_ROW] += 1
-        self._variables = {name: counts[name] for name in self._variables}
+        self._variables = counts
         self._rows = {
             name: _count(base.vocabularies[name], new) for name, new in sorted(vocabularies.items())
-        }
-
-    def report(self) -> dict[str, Any]:
-        """What was carried over into the last model, JSON-ready.
-
-        Returns:
-          `base_model`, its folder or None; `rows`, by vocabulary the numbers of
-          entries CARRIED, NEW and DROPPED; `variables`, the numbers COPIED,
-          carried BY_ROW and INITIALIZED.
-        """
-        return {
-            "base_model": self._base.uri if self._base else None,
-            "rows": self._rows,
-            "variables": self._variables,
         }
 
     def _check(self, base: BaseModel, described: tuple[Described, ...]) -> None:

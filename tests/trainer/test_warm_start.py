@@ -1,7 +1,7 @@
 """Rows go by raw id, whatever the vocabularies did, and a start from them is a better one."""
 
 import dataclasses
-import json
+import functools
 
 import numpy as np
 import planted
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from schema import features
 from schema.errors import UserError
-from trainer.base_model import DESCRIPTION, Vocabulary, description, read_base
+from trainer.base_model import DESCRIPTION, read_base, write_base
 from trainer.config import CLOSED_FORM, NeuMFConfig, PretrainConfig, ProtocolConfig, TwoTowerConfig
 from trainer.export import export
 from trainer.histories import user_table
@@ -19,6 +19,7 @@ from trainer.models import BUILDERS, DataSizes
 from trainer.serving import ServingModel
 from trainer.training import train
 from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig
+from trainer.vocabularies import Vocabulary
 from trainer.warm_start import WarmStart, carried
 
 PROTOCOL = ProtocolConfig(k=5, negatives=20)
@@ -80,17 +81,26 @@ def build(config, dataset):
     return BUILDERS[config.model](config, sizes)
 
 
-def written(model, config, dataset, folder):
+def written(model, config, dataset, folder, chosen=None):
+    """What a SavedModel keeps of the weights, without its graph, which takes seconds."""
+    checkpoint = tf.train.Checkpoint(_weights=list(model.variables))
+    checkpoint.write(str(folder / "variables/variables"))
+    write_base(model, chosen, config, dataset, str(folder))
+    return str(folder)
+
+
+def exported(trained, config, dataset, folder):
     known = dataset.known
     serving = ServingModel(
-        model,
+        trained.model,
         dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
         PROTOCOL,
     )
-    export(serving, str(folder), {DESCRIPTION: description(model, config, dataset)})
+    write = functools.partial(write_base, trained.model, trained.chosen, config, dataset)
+    export(serving, str(folder), write)
     return str(folder)
 
 
@@ -118,7 +128,7 @@ def test_every_model_scores_the_ids_that_stay_as_before(name, before, after, tmp
             variable.assign(random.uniform(0.1, 1.0, variable.shape))
     base = read_base(written(old, config, before, tmp_path / "base"), config)
     warm = WarmStart(base, config, after)
-    warm(new)
+    warm.choose(new)
     expected, found = scores(old, before), scores(new, after)
     stayed = sorted(set(expected) & set(found))
     assert len(stayed) == 76 * 56
@@ -136,7 +146,7 @@ def test_features_are_carried_by_their_own_tokens(before, after, tmp_path):
     config = small("two_tower with all features")
     base = read_base(written(build(config, before), config, before, tmp_path / "base"), config)
     warm = WarmStart(base, config, after)
-    warm(build(config, after))
+    warm.choose(build(config, after))
     report = warm.report()
     assert report["base_model"] == str(tmp_path / "base")
     assert report["rows"][features.GENRES] == {"carried": 4, "new": 1, "dropped": 0}
@@ -172,10 +182,10 @@ def test_ids_may_be_any_bytes(before, tmp_path):
 @pytest.fixture(scope="module")
 def trained(before, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    config = small("mf")
     # Nothing to start from yet.
+    config = small("mf", refit=True)
     first = train(config, PROTOCOL, before, str(folder / "run"))
-    return first, read_base(written(first.model, config, before, folder / "model"), config)
+    return first, read_base(exported(first, config, before, folder / "model"), config)
 
 
 def test_a_first_training_starts_cold_and_says_so(trained, before, tmp_path):
@@ -205,6 +215,16 @@ def test_a_warm_start_is_ahead_of_a_cold_one_on_grown_data(trained, after, tmp_p
     assert embedding[0] > 1.5 * embedding[1]
 
 
+def test_validation_is_not_of_weights_that_have_learned_its_targets(trained, before, tmp_path):
+    first, base = trained
+    same = train(small("mf", epochs=1), PROTOCOL, before, str(tmp_path), None, base)
+    # The model before the refit, as it was validated then.
+    assert same.report["initial_validation"] == first.report["best_validation"]
+    for start, weights in ((base.values, first.model), (base.chosen, first.chosen)):
+        for value, weight in zip(start, weights.get_weights(), strict=True):
+            np.testing.assert_array_equal(value, weight)
+
+
 def test_states_of_a_training_from_another_base_are_not_taken(trained):
     from trainer.resume import digest
 
@@ -218,7 +238,7 @@ def test_another_model_or_architecture_is_refused_naming_both(trained, before, a
     _, base = trained
     wider = small("mf", mf=dataclasses.replace(CONFIGS["mf"].mf, embedding_dim=16))
     with pytest.raises(UserError, match=r"embedding_dim 8 there and 16 here.*without warm_start"):
-        WarmStart(base, wider, after)(build(wider, after))
+        WarmStart(base, wider, after).choose(build(wider, after))
     with pytest.raises(UserError, match=r"is mf, this one gmf"):
         read_base(base.uri, small("gmf"))
 
@@ -230,7 +250,7 @@ def test_features_that_only_one_catalog_has_are_named(before, tmp_path):
         before, catalog=dataclasses.replace(before.catalog, genres=np.zeros((60, 0), np.float32))
     )
     with pytest.raises(UserError, match=r"variables .*genre_embedding.* there and"):
-        WarmStart(base, config, plain)(build(config, plain))
+        WarmStart(base, config, plain).choose(build(config, plain))
 
 
 def test_an_export_without_ids_is_refused(before, tmp_path):
@@ -251,10 +271,3 @@ def test_a_pretrained_start_and_a_warm_one_exclude_each_other():
     pretrained = NeuMFConfig(pretrain=PretrainConfig(gmf_epochs=1, mlp_epochs=1))
     with pytest.raises(UserError, match=r"expected false with neumf\.pretrain"):
         small("neumf", neumf=pretrained)
-
-
-def test_the_description_is_json(before):
-    config = small("mf")
-    content = json.loads(description(build(config, before), config, before))
-    assert content["model"] == "mf"
-    assert content["settings"]["mf"]["embedding_dim"] == 8
