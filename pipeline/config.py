@@ -77,6 +77,13 @@ class RunConfig:
     protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
 
+    def __post_init__(self) -> None:
+        settings.check(
+            self.gate.max_rmse is None or self.trainer.predicts_ratings,
+            f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "
+            f"got {self.gate.max_rmse}.",
+        )
+
 
 def load(path: str) -> RunConfig:
     """Reads a configuration file; keys that it leaves out keep their defaults.

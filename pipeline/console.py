@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.eval_config import metric_name
-from pipeline.evaluation import SliceResult
+from pipeline.eval_config import RATING_METRICS, metric_name
+from pipeline.evaluation import Estimate, SliceResult
 from pipeline.pipeline import BASE_RESOLVER, RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
@@ -109,16 +109,20 @@ def _start(warm: dict[str, Any]) -> str:
 
 
 def _table(results: list[SliceResult], k: int) -> Table:
-    """HR and NDCG of model and popularity, a slice a row, for each protocol."""
+    """HR and NDCG of model and popularity, a slice a row, for each protocol; errors of ratings."""
     table = Table(title=f"HR@{k} and NDCG@{k}, popularity's in brackets", title_justify="left")
     table.add_column("slice")
-    table.add_column("users", justify="right")
+    table.add_column("rows", justify="right")
+    rated = [name for name in RATING_METRICS if name in results[0].metrics] if results else []
+    for name in rated:
+        table.add_column(name.upper(), justify="right")
     shown = [(metric, protocol) for protocol in PROTOCOLS for metric in ("hr", "ndcg")]
     for metric, protocol in shown:
         table.add_column(f"{metric.upper()} {protocol}", justify="right")
     for result in results:
         label = f"{result.feature} {result.value}".strip() or "overall"
         cells = [_cell(result, metric, protocol, k) for metric, protocol in shown]
+        cells = [_estimate(result.metrics[name]) for name in rated] + cells
         style = None if result.feature else "bold"
         table.add_row(escape(label), str(result.count), *cells, style=style)
     return table
@@ -127,5 +131,8 @@ def _table(results: list[SliceResult], k: int) -> Table:
 def _cell(result: SliceResult, metric: str, protocol: str, k: int) -> str:
     own = result.metrics[metric_name(metric, k, protocol)]
     popularity = result.metrics[metric_name(metric, k, protocol, "popularity")]
-    half = (own.upper - own.lower) / 2
-    return f"{own.value:.3f} ±{half:.3f} ({popularity.value:.3f})"
+    return f"{_estimate(own)} ({popularity.value:.3f})"
+
+
+def _estimate(own: Estimate) -> str:
+    return f"{own.value:.3f} ±{(own.upper - own.lower) / 2:.3f}"

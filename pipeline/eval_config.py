@@ -23,6 +23,8 @@ SLICES = (
     features.TARGET_POPULARITY,
 )
 EXAMPLE_COUNT = "example_count"
+# Metrics of models that predict ratings, by name.
+RATING_METRICS = {"rmse": "RatingRMSE", "mae": "RatingMAE"}
 
 # Signatures of the exported model (trainer.export).
 _RANK = "rank"
@@ -48,7 +50,7 @@ def metric_name(metric: str, k: int, protocol: str, subject: str = "") -> str:
 
 
 def build_eval_config(
-    protocol: ProtocolConfig, gate: GateConfig, source_digest: str
+    protocol: ProtocolConfig, gate: GateConfig, source_digest: str, ratings: bool = False
 ) -> config_pb2.EvalConfig:
     """Describes the evaluation to the stock Evaluator.
 
@@ -57,6 +59,7 @@ def build_eval_config(
       gate: thresholds.
       source_digest: of the metrics' code; the Evaluator's cache key has no
         other place for it.
+      ratings: whether the model predicts ratings, which are then measured too.
 
     Returns:
       The configuration, with the candidate and the last blessed model as
@@ -76,6 +79,13 @@ def build_eval_config(
                 metrics.append(_metric(f"components.metrics.{metric}", class_name, name, own))
         name = metric_name("ndcg_lift", protocol.k, which)
         metrics.append(_metric("components.metrics.lift", "PopularityLift", name, common))
+    if ratings:
+        metrics += [
+            _metric(
+                f"components.metrics.{name}", class_name, name, {"source_digest": source_digest}
+            )
+            for name, class_name in RATING_METRICS.items()
+        ]
     for name, threshold in _thresholds(protocol, gate).items():
         (metric_config,) = (m for m in metrics if f'"{name}"' in m.config)
         metric_config.per_slice_thresholds.append(
@@ -135,6 +145,10 @@ def _thresholds(
         thresholds[hr] = _at_least(gate.min_hr)
     if gate.must_beat_popularity:
         thresholds[lift] = _at_least(_MORE_THAN_NOTHING)
+    if gate.max_rmse is not None:
+        thresholds["rmse"] = config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(upper_bound={"value": gate.max_rmse})
+        )
     return thresholds
 
 

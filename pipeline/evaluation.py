@@ -36,7 +36,7 @@ class SliceResult:
     Attributes:
       feature: one of pipeline.eval_config.SLICES; "" for the overall slice.
       value: of that feature, such as "25-34"; "" for the overall slice.
-      count: users in the slice.
+      count: rows in the slice: users, or held-out ratings of a random split.
       metrics: of the candidate, by metric name.
       baseline: of the last blessed model; empty on a first run.
       change: the candidate's less the baseline's, with paired intervals; empty
@@ -148,6 +148,9 @@ def _sentence(
             f"{metric} of {where} is {result.metrics[metric].value:.4f}, "
             f"not above popularity's {popularity:.4f} (gate.must_beat_popularity)."
         )
+    if threshold.value_threshold.HasField("upper_bound"):
+        bound = threshold.value_threshold.upper_bound.value
+        return f"{name} of {where} is {own:.4f}, above the allowed {bound:.4f} (gate.max_{name})."
     bound = threshold.value_threshold.lower_bound.value
     key = f"gate.min_{name.split('@')[0]}"
     return f"{name} of {where} is {own:.4f}, below the required {bound:.4f} ({key})."

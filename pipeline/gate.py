@@ -16,6 +16,10 @@ from trainer.config import PROTOCOLS
 class GateConfig:
     """What a model must reach on the overall slice to be blessed.
 
+    A model that predicts ratings is better judged by `max_rmse`: the item that
+    it predicts the best rating for is rarely the popular one that is rated next,
+    so its presets switch `must_beat_popularity` and `max_drop` off.
+
     Attributes:
       protocol: whose figures count, one of trainer.config.PROTOCOLS.
       min_hr: least HR@k; null for none.
@@ -25,6 +29,8 @@ class GateConfig:
       max_drop: largest relative drop of NDCG@k against the last blessed model,
         such as 0.1 for 10 %; null to compare without a consequence, the way
         out when an old model should no longer count.
+      max_rmse: largest RMSE of the predicted ratings, for models that predict
+        them; null for none.
     """
 
     protocol: str = "full"
@@ -32,6 +38,7 @@ class GateConfig:
     min_ndcg: float | None = None
     must_beat_popularity: bool = True
     max_drop: float | None = 0.1
+    max_rmse: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("protocol", self.protocol, PROTOCOLS)
@@ -39,3 +46,5 @@ class GateConfig:
             value = getattr(self, name)
             expected = f"{name}: expected in [0, 1] or null, got {value}."
             check(value is None or 0 <= value <= 1, expected)
+        rmse = self.max_rmse
+        check(rmse is None or rmse > 0, f"max_rmse: expected > 0 or null, got {rmse}.")

@@ -197,7 +197,10 @@ def _gate(
         baseline_model=baseline.outputs["model"],
         example_splits=[features.TEST],
         eval_config=build_eval_config(
-            config.protocol, config.gate, source_digest(*_EVALUATOR_SOURCES)
+            config.protocol,
+            config.gate,
+            source_digest(*_EVALUATOR_SOURCES),
+            config.trainer.predicts_ratings,
         ),
         schema=schema,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from components.example_gen.config import RANDOM, IngestConfig
 from pipeline.config import DataConfig, RunConfig
 from pipeline.gate import GateConfig
 from schema.settings import check_choice
@@ -16,7 +17,9 @@ from trainer.config import (
     IALSConfig,
     ItemKNNConfig,
     MFConfig,
+    MultiTaskConfig,
     NeuMFConfig,
+    RatingConfig,
     TrainerConfig,
     TwoTowerConfig,
 )
@@ -70,12 +73,32 @@ _MF = TrainerConfig(
     mf=MFConfig(embedding_dim=128, l2=0.004),
 )
 
+_RATING_100K = TrainerConfig(
+    model="rating",
+    epochs=30,
+    batch_size=512,
+    learning_rate=0.001,
+    patience=3,
+    refit=True,
+    rating=RatingConfig(embedding_dim=32, l2=0.02),
+)
+_RATINGS_GATE = GateConfig(must_beat_popularity=False, max_drop=None, max_rmse=0.96)
+_MULTI_TASK_100K = dataclasses.replace(
+    _TWO_TOWER_100K, model="multi_task", multi_task=MultiTaskConfig(hidden_units=(64,))
+)
+
 # He et al.'s split has no published archive: its presets need a folder.
 _NCF = DataConfig(dataset="ncf-ml-1m", format="ncf")
 
 PRESETS = {
     "ml-100k-neumf": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_NEUMF_100K),
     "ml-100k-two-tower": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_TWO_TOWER_100K),
+    "ml-100k-rating": RunConfig(
+        data=DataConfig(dataset="ml-100k", ingest=IngestConfig(split=RANDOM)),
+        trainer=_RATING_100K,
+        gate=_RATINGS_GATE,
+    ),
+    "ml-100k-multi-task": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_MULTI_TASK_100K),
     "ml-1m-neumf": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_NEUMF_1M),
     "ml-1m-two-tower": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_TWO_TOWER_1M),
     "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF_1M),

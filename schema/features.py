@@ -65,3 +65,6 @@ AGE_BOUNDARIES = (18, 25, 35, 45, 50, 56)
 AGE_GROUP = "age_group"
 ACTIVITY = "activity"
 TARGET_POPULARITY = "target_popularity"
+
+# The rating that the exported model predicts for a held-out row's target.
+TARGET_SCORE = "target_score"

@@ -35,6 +35,8 @@ def to_dict(settings: Any) -> dict[str, Any]:
             return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
         if isinstance(value, (tuple, list)):
             return [plain(item) for item in value]
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
         return value
 
     result = plain(settings)
@@ -154,6 +156,11 @@ def _coerce(hint: Any, value: Any, path: str) -> Any:
             raise UserError(f"{path}: expected a list, got {value!r}.")
         inner = typing.get_args(hint)[0]
         return tuple(_coerce(inner, item, path) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{path}: expected a mapping, got {value!r}.")
+        inner = typing.get_args(hint)[1]
+        return {str(key): _coerce(inner, item, f"{path}.{key}") for key, item in value.items()}
     return _coerce_scalar(hint, value, path)
 
 

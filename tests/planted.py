@@ -11,7 +11,9 @@ from trainer.config import (
     IALSConfig,
     ItemKNNConfig,
     MFConfig,
+    MultiTaskConfig,
     NeuMFConfig,
+    RatingConfig,
     TrainerConfig,
     TwoTowerConfig,
 )
@@ -71,7 +73,29 @@ CONFIGS = {
         ials=IALSConfig(embedding_dim=8, stddev=0.01, unobserved_weight=0.1),
     ),
     "ease": TrainerConfig(model="ease", epochs=3, ease=EASEConfig(l2=10.0)),
+    "rating": TrainerConfig(
+        model="rating",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        rating=RatingConfig(embedding_dim=8, hidden_units=(16, 8)),
+    ),
+    "multi_task": TrainerConfig(
+        model="multi_task",
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        patience=0,
+        two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4),
+        multi_task=MultiTaskConfig(hidden_units=(16,)),
+    ),
 }
+
+
+def rating(items):
+    """Planted ratings: 5 for the good items, 2 for the others."""
+    return np.where((np.asarray(items, int) // GROUPS) % 2, 5.0, 2.0)
 
 
 def make_histories(lists, targets=None, first=0, user_index=None):
@@ -86,6 +110,13 @@ def make_histories(lists, targets=None, first=0, user_index=None):
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=np.ones(len(flat), bool),
         target=np.asarray([ABSENT] * len(lists) if targets is None else targets, np.int32),
+        ratings=np.concatenate([*map(rating, lists), []]).astype(np.float32),
+        target_rating=np.asarray(
+            [np.nan] * len(lists)
+            if targets is None
+            else [np.nan if t == ABSENT else rating(t) for t in targets],
+            np.float32,
+        ),
     )
 
 

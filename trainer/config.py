@@ -13,10 +13,21 @@ from trainer.config_baselines import EASEConfig as EASEConfig
 from trainer.config_baselines import IALSConfig as IALSConfig
 from trainer.config_baselines import ItemKNNConfig as ItemKNNConfig
 from trainer.config_baselines import MFConfig as MFConfig
+from trainer.config_neumf import NeuMFConfig as NeuMFConfig
+from trainer.config_neumf import PretrainConfig as PretrainConfig
+from trainer.config_ratings import MultiTaskConfig as MultiTaskConfig
+from trainer.config_ratings import RatingConfig as RatingConfig
 from trainer.optimizer_config import OptimizerConfig
 from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
 
-MODELS = ("gmf", "mlp", "neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease")
+# Models that predict ratings: they learn from ratings and are judged by them too.
+RATING_MODELS = ("rating", "multi_task")
+# Models with the settings two_tower.
+TOWERS = ("two_tower", "multi_task")
+MODELS = (
+    *("gmf", "mlp", "neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease"),
+    *RATING_MODELS,
+)
 STRATEGIES = ("none", "mirrored")
 PROTOCOLS = ("full", "sampled")
 UNCONSUMED = "unconsumed"
@@ -26,76 +37,6 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 MIXED_PRECISION = ("gmf", "mlp", "neumf")
 # Models that have no weights to start from.
 CLOSED_FORM = ("popularity", "itemknn", "ease")
-
-
-@dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-    """Training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1).
-
-    Attributes:
-      gmf_epochs: epochs of GMF at the most, its best one is taken; 0, with
-        mlp_epochs 0, starts NeuMF from random weights.
-      mlp_epochs: the same of MLP.
-      alpha: weight of GMF's prediction in the fused one.
-      learning_rate: of both.
-      optimizer: of both; the trainer's own settings are those of fine-tuning.
-    """
-
-    gmf_epochs: int = 0
-    mlp_epochs: int = 0
-    alpha: float = 0.5
-    learning_rate: float = 0.001
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-
-    def __post_init__(self) -> None:
-        epochs = (self.gmf_epochs, self.mlp_epochs)
-        check(
-            min(epochs) >= 1 or epochs == (0, 0),
-            f"gmf_epochs: expected both of gmf_epochs and mlp_epochs at least 1, or both 0, "
-            f"got {epochs[0]} and {epochs[1]}.",
-        )
-        check(0 <= self.alpha <= 1, f"alpha: expected in [0, 1], got {self.alpha}.")
-        check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
-
-
-@dataclasses.dataclass(frozen=True)
-class NeuMFConfig:
-    """Settings of trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf.
-
-    Attributes:
-      embedding_dim: width of the GMF part of an embedding row.
-      hidden_units: layer widths of the MLP tower; the first is the width of
-        the concatenated user and item parts, so it must be even.
-      l2_mf: L2 on the GMF part of the embedding tables.
-      l2_mlp: L2 on the MLP, one a width in hidden_units: the first on its part
-        of the embedding tables, the others on the layers' kernels.
-      pretrain: of neumf.
-    """
-
-    embedding_dim: int = 8
-    hidden_units: tuple[int, ...] = (64, 32, 16, 8)
-    l2_mf: float = 0.0
-    l2_mlp: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
-    pretrain: PretrainConfig = PretrainConfig()
-
-    def __post_init__(self) -> None:
-        check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
-        units = list(self.hidden_units)
-        check(
-            len(units) >= 2 and min(units) >= 1,
-            f"hidden_units: expected two or more positive widths, got {units}.",
-        )
-        check(
-            units[0] % 2 == 0,
-            f"hidden_units: the first width is split between user and item and must be even, "
-            f"got {units[0]}.",
-        )
-        check(self.l2_mf >= 0, f"l2_mf: expected 0 or more, got {self.l2_mf}.")
-        check(
-            len(self.l2_mlp) == len(units),
-            f"l2_mlp: expected one value a layer ({len(units)}), got {len(self.l2_mlp)}.",
-        )
-        check(min(self.l2_mlp) >= 0, f"l2_mlp: expected 0 or more, got {list(self.l2_mlp)}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,12 +76,13 @@ class TrainerConfig:
         user has not interacted with, "random" from all items but the positive,
         "popular" from these by training frequency.
       popularity_exponent: power of the frequency that "popular" draws by.
-      patience: epochs without a better validation NDCG before training stops;
+      patience: epochs without a better `criterion` before training stops;
         0 trains all epochs.
       hr_threshold: validation HR that stops the training; null never does.
       checkpoint_every: epochs between two states that a killed training can go
         on from; 0 keeps none.
-      validation_protocol: the protocol whose NDCG@k chooses the best epoch.
+      validation_protocol: the protocol whose NDCG@k chooses the best epoch
+        (of the model rating: not used, its RMSE chooses).
       refit: train once more, on train and valid, for the chosen number of
         epochs.
       warm_start: start from the weights of the last blessed model, rows going
@@ -151,12 +93,16 @@ class TrainerConfig:
       precision: one of PRECISIONS, of the layers' matrix products; weights and
         losses are float32.
       seed: of initial weights, shuffling and sampling.
+      export_tflite: write the scores as a TensorFlow Lite model too, into the
+        SavedModel's folder (trainer.lite).
       neumf: settings of that model.
       two_tower: settings of that model.
       itemknn: settings of that model.
       mf: settings of that model.
       ials: settings of that model.
       ease: settings of that model.
+      rating: settings of that model.
+      multi_task: settings of that model, beside those of two_tower.
     """
 
     model: str = "neumf"
@@ -177,12 +123,15 @@ class TrainerConfig:
     jit_compile: bool = True
     precision: str = "float32"
     seed: int = 42
-    neumf: NeuMFConfig = NeuMFConfig()
+    export_tflite: bool = False
+    neumf: NeuMFConfig = dataclasses.field(default_factory=NeuMFConfig)
     two_tower: TwoTowerConfig = dataclasses.field(default_factory=TwoTowerConfig)
     itemknn: ItemKNNConfig = dataclasses.field(default_factory=ItemKNNConfig)
     mf: MFConfig = dataclasses.field(default_factory=MFConfig)
     ials: IALSConfig = dataclasses.field(default_factory=IALSConfig)
     ease: EASEConfig = dataclasses.field(default_factory=EASEConfig)
+    rating: RatingConfig = dataclasses.field(default_factory=RatingConfig)
+    multi_task: MultiTaskConfig = dataclasses.field(default_factory=MultiTaskConfig)
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -203,11 +152,11 @@ class TrainerConfig:
         exponent = self.popularity_exponent
         check(exponent >= 0, f"popularity_exponent: expected 0 or more, got {exponent}.")
         check(
-            self.model != "two_tower"
+            self.model not in TOWERS
             or self.two_tower.loss != SOFTMAX
             or self.sampler == UNCONSUMED,
-            f"sampler: the loss softmax of two_tower takes its negatives from the batch; expected "
-            f"{UNCONSUMED} (the default, not used) or another two_tower.loss, "
+            f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
+            f"expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
         )
 
@@ -227,6 +176,11 @@ class TrainerConfig:
         check_choice("precision", self.precision, PRECISIONS)
         hr = self.hr_threshold
         check(hr is None or 0 < hr <= 1, f"hr_threshold: expected in (0, 1], got {hr}.")
+        check(
+            hr is None or self.criterion == "ndcg",
+            f"hr_threshold: expected null with the model {self.model}, whose validation measures "
+            f"no HR, got {hr}.",
+        )
         every = self.checkpoint_every
         check(every >= 0, f"checkpoint_every: expected 0 or more, got {every}.")
         check(
@@ -249,3 +203,13 @@ class TrainerConfig:
                 f"{where}optimizer: expected dense gradients with the strategy {self.strategy}, "
                 f"got {settings.name!r} with {settings.embedding_gradients!r} gradients.",
             )
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether the model learns from ratings and predicts them."""
+        return self.model in RATING_MODELS
+
+    @property
+    def criterion(self) -> str:
+        """The validation metric that chooses the best epoch, "ndcg" or "rmse"."""
+        return "rmse" if self.model == "rating" else "ndcg"

@@ -24,7 +24,8 @@ class Dataset:
     Attributes:
       catalog: the candidate items, without counts.
       train: histories of all users.
-      valid: the users with a validation target, their histories without it.
+      valid: the users with a validation target, their histories without it; a
+        row a target.
       user_vocabulary: raw user ids by index.
       user_oov_buckets: out-of-vocabulary user indices after those.
       genders: by index, from 1 on.
@@ -42,7 +43,7 @@ class Dataset:
     @functools.cached_property
     def known(self) -> Histories:
         """All that is known before the test split: train, and the valid targets."""
-        return self.train.followed_by(self.valid.with_targets(self.catalog))
+        return self.train.followed_by(self.valid.with_targets(self.catalog).by_user())
 
     @property
     def context_sizes(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from trainer import lite
 from trainer.serving import ServingModel
 
 SIGNATURES = (
@@ -27,7 +28,10 @@ HISTORY_SIGNATURE = "recommend_for_history"
 
 
 def export(
-    serving: ServingModel, path: str, write_more: Callable[[str], None] | None = None
+    serving: ServingModel,
+    path: str,
+    tflite: bool = False,
+    write_more: Callable[[str], None] | None = None,
 ) -> None:
     """Writes the model beside `path`, then renames it into place.
 
@@ -35,6 +39,7 @@ def export(
       serving: what to write; its methods named in SIGNATURES become signatures,
         and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
+      tflite: whether to put a TensorFlow Lite model into it, see trainer.lite.
       write_more: called with the written folder, to add files of its own.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
@@ -42,6 +47,8 @@ def export(
     signatures = {name: getattr(serving, name) for name in names}
     try:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
+        if tflite:
+            lite.write(serving, unfinished)
         if write_more is not None:
             write_more(unfinished)
         if tf.io.gfile.exists(path):

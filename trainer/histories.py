@@ -17,6 +17,8 @@ from schema.errors import UserError
 from trainer.catalog import Catalog
 
 ABSENT = -1
+_BY_INTERACTION = ("positions", "trainable", "ratings")
+_BY_ROW = ("user_id", "user_index", "context", "target", "target_rating")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Histories:
       splits: int64 [R + 1], where each user's interactions begin.
       trainable: bool [N], whether the item has a vocabulary row of its own.
       target: int32 [R], the held-out item's position, ABSENT in train.
+      ratings: float32 [N], the user's rating of each interaction.
+      target_rating: float32 [R], that of the target, NaN without one.
     """
 
     user_id: np.ndarray
@@ -40,6 +44,8 @@ class Histories:
     splits: np.ndarray
     trainable: np.ndarray
     target: np.ndarray
+    ratings: np.ndarray
+    target_rating: np.ndarray
 
     @property
     def rows(self) -> np.ndarray:
@@ -62,9 +68,38 @@ class Histories:
             self,
             positions=np.insert(self.positions, at, self.target[held]),
             trainable=np.insert(self.trainable, at, known),
+            ratings=np.insert(self.ratings, at, self.target_rating[held]),
             splits=self.splits
             + np.concatenate([[0], np.cumsum(self.target != ABSENT)]).astype(np.int64),
             target=np.full_like(self.target, ABSENT),
+            target_rating=np.full_like(self.target_rating, np.nan),
+        )
+
+    def by_user(self) -> Histories:
+        """One row a user, whose history is that of all the user's rows without repetitions.
+
+        Returns:
+          Histories in the order of the users' first rows; targets are those of
+          these rows.
+        """
+        _, first, user = np.unique(
+            self.user_id.astype(bytes), return_index=True, return_inverse=True
+        )
+        if len(first) == len(user):
+            return self
+        users = np.argsort(first)
+        rank = np.argsort(users)[user]
+        stride = int(self.positions.max(initial=0)) + 1
+        pairs = rank[self.rows] * np.int64(stride) + self.positions
+        _, once = np.unique(pairs, return_index=True)
+        owner = rank[self.rows[once]]
+        order = np.lexsort((once, owner))
+        rows, kept = first[users], once[order]
+        lengths = np.bincount(owner, minlength=len(rows))
+        return Histories(
+            splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            **{name: getattr(self, name)[kept] for name in _BY_INTERACTION},
+            **{name: getattr(self, name)[rows] for name in _BY_ROW},
         )
 
     def followed_by(self, other: Histories) -> Histories:
@@ -91,6 +126,8 @@ class Histories:
             splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             trainable=joined("trainable", inner),
             target=joined("target", kept),
+            ratings=joined("ratings", inner),
+            target_rating=joined("target_rating", kept),
         )
 
     def counts(self, size: int) -> np.ndarray:
@@ -148,6 +185,8 @@ def read_histories(files: Sequence[str], catalog: Catalog) -> Histories:
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=trainable,
         target=_lookup(column[features.TARGET_ITEM_ID], catalog),
+        ratings=column[features.RATING],
+        target_rating=column[features.TARGET_RATING],
     )
 
 
@@ -190,10 +229,13 @@ def _parse(batch: tf.Tensor) -> dict[str, np.ndarray]:
         features.UNKNOWN_ITEM_ID: tf.io.RaggedFeature(tf.string),
         # Transform writes an empty list where a row has no target.
         features.TARGET_ITEM_ID: tf.io.RaggedFeature(tf.string),
+        features.TARGET_RATING: tf.io.RaggedFeature(tf.float32),
+        features.RATING: tf.io.RaggedFeature(tf.float32),
     }
     parsed = tf.io.parse_example(batch, specification)
-    target = parsed[features.TARGET_ITEM_ID].to_tensor("", shape=[None, 1])
-    parsed[features.TARGET_ITEM_ID] = target[:, 0]
+    for name, absent in ((features.TARGET_ITEM_ID, ""), (features.TARGET_RATING, np.nan)):
+        parsed[name] = parsed[name].to_tensor(absent, shape=[None, 1])[:, 0]
+    parsed[features.RATING] = parsed[features.RATING].flat_values
     items = parsed.pop(features.ITEM_INDEX)
     unknown = parsed.pop(features.UNKNOWN_ITEM_ID)
     return {

@@ -65,6 +65,7 @@ class TrainingData:
       draw: draws the negatives; unconsumed items when left out.
       history_limit: newest items of each user's history that a batch brings; 0
         brings none.
+      ratings: whether batches bring the positives' ratings.
 
     Raises:
       UserError: a user has consumed the whole catalog, so no negative exists.
@@ -78,6 +79,7 @@ class TrainingData:
         seed: int,
         draw: Draw | None = None,
         history_limit: int = 0,
+        ratings: bool = False,
     ) -> None:
         rows = histories.rows[histories.trainable]
         self.histories = histories
@@ -93,6 +95,7 @@ class TrainingData:
         if history_limit:
             self._history = tf.constant(histories.positions)
             self._splits = tf.constant(histories.splits)
+        self._ratings = tf.constant(histories.ratings[histories.trainable]) if ratings else None
         if negatives:
             self._draw = draw or make_draw(UNCONSUMED, 0.0, histories, num_items)
 
@@ -109,7 +112,8 @@ class TrainingData:
         Returns:
           A dataset of dicts: the users' tensors int32 [B], POSITIVE int32 [B]
           and, with negatives, NEGATIVES int32 [B, n]; with a history limit,
-          HISTORY int32 [B, limit], where the positive itself is ABSENT.
+          HISTORY int32 [B, limit], where the positive itself is ABSENT; with
+          ratings, schema.features.RATING float32 [B].
         """
         steps = -(-self.size // batch_size)
         order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
@@ -125,6 +129,8 @@ class TrainingData:
         rows = tf.gather(self._rows, chosen)
         batch = user_tensors(tf.gather(self._user_index, rows), tf.gather(self._context, rows))
         batch[POSITIVE] = tf.gather(self._positions, chosen)
+        if self._ratings is not None:
+            batch[features.RATING] = tf.gather(self._ratings, chosen)
         if self._negatives:
             negatives = self._draw(rows, batch[POSITIVE], self._negatives, seed)
             batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])

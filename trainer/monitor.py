@@ -16,18 +16,18 @@ from trainer.config import TrainerConfig
 from trainer.fit import Epoch
 from trainer.models.base import Recommender
 from trainer.progress import Progress
-from trainer.validation import Validator
+from trainer.validation import Validate, is_better
 
 PATIENCE, THRESHOLD, EPOCHS = "patience", "hr_threshold", "epochs"
 
 
 class Monitor:
-    """Follows one training by its validation NDCG.
+    """Follows one training by its validation metric, `TrainerConfig.criterion`.
 
     Args:
       model: in training.
       validator: measures the model.
-      config: patience and hr_threshold.
+      config: patience, hr_threshold and criterion.
       run_dir: gets `logs` (TensorBoard) and `checkpoints` (of the best epoch).
       name: subfolder in both; "" for none.
       progress: told of each epoch.
@@ -37,7 +37,7 @@ class Monitor:
       metrics: validation metrics, by epoch.
       initial: those of the weights that training started from; None when they
         were random.
-      best_epoch: the one of the best NDCG; 0 is the start, when `initial` counts.
+      best_epoch: the best one by the criterion; 0 is the start, when `initial` counts.
       best_weights: of that epoch; empty before the first one.
       stopped_by: what ended the training; None while it goes on.
     """
@@ -45,7 +45,7 @@ class Monitor:
     def __init__(
         self,
         model: Recommender,
-        validator: Validator,
+        validator: Validate,
         config: TrainerConfig,
         run_dir: str,
         name: str,
@@ -69,9 +69,7 @@ class Monitor:
         """Makes the present weights the ones to beat, as epoch 0."""
         self.initial = self._validator()
         self.best_weights = self._model.get_weights()
-        self._progress.line(
-            f"start: valid HR {self.initial['hr']:.4f} NDCG {self.initial['ndcg']:.4f}"
-        )
+        self._progress.line(f"start: valid {_shown(self.initial)}")
 
     def __call__(self, epoch: Epoch) -> bool:
         """Handles a finished epoch.
@@ -81,10 +79,11 @@ class Monitor:
 
         Returns:
           Whether training shall stop: `patience` epochs went by without a
-          better NDCG, or HR reached hr_threshold.
+          better one, or HR reached hr_threshold.
         """
         metrics = self._validator()
-        better = not self.best_weights or metrics["ndcg"] > self.best["ndcg"]
+        criterion = self._config.criterion
+        better = not self.best_weights or is_better(metrics, self.best, criterion)
         self.epochs.append(epoch)
         self.metrics.append(metrics)
         if better:
@@ -92,8 +91,8 @@ class Monitor:
             self.best_weights = self._model.get_weights()
         self.log(epoch, metrics)
         self._progress.line(
-            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid HR {metrics['hr']:.4f} "
-            f"NDCG {metrics['ndcg']:.4f}{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
+            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {_shown(metrics)}"
+            f"{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
             f"{epoch.examples / epoch.seconds:,.0f} examples/s"
         )
         patience, threshold = self._config.patience, self._config.hr_threshold
@@ -135,3 +134,7 @@ class Monitor:
             for name, value in metrics.items():
                 tf.summary.scalar(f"valid_{name}", value)
         self._writer.flush()
+
+
+def _shown(metrics: dict[str, float]) -> str:
+    return " ".join(f"{name.upper()} {value:.4f}" for name, value in metrics.items())

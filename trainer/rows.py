@@ -31,11 +31,12 @@ def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
     specification = {
         **{name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64) for name in strings},
         features.AGE: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
+        features.TARGET_RATING: tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
     }
     return tf.io.parse_example(examples, specification)
 
 
-def first(values: tf.RaggedTensor, default: str | int) -> tf.Tensor:
+def first(values: tf.RaggedTensor, default: str | float) -> tf.Tensor:
     """Takes each row's first value.
 
     Args:

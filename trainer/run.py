@@ -67,6 +67,7 @@ def run_fn(fn_args: FnArgs) -> None:
     export(
         _serving(trained, dataset, protocol),
         fn_args.serving_model_dir,
+        config.export_tflite,
         functools.partial(write_base, trained.model, trained.chosen, config, dataset),
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:

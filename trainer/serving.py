@@ -1,4 +1,4 @@
-"""The exported model: vocabularies, catalog, histories and weights in one tf.Module.
+"""The exported model: the signatures through which it is served and judged.
 
 Built by trainer.run after training and written by trainer.export. Every
 signature takes and gives raw ids, so that serving needs no code of this
@@ -7,85 +7,27 @@ project, and the Evaluator ranks with the very graph that serves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 
 from schema import features
 from trainer import ranking, sampling, slices
-from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig
-from trainer.histories import UserTable
-from trainer.input import newest, user_tensors
-from trainer.models.base import Recommender
-from trainer.rows import at, best_items, first, parse, stored, vocabulary
+from trainer.rows import at, best_items, first, parse
+from trainer.scorer import Scorer
 
 _STRINGS = tf.TensorSpec([None], tf.string)
 _SCALAR = tf.TensorSpec([], tf.int32)
 
 
-class ServingModel(tf.Module):
-    """A trained recommender that answers in raw ids.
+class ServingModel(Scorer):
+    """A trained recommender that answers in raw ids; constructed as Scorer.
 
     A user that training did not know is served the popularity ranking, in
     `recommend`, `score` and `rank` alike, so what is evaluated is what is
     served; the scores then are shares of the training interactions. Where
     fewer than k items are left, a list ends in item id "", title "" and score
     -inf; so does `score` for an item that the catalog lacks.
-
-    Args:
-      model: trained.
-      catalog: the candidate items, `counts` being the popularity.
-      users: what is known of each user.
-      user_vocabulary: raw ids in the order of Transform's vocabulary.
-      user_oov_buckets: out-of-vocabulary buckets after it.
-      protocol: of `rank`; its k is also the length of `serving_default`'s lists.
     """
-
-    def __init__(
-        self,
-        model: Recommender,
-        catalog: Catalog,
-        users: UserTable,
-        user_vocabulary: Sequence[bytes],
-        user_oov_buckets: int,
-        protocol: ProtocolConfig,
-    ) -> None:
-        super().__init__()
-        # The variables are tracked, the Keras object is not: saving would
-        # trace its call, which a Recommender does not have.
-        self._weights = list(model.variables)
-        self._constants = model.catalog
-        self._encode_users = model.encode_users
-        self._history_limit = model.history_limit
-        self._score_pairs = model.score
-        self._score_all = model.score_all
-        self._likeness = model.likeness
-        self._protocol = (protocol.k, protocol.negatives, protocol.seed)
-        self._num_users = len(user_vocabulary)
-        self._users = vocabulary(user_vocabulary, user_oov_buckets)
-        self._context = stored(users.context, tf.int32)
-        self._history = stored(users.history, tf.int32)
-        self._history_splits = stored(users.history_splits, tf.int64)
-        self._remember_catalog(catalog)
-        self._codes = tf.Variable(model.encode_items(tf.range(catalog.size)), trainable=False)
-
-    def _remember_catalog(self, catalog: Catalog) -> None:
-        self._positions = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(catalog.item_ids.tolist(), tf.string), tf.range(catalog.size)
-            ),
-            default_value=-1,
-        )
-        # One more row at the end answers position -1.
-        self._item_ids = tf.constant([*catalog.item_ids.tolist(), b""])
-        self._titles = tf.constant([*catalog.titles.tolist(), b""])
-        groups = slices.popularity_group(catalog.counts).tolist()
-        self._groups = tf.constant([*groups, slices.NEVER_TRAINED])
-        self._fingerprints = sampling.fingerprint(self._item_ids[:-1])
-        shares = catalog.counts / max(catalog.counts.sum(), 1)
-        self._popularity = stored(shares, tf.float32)
 
     @tf.function(input_signature=[_STRINGS])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -128,14 +70,10 @@ class ServingModel(tf.Module):
           item_id: string [B].
 
         Returns:
-          `score`, float32 [B].
+          `score`, float32 [B], and of a model that predicts them `rating`,
+          float32 [B], NaN for an item that the catalog lacks.
         """
-        index, position = self._index(user_id), self._positions.lookup(item_id)
-        safe = tf.maximum(position, 0)
-        codes = tf.gather(self._codes, safe)[:, tf.newaxis]
-        scores = self._score_pairs(self._user_codes(index), codes)[:, 0]
-        scores = tf.where(index < self._num_users, scores, tf.gather(self._popularity, safe))
-        return {"score": tf.where(position < 0, -np.inf, scores)}
+        return self.score_indices(self._index(user_id), self._positions.lookup(item_id))
 
     @tf.function(input_signature=[_STRINGS, _SCALAR])
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -168,7 +106,9 @@ class ServingModel(tf.Module):
         Returns:
           int32 [B] `{protocol}_{greater, ties}` of the model and
           `popularity_{protocol}_{greater, ties}` of the popularity ranking, and
-          int64 [B] `user_fingerprint`.
+          int64 [B] `user_fingerprint`. Of a model that predicts ratings also
+          float32 [B] `target_score`, the target's predicted rating, and
+          `target_rating`, the row's; NaN where there is none.
         """
         row = parse(examples)
         user_id = first(row[features.USER_ID], "")
@@ -193,6 +133,10 @@ class ServingModel(tf.Module):
         for name, (greater, ties) in ranks.items():
             prefix = name.removeprefix("model_")
             outputs |= {f"{prefix}_greater": greater, f"{prefix}_ties": ties}
+        if self._rate is not None:
+            predicted = self.score_indices(index, queries.target)[features.RATING]
+            outputs[features.TARGET_SCORE] = predicted
+            outputs[features.TARGET_RATING] = first(row[features.TARGET_RATING], np.nan)
         return outputs
 
     @tf.function(input_signature=[_STRINGS])
@@ -248,23 +192,3 @@ class ServingModel(tf.Module):
             features.TITLE: at(self._titles, positions),
             "score": scores,
         }
-
-    def _histories(self) -> tf.RaggedTensor:
-        return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
-
-    def _index(self, user_id: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self._users.lookup(user_id), tf.int32)
-
-    def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        return item_ids.with_values(self._positions.lookup(item_ids.values))
-
-    def _user_codes(self, index: tf.Tensor) -> tf.Tensor:
-        history = None
-        if self._history_limit:
-            history = newest(tf.gather(self._histories(), index), self._history_limit)
-        return self._encode_users(user_tensors(index, tf.gather(self._context, index), history))
-
-    def _scores(self, index: tf.Tensor) -> tf.Tensor:
-        scores = self._score_all(self._user_codes(index), self._codes)
-        known = (index < self._num_users)[:, tf.newaxis]
-        return tf.where(known, scores, self._popularity[tf.newaxis])

@@ -25,7 +25,7 @@ from trainer.negatives import make_draw
 from trainer.progress import Progress
 from trainer.resume import States
 from trainer.solving import Solver
-from trainer.validation import Validator
+from trainer.validation import make_validator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +110,8 @@ def choose(
     if start is not None:
         start(fitter.model)
     with Progress(config.model, config.epochs) as progress:
-        validator = Validator(
-            fitter.model,
-            dataset.valid,
-            dataset.catalog,
-            setting.protocol,
-            config.validation_protocol,
+        validator = make_validator(
+            config, fitter.model, dataset.valid, dataset.catalog, setting.protocol
         )
         monitor = Monitor(fitter.model, validator, config, setting.run_dir, name, progress)
         states = _states(setting, f"choose-{config.model}", config, fitter, monitor)
@@ -183,7 +179,13 @@ def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fi
         exponent = config.popularity_exponent
         draw = make_draw(config.sampler, exponent, histories, dataset.catalog.size)
     data = TrainingData(
-        histories, dataset.catalog.size, negatives, config.seed, draw, model.history_limit
+        histories,
+        dataset.catalog.size,
+        negatives,
+        config.seed,
+        draw,
+        model.history_limit,
+        ratings=model.rates,
     )
     if isinstance(model, SolvedRecommender):
         return Solver(model, config, data, setting.strategy)

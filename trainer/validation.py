@@ -1,4 +1,4 @@
-"""HR@k and NDCG@k on the valid split after each epoch.
+"""HR@k and NDCG@k, RMSE and MAE on the valid split after each epoch.
 
 Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
 sampled protocol the negatives are drawn once, with replacement, so an epoch
@@ -7,17 +7,113 @@ scores only them; the Evaluator's negatives are drawn in the `rank` signature.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import numpy as np
 import tensorflow as tf
 
+from schema.errors import UserError
 from trainer import ranking
 from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig
-from trainer.histories import Histories
+from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.histories import ABSENT, Histories
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
 from trainer.negatives import NegativeSampler
 
 _USERS_AT_A_TIME = 512
+_LOWER_IS_BETTER = ("rmse",)
+
+# Measures a model as it stands: metrics by name.
+Validate = Callable[[], dict[str, float]]
+
+
+def make_validator(
+    config: TrainerConfig,
+    model: Recommender,
+    histories: Histories,
+    catalog: Catalog,
+    protocol: ProtocolConfig,
+) -> Validate:
+    """What measures the configured model: its ranking, its ratings, or both.
+
+    A rating model is chosen by its ratings alone: ranking whole catalogs every
+    epoch would cost more than its training.
+
+    Args:
+      config: model and validation protocol.
+      model: the model in training.
+      histories: the valid split.
+      catalog: the candidate items.
+      protocol: cut-off, number of negatives and seed.
+
+    Returns:
+      A function of no arguments; `TrainerConfig.criterion` is among its metrics.
+    """
+    parts: list[Validate] = []
+    if config.criterion == "ndcg":
+        parts.append(Validator(model, histories, catalog, protocol, config.validation_protocol))
+    if config.predicts_ratings:
+        parts.append(RatingValidator(model, histories))
+    return lambda: {name: value for part in parts for name, value in part().items()}
+
+
+def is_better(metrics: Mapping[str, float], best: Mapping[str, float], criterion: str) -> bool:
+    """Whether an epoch is better than the best before it.
+
+    Args:
+      metrics: of the epoch.
+      best: of the best one before.
+      criterion: name of the metric that decides; of an error the lower is better.
+
+    Returns:
+      True when it is; equal is not better.
+    """
+    if criterion in _LOWER_IS_BETTER:
+        return metrics[criterion] < best[criterion]
+    return metrics[criterion] > best[criterion]
+
+
+class RatingValidator:
+    """Compares predicted with given ratings of the validation targets.
+
+    Args:
+      model: the model in training, one that `rates`.
+      histories: the valid split, with ratings.
+
+    Raises:
+      UserError: no target has a rating.
+    """
+
+    def __init__(self, model: Recommender, histories: Histories) -> None:
+        rated = (histories.target != ABSENT) & np.isfinite(histories.target_rating)
+        if not rated.any():
+            raise UserError("The valid split has no rated targets; expected at least one.")
+        self._model = model
+        self._user_index = tf.constant(histories.user_index[rated])
+        self._context = tf.constant(histories.context[rated])
+        self._limit = model.history_limit
+        self._history = tf.gather(_ragged(histories), np.flatnonzero(rated))
+        self._target = tf.constant(histories.target[rated])
+        self._rating = tf.constant(histories.target_rating[rated])
+        self._predict = tf.function(self._ratings)
+
+    def __call__(self) -> dict[str, float]:
+        """Measures the model.
+
+        Returns:
+          "rmse" and "mae" over the targets.
+        """
+        errors = (self._predict() - self._rating).numpy().astype(np.float64)
+        return {
+            "rmse": float(np.sqrt(np.mean(errors**2))),
+            "mae": float(np.mean(np.abs(errors))),
+        }
+
+    def _ratings(self) -> tf.Tensor:
+        history = newest(self._history, self._limit) if self._limit else None
+        users = self._model.encode_users(user_tensors(self._user_index, self._context, history))
+        return self._model.rate(users, self._model.encode_items(self._target))
 
 
 class Validator:
@@ -45,9 +141,7 @@ class Validator:
         self._user_index = tf.constant(histories.user_index)
         self._context = tf.constant(histories.context)
         self._target = tf.constant(histories.target)
-        self._history = tf.RaggedTensor.from_row_splits(
-            tf.constant(histories.positions), tf.constant(histories.splits)
-        )
+        self._history = _ragged(histories)
         if which == "sampled":
             sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
             rows = tf.range(len(histories.user_index))
@@ -103,3 +197,9 @@ class Validator:
         return ranking.compare(
             self._model.score_all(self._users(start, end), codes), rows.target, unseen
         )
+
+
+def _ragged(histories: Histories) -> tf.RaggedTensor:
+    return tf.RaggedTensor.from_row_splits(
+        tf.constant(histories.positions), tf.constant(histories.splits)
+    )

@@ -32,7 +32,7 @@ def preprocessing_fn(
       `user_id` as it came; `user_index` int64 [B, 1]; `item_index` and `rating` sparse lists;
       `unknown_item_id`, the raw ids of those list entries whose item has no
       vocabulary row; the context indices and `age` int64 [B, 1], 0 where unknown; and
-      `target_item_id` sparse, empty in the train split.
+      `target_item_id` and `target_rating` sparse, empty in the train split.
     """
     settings = from_dict(TransformConfig, custom_config[SETTINGS_KEY], SETTINGS_KEY)
     items = inputs[features.ITEM_ID]
@@ -46,6 +46,7 @@ def preprocessing_fn(
         features.UNKNOWN_ITEM_ID: _retained(items, tf.logical_not(known)),
         features.RATING: inputs[features.RATING],
         features.TARGET_ITEM_ID: inputs[features.TARGET_ITEM_ID],
+        features.TARGET_RATING: inputs[features.TARGET_RATING],
         features.GENDER_INDEX: _category(inputs[features.GENDER], features.GENDER_VOCABULARY),
         features.OCCUPATION_INDEX: _category(
             inputs[features.OCCUPATION], features.OCCUPATION_VOCABULARY

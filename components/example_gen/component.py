@@ -22,7 +22,7 @@ from schema.settings import to_dict
 
 
 class InteractionsExampleGen(FileBasedExampleGen):
-    """Reads raw interactions; outputs one example a user, split leave-one-out.
+    """Reads raw interactions; outputs one example a user, or a held-out rating.
 
     Output `examples`: an Examples artifact with the splits train, valid and
     test (schema/interactions.pbtxt) and its counts (`counts.INTERACTION_COUNTS`)

@@ -20,7 +20,7 @@ from tfx.types import standard_component_specs as specs
 from tfx.utils import proto_utils
 
 from components.example_gen import counts, reading, steps, writing
-from components.example_gen.config import IngestConfig
+from components.example_gen.config import RANDOM, IngestConfig
 from components.formats import base
 from schema import features
 from schema.errors import UserError
@@ -150,8 +150,13 @@ class InteractionsExecutor(_Executor):
                 default_value=[],
             )
         held_out = any(source.role == base.HELD_OUT for source in ranges)
+        if held_out and config.split == RANDOM:
+            raise UserError(
+                f"{exec_properties[specs.INPUT_BASE_KEY]}: the data has its own held-out file; "
+                f"expected split=leave_one_out, got {config.split}."
+            )
         split = arranged | "Split" >> beam.ParDo(
-            steps.SplitPartition(partitions, held_out), **side
+            steps.SplitPartition(partitions, held_out, config), **side
         ).with_outputs(*self.split_names, steps.ITEMS_TAG)
         _ = (
             split[steps.ITEMS_TAG]

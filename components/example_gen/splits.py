@@ -1,9 +1,15 @@
-"""Leave-one-out: a partition's ordered interactions to the rows of each split.
+"""Held-out interactions: a partition's ordered interactions to the rows of each split.
 
-`test` asks for a user's last interaction given all before it, `valid` for the
+Leave-one-out: `test` asks for a user's last interaction given all before it, `valid` for the
 one before given all before that, and `train` has what is older than both. A
 user with fewer than three interactions, or without a held-out row where the
 dataset brings them, is in `train` only, with everything but held-out rows.
+
+Random: each interaction falls into a split by a seeded hash of (user, item). A
+held-out one is a row of its own, so that a row stays one query; its history is
+what the user has in train, for `test` also in valid. A user with nothing left in
+train keeps everything there. A history is repeated for each held-out interaction
+of its user, so held-out splits grow with the square of histories' lengths.
 Called by `executor`; list columns are cut out of whole columns, there is no
 loop over users.
 """
@@ -16,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.example_gen import counts, tables
+from components.example_gen import counts, ids, tables
+from components.example_gen.config import RANDOM, IngestConfig
 from components.example_gen.history import HELD_OUT
 from schema import features
 
@@ -47,12 +54,16 @@ class Side:
     brings_held_out: bool = False
 
 
-def split(table: pa.Table, side: Side) -> tuple[dict[str, Columns], dict[str, int]]:
+def split(
+    table: pa.Table, side: Side, config: IngestConfig
+) -> tuple[dict[str, Columns], dict[str, int]]:
     """Builds the rows of each split.
 
     Args:
       table: marked interactions, whole users, in `history.arrange`'s order.
       side: see Side.
+      config: which of the two splits; RANDOM takes no held-out rows of the
+        dataset's own.
 
     Returns:
       For each of features.INTERACTION_SPLITS the list columns of its rows, users
@@ -62,6 +73,8 @@ def split(table: pa.Table, side: Side) -> tuple[dict[str, Columns], dict[str, in
       UserError: a user, or a user's candidates, described twice.
     """
     runs = _Runs(table)
+    if config.split == RANDOM:
+        return _random(runs, side, config)
     last_held_out = table.column(HELD_OUT).to_numpy()[runs.ends - 1]
     asked = runs.lengths >= _MIN_INTERACTIONS
     if side.brings_held_out:
@@ -90,12 +103,57 @@ def split(table: pa.Table, side: Side) -> tuple[dict[str, Columns], dict[str, in
     }
 
 
+def _random(
+    runs: _Runs, side: Side, config: IngestConfig
+) -> tuple[dict[str, Columns], dict[str, int]]:
+    split_of = _drawn(runs, config)
+    rows = {}
+    trained = np.flatnonzero(np.bincount(runs.owner, split_of == 0, len(runs.lengths)) > 0)
+    for number, name in enumerate(features.INTERACTION_SPLITS):
+        # A history has what lies in the splits before; train has itself.
+        known = np.flatnonzero(split_of < max(number, 1))
+        targets = np.flatnonzero(split_of == number) if number else None
+        users = trained if targets is None else runs.owner[targets]
+        lengths = np.bincount(runs.owner[known], minlength=len(runs.lengths))
+        first = np.cumsum(lengths) - lengths
+        taken = known[_within(first[users], lengths[users])]
+        rows[name] = runs.columns(users, taken, lengths[users], targets)
+        rows[name].update(_user_features(runs.user_ids(users), side.users))
+    asked = len(np.unique(runs.owner[split_of > 0]))
+    return rows, {
+        counts.INTERACTIONS: len(split_of),
+        counts.USERS: len(trained),
+        counts.USERS_IN_TRAIN_ONLY: len(trained) - asked,
+        counts.HELD_OUT_UNUSED: 0,
+    }
+
+
+def _drawn(runs: _Runs, config: IngestConfig) -> np.ndarray:
+    """Split of each interaction, a number in features.INTERACTION_SPLITS, int64 [rows]."""
+    # Another seed than that of the order of equal timestamps: what is held out
+    # must not be what comes last.
+    hashes = runs.pair_hashes(config.seed + 1)
+    uniform = hashes.astype(np.float64) / 2.0**64
+    train_share = (1 - config.test_share) * (1 - config.valid_share)
+    split_of = np.searchsorted([train_share, 1 - config.test_share], uniform, side="right")
+    trained = np.bincount(runs.owner, split_of == 0, len(runs.lengths)) > 0
+    drawn: np.ndarray = np.where(trained[runs.owner], split_of, 0)
+    return drawn
+
+
+def _within(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Row numbers starts .. starts + lengths - 1 of each, one after the other."""
+    offsets = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
+
+
 class _Runs:
     """The users of an ordered table as runs of its rows.
 
     Attributes:
       ends: row after each user's last, int64 [users].
       lengths: interactions of each user, int64 [users].
+      owner: number of each row's user, int64 [rows].
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -106,6 +164,8 @@ class _Runs:
         self._starts = np.concatenate([np.zeros(min(len(codes), 1), np.int64), changes])
         self.ends = np.append(self._starts[1:], len(codes))[: len(self._starts)]
         self.lengths = self.ends - self._starts
+        self.owner = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        self._items = items
         self._user_ids = users.dictionary.take(pa.array(codes[self._starts]))
         self._values = {
             features.ITEM_ID: items.dictionary.cast(pa.binary()).take(items.indices),
@@ -123,17 +183,36 @@ class _Runs:
         With `targets`, also the interaction that follows them.
         """
         starts = self._starts[users]
+        asked = starts + lengths if targets else None
+        return self.columns(users, _within(starts, lengths), lengths, asked)
+
+    def pair_hashes(self, seed: int) -> np.ndarray:
+        """A hash of each row's user and item, uint64 [rows]."""
+        items = ids.hash_ids(self._items.dictionary, seed)
+        users = ids.hash_ids(self._user_ids, seed)
+        return ids.mix(users[self.owner], items[self._items.indices.to_numpy(zero_copy_only=False)])
+
+    def columns(
+        self,
+        users: np.ndarray,
+        taken: np.ndarray,
+        lengths: np.ndarray,
+        targets: np.ndarray | None,
+    ) -> Columns:
+        """List columns of some users, given the rows of their histories and targets.
+
+        `taken` has the histories' row numbers one user after the other, `targets`
+        one row number a user.
+        """
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        taken = pa.array(np.repeat(starts, lengths) + within)
         columns = {features.USER_ID: singles(self.user_ids(users).cast(pa.binary()))}
         for name, values in self._values.items():
             columns[name] = pa.ListArray.from_arrays(
-                pa.array(offsets.astype(np.int32)), values.take(taken)
+                pa.array(offsets.astype(np.int32)), values.take(pa.array(taken))
             )
-        if targets:
+        if targets is not None:
             for name, target in _TARGETS.items():
-                columns[target] = singles(self._values[name].take(pa.array(starts + lengths)))
+                columns[target] = singles(self._values[name].take(pa.array(targets)))
         return columns
 
 

@@ -108,8 +108,9 @@ class SplitPartition(beam.DoFn):
     split without files could not be read by whoever has to find it empty.
     """
 
-    def __init__(self, partitions: int, brings_held_out: bool) -> None:
-        """Sets how many partitions there are and whether the dataset has a held-out file."""
+    def __init__(self, partitions: int, brings_held_out: bool, config: IngestConfig) -> None:
+        """Sets the number of partitions, whether the dataset has a held-out file, and the rules."""
+        self._config = config
         self._partitions = partitions
         self._brings_held_out = brings_held_out
 
@@ -128,7 +129,7 @@ class SplitPartition(beam.DoFn):
                 _collect(parts, base.CANDIDATES),
                 self._brings_held_out,
             )
-            rows, found = splits.split(table, side)
+            rows, found = splits.split(table, side, self._config)
             counts.add(found)
             encoded = {name: encoding.encode(columns) for name, columns in rows.items()}
             items = tables.to_bytes(catalog.item_ids(base.INTERACTIONS, table))

@@ -25,12 +25,38 @@ def interval(values: np.ndarray, users: np.ndarray) -> np.ndarray:
     """Percentile interval of means over users.
 
     Args:
-      values: float64 [N, M], M quantities a user; N at least 1.
-      users: int64 [N], fingerprints of the users.
+      values: float64 [N, M], M quantities a row; N at least 1.
+      users: int64 [N], fingerprints of the rows' users.
 
     Returns:
-      float64 [2, M], lower and upper ends. A resample that no user is in is
-      left out, and the whole sample always is one, so a mean exists.
+      float64 [2, M], lower and upper ends.
+    """
+    return ends(means(values, users))
+
+
+def ends(resampled: np.ndarray) -> np.ndarray:
+    """The ends of an interval that holds CONFIDENCE of the resamples.
+
+    Args:
+      resampled: float64 [R, M], M quantities of R resamples.
+
+    Returns:
+      float64 [2, M], lower and upper ends.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    return np.quantile(resampled, [tail, 1 - tail], axis=0)
+
+
+def means(values: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Means of resamples; all rows of a user are in a resample equally often.
+
+    Args:
+      values: float64 [N, M], M quantities a row; N at least 1.
+      users: int64 [N], fingerprints of the rows' users.
+
+    Returns:
+      float64 [R, M]. A resample that no user is in is left out, and the whole
+      sample always is one, so R is at least 1.
     """
     totals = values.sum(axis=0)[np.newaxis], np.asarray([float(len(values))])
     sums, sizes = np.zeros((RESAMPLES, values.shape[1])), np.zeros(RESAMPLES)
@@ -40,9 +66,8 @@ def interval(values: np.ndarray, users: np.ndarray) -> np.ndarray:
         sums += weights @ values[rows].astype(np.float32)
         sizes += weights.sum(axis=1, dtype=np.float64)
     sums, sizes = np.concatenate([sums, totals[0]]), np.concatenate([sizes, totals[1]])
-    means = sums[sizes > 0] / sizes[sizes > 0, np.newaxis]
-    tail = (1 - CONFIDENCE) / 2
-    return np.quantile(means, [tail, 1 - tail], axis=0)
+    resampled: np.ndarray = sums[sizes > 0] / sizes[sizes > 0, np.newaxis]
+    return resampled
 
 
 def _weights(users: np.ndarray) -> np.ndarray:

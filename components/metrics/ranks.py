@@ -10,7 +10,7 @@ from __future__ import annotations
 import array
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import apache_beam as beam
 import numpy as np
@@ -20,6 +20,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import math_util
 
 from components.metrics import bootstrap
+from schema import features
 
 MODEL = "model"
 POPULARITY = "popularity"
@@ -32,10 +33,13 @@ _COUNTS = tuple(
     for protocol in PROTOCOLS
     for count in ("greater", "ties")
 )
-_COLUMNS = (_USER, *_COUNTS)
+# Float outputs of models that predict ratings, gathered as the bits of a float32.
+_RATINGS = (features.TARGET_SCORE, features.TARGET_RATING)
+_COLUMNS = (_USER, *_COUNTS, *_RATINGS)
 # TFMA drops keys that begin with "_" before it writes results.
 _RANKS = "_ranks"
 _PER_USER = "_per_user "
+_PER_USER_SQUARED = "_per_user_squared "
 # TFMA takes a relative change against exactly 0 for a failure, so a baseline
 # that hits nothing could never be replaced.
 _LEAST_BASELINE = 1e-12
@@ -56,6 +60,14 @@ class RankTable:
         """Fingerprints of the users, int64 [N]."""
         return self.columns[_USER]
 
+    def errors(self) -> np.ndarray:
+        """Predicted less given ratings, float64 [N], NaN without a prediction."""
+        predicted, given = (
+            self.columns[name].astype(np.int32).view(np.float32).astype(np.float64)
+            for name in _RATINGS
+        )
+        return predicted - given
+
     def counts(self, protocol: str, subject: str) -> tuple[np.ndarray, np.ndarray]:
         """Candidates scored better than the target, and those scored equal.
 
@@ -74,20 +86,26 @@ PerUser = Callable[[RankTable], np.ndarray]
 
 
 def rank_computations(
-    name: str, per_user: PerUser, model_names: list[str], eval_config: config_pb2.EvalConfig
+    name: str,
+    per_user: PerUser,
+    model_names: list[str],
+    eval_config: config_pb2.EvalConfig,
+    root: bool = False,
 ) -> metric_types.MetricComputations:
-    """Computations of the mean over users of a function of the ranks.
+    """Computations of the mean over rows of a function of the ranks.
 
     Args:
       name: of the metric; thresholds need it equal to the MetricConfig's.
       per_user: gives float64 [N] of a RankTable; must be picklable.
       model_names: the models to compute it for.
       eval_config: says which model is the baseline.
+      root: whether the metric is the square root of the mean.
 
     Returns:
       The shared gathering of ranks, this metric's mean, and the shared intervals.
     """
     keys = [metric_types.MetricKey(name=name, model_name=model) for model in model_names]
+    prefix = _PER_USER_SQUARED if root else _PER_USER
     baselines = {spec.name for spec in eval_config.model_specs if spec.is_baseline}
 
     def means(
@@ -98,10 +116,10 @@ def rank_computations(
             table = metrics[metric_types.MetricKey(_RANKS, model_name=key.model_name)]
             assert isinstance(table, RankTable)
             values = per_user(table)
-            mean = float(values.mean())
+            mean = float(np.sqrt(values.mean()) if root else values.mean())
             if key.model_name in baselines and mean == 0:
                 mean = _LEAST_BASELINE
-            results |= {key: mean, key._replace(name=_PER_USER + name): values}
+            results |= {key: mean, key._replace(name=prefix + name): values}
         return results
 
     return [
@@ -130,7 +148,8 @@ class _GatherRanks(beam.CombineFn):
     ) -> array.array:
         for model in self._models:
             outputs = element.get_predictions(model)
-            accumulator.extend(outputs[name].item() for name in _COLUMNS)
+            accumulator.extend(outputs[name].item() for name in (_USER, *_COUNTS))
+            accumulator.extend(_bits(outputs, name) for name in _RATINGS)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[array.array]) -> array.array:
@@ -153,30 +172,38 @@ class _GatherRanks(beam.CombineFn):
         }
 
 
+def _bits(outputs: Mapping[str, np.ndarray], name: str) -> int:
+    """A float32 output as an integer; NaN where the model has no such output."""
+    value = outputs[name].item() if name in outputs else np.nan
+    return int(np.float32(value).view(np.int32))
+
+
 def _with_intervals(
     metrics: dict[metric_types.MetricKey, object],
 ) -> dict[metric_types.MetricKey, object]:
     """Adds 95 % intervals to a slice's means and to their changes against the baseline."""
-    quantities: dict[metric_types.MetricKey, np.ndarray] = {}
+    rows: dict[metric_types.MetricKey, np.ndarray] = {}
+    squared: list[metric_types.MetricKey] = []
     for key, values in metrics.items():
-        if key.name.startswith(_PER_USER):
-            assert isinstance(values, np.ndarray)
-            public = key._replace(name=key.name.removeprefix(_PER_USER))
-            quantities[public] = values
-    for key in [
-        key for key in metrics if key.is_diff and key._replace(is_diff=False) in quantities
-    ]:
-        (baseline,) = (
-            other
-            for other in quantities
-            if other.name == key.name and other.model_name != key.model_name
-        )
-        quantities[key] = quantities[key._replace(is_diff=False)] - quantities[baseline]
+        for prefix in (_PER_USER, _PER_USER_SQUARED):
+            if key.name.startswith(prefix):
+                assert isinstance(values, np.ndarray)
+                public = key._replace(name=key.name.removeprefix(prefix))
+                rows[public] = values
+                squared += [public] if prefix == _PER_USER_SQUARED else []
     users = next(table.users for table in metrics.values() if isinstance(table, RankTable))
-    ends = bootstrap.interval(np.stack(list(quantities.values()), axis=1), users)
+    means = bootstrap.means(np.stack(list(rows.values()), axis=1), users)
+    resampled = dict(zip(rows, means.T, strict=True))
+    resampled |= {key: np.sqrt(resampled[key]) for key in squared}
+    for key in [key for key in metrics if key.is_diff and key._replace(is_diff=False) in rows]:
+        (baseline,) = (
+            other for other in rows if other.name == key.name and other.model_name != key.model_name
+        )
+        resampled[key] = resampled[key._replace(is_diff=False)] - resampled[baseline]
+    ends = bootstrap.ends(np.stack(list(resampled.values()), axis=1))
     return {
         key: _with_interval(metrics[key], lower, upper)
-        for key, lower, upper in zip(quantities, *ends, strict=True)
+        for key, lower, upper in zip(resampled, *ends, strict=True)
     }
 
 

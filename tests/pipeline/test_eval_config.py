@@ -3,14 +3,15 @@
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.config import RunConfig
 from pipeline.eval_config import GateConfig, build_eval_config, metric_name
 from schema.errors import UserError
 from schema.settings import from_dict, to_dict
-from trainer.config import ProtocolConfig
+from trainer.config import ProtocolConfig, TrainerConfig
 
 
-def thresholds(gate, k=10):
-    config = build_eval_config(ProtocolConfig(k=k), gate, "digest")
+def thresholds(gate, k=10, ratings=False):
+    config = build_eval_config(ProtocolConfig(k=k), gate, "digest", ratings)
     return {
         metric.config.split('"name": "')[1].split('"')[0]: metric.per_slice_thresholds[0]
         for metric in config.metrics_specs[0].metrics
@@ -77,3 +78,23 @@ def test_the_sources_digest_changes_the_configuration():
         for digest in ("one", "other")
     )
     assert one != other
+
+
+def test_errors_of_ratings_are_measured_and_bounded_where_ratings_are_predicted():
+    gate = GateConfig(max_rmse=0.96, must_beat_popularity=False, max_drop=None)
+    bound = thresholds(gate, ratings=True)["rmse"].threshold.value_threshold
+    assert bound.upper_bound.value == 0.96
+    assert not bound.HasField("lower_bound")
+
+    def classes(ratings):
+        config = build_eval_config(ProtocolConfig(), GateConfig(), "digest", ratings)
+        return {metric.class_name for metric in config.metrics_specs[0].metrics}
+
+    assert classes(True) - classes(False) == {"RatingRMSE", "RatingMAE"}
+
+
+def test_a_bound_on_ratings_needs_a_model_that_predicts_them():
+    gate = GateConfig(max_rmse=0.96)
+    with pytest.raises(UserError, match=r"gate.max_rmse: expected null, since neumf predicts no"):
+        RunConfig(gate=gate)
+    assert RunConfig(gate=gate, trainer=TrainerConfig(model="rating")).gate == gate

@@ -44,6 +44,20 @@ def test_later_histories_replace_the_same_users():
     assert joined.counts(6).tolist() == [1, 2, 1, 1, 0, 1]
 
 
+def test_rows_of_one_user_become_one_with_every_target_known():
+    catalog = planted.make_catalog(9)
+    rows = planted.make_histories([[7, 2], [1], [7, 2], [3], [7, 2]], [5, 4, 0, ABSENT, 8])
+    rows = dataclasses.replace(
+        rows, user_id=np.asarray([b"u5", b"u1", b"u5", b"u3", b"u5"], object)
+    )
+    joined = rows.with_targets(catalog).by_user()
+    assert joined.user_id.tolist() == [b"u5", b"u1", b"u3"]
+    assert joined.user_index.tolist() == [0, 1, 3]
+    assert lists(joined) == [[7, 2, 5, 0, 8], [1, 4], [3]]
+    np.testing.assert_array_equal(joined.ratings, planted.rating(joined.positions))
+    assert joined.by_user() is joined
+
+
 def test_the_served_table_is_ordered_by_user_index_and_lacks_unknown_users():
     histories = dataclasses.replace(
         planted.make_histories([[4, 2], [1], [3]]),
@@ -60,6 +74,8 @@ def write(path, rows):
     def feature(value):
         if isinstance(value[0], int):
             return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+        if isinstance(value[0], float):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=value))
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
 
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
@@ -69,7 +85,7 @@ def write(path, rows):
             writer.write(example.SerializeToString())
 
 
-def row(user, index, items, unknown=(), target=()):
+def row(user, index, items, unknown=(), target=(), target_rating=()):
     return {
         features.USER_ID: [user],
         features.USER_INDEX: [index],
@@ -78,6 +94,8 @@ def row(user, index, items, unknown=(), target=()):
         features.ITEM_INDEX: items,
         features.UNKNOWN_ITEM_ID: list(unknown),
         features.TARGET_ITEM_ID: list(target),
+        features.TARGET_RATING: list(target_rating),
+        features.RATING: [float(item) for item in items],
     }
 
 
@@ -85,13 +103,15 @@ def test_read_back_as_written_with_unknown_items_found_by_raw_id(tmp_path):
     # Item i5 has no vocabulary row: it shares the out-of-vocabulary index 5.
     catalog = planted.make_catalog(6)
     catalog = dataclasses.replace(catalog, num_vocabulary=5, num_indices=6)
-    rows = [row(b"a", 0, [3, 5, 1], [b"i5"], [b"i2"]), row(b"b", 1, [0], (), [b"elsewhere"])]
+    rows = [row(b"a", 0, [3, 5, 1], [b"i5"], [b"i2"], [4.5]), row(b"b", 1, [0], (), [b"elsewhere"])]
     write(tmp_path / "rows.gz", rows)
     read = read_histories([str(tmp_path / "rows.gz")], catalog)
     assert lists(read) == [[3, 5, 1], [0]]
     assert read.trainable.tolist() == [True, False, True, True]
     assert read.target.tolist() == [2, ABSENT]
     assert read.rows.tolist() == [0, 0, 0, 1]
+    assert read.ratings.tolist() == [3.0, 5.0, 1.0, 0.0]
+    np.testing.assert_array_equal(read.target_rating, np.asarray([4.5, np.nan], np.float32))
 
 
 def test_items_that_the_catalog_lacks_are_an_error(tmp_path):

@@ -74,3 +74,12 @@ def test_a_batch_brings_the_newest_other_items_of_the_history():
 def test_the_newest_items_are_the_last_ones():
     histories = tf.ragged.constant([[0, 2, 3, 1], [], [5]], dtype=tf.int32)
     assert newest(histories, 2).numpy().tolist() == [[3, 1], [ABSENT, ABSENT], [5, ABSENT]]
+
+
+def test_ratings_stay_with_their_interactions():
+    histories = planted.make_histories(LISTS)
+    histories.trainable[0] = False
+    data = TrainingData(histories, 6, 0, seed=1, ratings=True)
+    for batch in data.epoch(1, 7):
+        np.testing.assert_array_equal(batch[features.RATING], planted.rating(batch[POSITIVE]))
+    assert features.RATING not in next(iter(TrainingData(histories, 6, 0, seed=1).epoch(1, 7)))

@@ -18,6 +18,7 @@ from trainer.config import ProtocolConfig
 from trainer.input import user_tensors
 from trainer.negatives import NegativeSampler
 from trainer.training import train
+from trainer.validation import is_better
 
 PROTOCOL = ProtocolConfig(k=5, negatives=20)
 CONFIG = dataclasses.replace(planted.CONFIGS["neumf"], epochs=3)
@@ -85,9 +86,9 @@ def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypat
     sizes = []
     original = stages.TrainingData
 
-    def recording(histories, *args):
+    def recording(histories, *args, **options):
         sizes.append(len(histories.positions))
-        return original(histories, *args)
+        return original(histories, *args, **options)
 
     monkeypatch.setattr(stages, "TrainingData", recording)
     config = dataclasses.replace(CONFIG, refit=True)
@@ -151,3 +152,29 @@ def test_two_mirrored_devices_train_as_one(tmp_path):
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests"])},
     )
+
+
+def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
+    # A learning rate this high makes later epochs worse than earlier ones.
+    config = dataclasses.replace(planted.CONFIGS["rating"], epochs=6, learning_rate=0.2)
+    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    history = [epoch["valid_rmse"] for epoch in trained.report["history"]]
+    assert np.ptp(history) > 0.01
+    assert trained.report["best_epoch"] == 1 + int(np.argmin(history))
+    valid, model = dataset.valid, trained.model
+    users = model.encode_users(
+        user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
+    )
+    ratings = model.rate(users, model.encode_items(tf.constant(valid.target)))
+    error = ratings - valid.target_rating
+    best = trained.report["best_validation"]
+    assert best["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=1e-5)
+    assert best["mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-5)
+
+
+def test_better_is_lower_for_errors_and_higher_for_gains():
+    low, high = {"rmse": 0.9, "ndcg": 0.1}, {"rmse": 1.0, "ndcg": 0.2}
+    assert is_better(low, high, "rmse")
+    assert is_better(high, low, "ndcg")
+    for criterion in ("rmse", "ndcg"):
+        assert not is_better(low, low, criterion)

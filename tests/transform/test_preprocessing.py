@@ -31,7 +31,7 @@ def row(user, items, target=(), gender=(), age=(), occupation=()):
         features.OCCUPATION: list(occupation),
         features.ZIP_CODE: [],
         features.TARGET_ITEM_ID: list(target),
-        features.TARGET_RATING: [],
+        features.TARGET_RATING: [3.5] * len(target),
         features.TARGET_TIMESTAMP: [],
         features.CANDIDATE_ITEM_ID: [],
     }
@@ -126,6 +126,7 @@ def test_items_without_row_share_the_bucket_and_keep_their_raw_ids(analyze):
     assert result[features.ITEM_INDEX] == [[1, 3, 0, 3]]
     assert result[features.UNKNOWN_ITEM_ID] == [[b"new", b"other"]]
     assert result[features.TARGET_ITEM_ID] == [[b"y"]]
+    assert result[features.TARGET_RATING] == [[3.5]]
 
 
 def test_context_is_zero_where_unknown(analyze):

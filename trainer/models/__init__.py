@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from trainer.catalog import Catalog, CatalogTensors
-from trainer.config import TrainerConfig
+from trainer.config import TOWERS, TrainerConfig
 from trainer.models.base import Recommender
 from trainer.models.ease import EASE
 from trainer.models.ials import IALS
 from trainer.models.itemknn import ItemKNN
 from trainer.models.mf import MF
+from trainer.models.multi_task import MultiTask
 from trainer.models.neumf import NeuMF
 from trainer.models.popularity import Popularity
+from trainer.models.rating import Rating
 from trainer.models.two_tower import TwoTower
 from trainer.two_tower_config import SOFTMAX
 
@@ -49,8 +52,22 @@ def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 
 
 def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return TwoTower(*_towers(config, sizes))
+
+
+def _multi_task(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    return MultiTask(config.multi_task, *_towers(config, sizes))
+
+
+def _rating(config: TrainerConfig, sizes: DataSizes) -> Recommender:
+    catalog = CatalogTensors(sizes.catalog)
+    return Rating(config.rating, sizes.num_users, sizes.unknown_users, catalog)
+
+
+def _towers(config: TrainerConfig, sizes: DataSizes) -> tuple[Any, ...]:
+    """Arguments of TwoTower."""
     counts = sizes.catalog.counts
-    return TwoTower(
+    return (
         config.two_tower,
         sizes.num_users,
         sizes.context_sizes,
@@ -93,6 +110,8 @@ BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
     "mf": _mf,
     "ials": _ials,
     "ease": _ease,
+    "rating": _rating,
+    "multi_task": _multi_task,
 }
 
 # Models whose loss compares each positive with sampled negatives; the others
@@ -109,6 +128,6 @@ def samples_negatives(config: TrainerConfig) -> bool:
     Returns:
       True where it does.
     """
-    if config.model == "two_tower":
+    if config.model in TOWERS:
         return config.two_tower.loss != SOFTMAX
     return config.model in SAMPLES_NEGATIVES

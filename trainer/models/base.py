@@ -30,6 +30,8 @@ class Recommender(tfrs.Model, abc.ABC):
     """
 
     history_limit = 0
+    # Whether `rate` predicts ratings; such a model's batches bring ratings.
+    rates = False
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()
@@ -118,3 +120,15 @@ class Recommender(tfrs.Model, abc.ABC):
         """
         unit = tf.math.l2_normalize(item_codes, axis=1)
         return tf.matmul(tf.gather(unit, positions), unit, transpose_b=True)
+
+    def rate(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+        """Predicted ratings, in a model that `rates`.
+
+        Args:
+          user_codes: float32 [B, D].
+          item_codes: float32 [B, D], of one item a user.
+
+        Returns:
+          float32 [B], in the scale of the training ratings.
+        """
+        raise NotImplementedError(f"{type(self).__name__} predicts no ratings")

@@ -160,23 +160,39 @@ class TwoTower(Recommender):
         Returns:
           float32 scalar.
         """
+        return self.loss_and_codes(inputs, training)[0]
+
+    def loss_and_codes(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The loss, and what a further task may learn from.
+
+        Args:
+          inputs: as of compute_loss.
+          training: as of compute_loss.
+
+        Returns:
+          The loss, float32 scalar; the codes of users and positives, float32
+          [B, D].
+        """
         if training:
             self._steps.assign_add(1)
         step = tf.identity(self._steps)
-        users = self.encode_users(inputs, training) / self.temperature
+        users = self.encode_users(inputs, training)
+        scaled = users / self.temperature
         if self._settings.loss == SOFTMAX:
-            loss = self._softmax(users, inputs[POSITIVE], step, training)
+            loss, positives = self._softmax(scaled, inputs[POSITIVE], step, training)
         else:
-            loss = self._sampled(users, inputs, training)
-        if self._settings.ssl.pattern == "none":
-            return loss
-        count = tf.size(inputs[POSITIVE])
-        return loss + self._settings.ssl.alpha * self._self_supervised(count, step, training)
+            loss, positives = self._sampled(scaled, inputs, training)
+        if self._settings.ssl.pattern != "none":
+            count = tf.size(inputs[POSITIVE])
+            loss += self._settings.ssl.alpha * self._self_supervised(count, step, training)
+        return loss, users, positives
 
     def _softmax(
         self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
-    ) -> tf.Tensor:
-        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy over the candidates."""
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' codes."""
         extra = self._settings.softmax.uniform_negatives
         candidates = positions
         if extra:
@@ -184,15 +200,16 @@ class TwoTower(Recommender):
         if training and self._settings.softmax.logq == "streaming":
             self._streaming.update(positions, step)
         batch = tf.cast(tf.size(positions), tf.float32)
+        codes = self.encode_items(candidates, training)
         total = self.task(
             users,
-            self.encode_items(candidates, training),
+            codes,
             candidate_sampling_probability=self.sampling_probability(candidates, batch),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
-        return total / batch
+        return total / batch, codes[: tf.size(positions)]
 
     def sampling_probability(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
         """The chance that a draw of a candidate gives an item.
@@ -218,7 +235,10 @@ class TwoTower(Recommender):
         extra = softmax.uniform_negatives
         return (batch * probability + extra / self.catalog.size) / (batch + extra)
 
-    def _sampled(self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    def _sampled(
+        self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean loss over the sampled negatives; the positives' codes."""
         items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
         pairs = items.shape.num_elements()
         if pairs and self.catalog.size <= pairs and not self._settings.batch_norm:
@@ -228,10 +248,12 @@ class TwoTower(Recommender):
             codes = tf.reshape(codes, [*tf.unstack(tf.shape(items)), codes.shape[-1]])
         scores = self.score(users, codes)
         if self._settings.loss == "cross_entropy":
-            return losses.cross_entropy(scores)
-        if self._settings.loss == "max_margin":
-            return losses.max_margin(scores, self._settings.margin)
-        return losses.bpr(scores)
+            loss = losses.cross_entropy(scores)
+        elif self._settings.loss == "max_margin":
+            loss = losses.max_margin(scores, self._settings.margin)
+        else:
+            loss = losses.bpr(scores)
+        return loss, codes[:, 0]
 
     def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
         """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""

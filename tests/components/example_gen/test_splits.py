@@ -11,7 +11,7 @@ SHORT = [("v", "a", 5, 9), ("v", "b", 4, 8)]
 
 def split(table, **side):
     ordered, _ = history.arrange(table, IngestConfig())
-    columns, found = splits.split(ordered, splits.Side(**side))
+    columns, found = splits.split(ordered, splits.Side(**side), IngestConfig())
     tables = {}
     for name, part in columns.items():
         rows = pa.table(part).to_pylist()

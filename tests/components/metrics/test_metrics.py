@@ -183,3 +183,32 @@ def test_a_baseline_without_any_hit_can_still_be_divided_by():
     found = {key.model_name: float(value) for key, value in evaluate(config, rows).items()}
     assert found["candidate"] == 1.0
     assert 0 < found["baseline"] < 1e-9
+
+
+def test_errors_of_ratings_by_hand_with_paired_intervals():
+    config = eval_config(
+        metric("rmse", "RatingRMSE", name="rmse"),
+        metric("mae", "RatingMAE", name="mae"),
+        metric("hr", "RankHitRate", name="hr@1_full", k=1),
+        models=("candidate", "baseline"),
+    )
+    errors = np.asarray([1.0, -2.0, 0.5, 0.0], np.float32)
+    rows = [
+        {
+            "candidate": predictions(n, target_score=3 + errors[n % 4], target_rating=3.0),
+            # Predicts no ratings.
+            "baseline": predictions(n, full_greater=5),
+        }
+        for n in range(400)
+    ]
+    found = evaluate(config, rows)
+    by_name = {(key.name, key.model_name): value for key, value in found.items()}
+    rmse, mae = by_name["rmse", "candidate"], by_name["mae", "candidate"]
+    assert float(rmse) == pytest.approx(np.sqrt(np.mean(errors**2)))
+    assert float(mae) == pytest.approx(np.mean(np.abs(errors)))
+    # The delta method: the deviation of a root of a mean m is that of m over 2 sqrt(m).
+    deviation = np.std(errors**2) / np.sqrt(400) / (2 * np.sqrt(np.mean(errors**2)))
+    assert rmse.sample_standard_deviation == pytest.approx(deviation, rel=0.15)
+    assert np.isnan(float(by_name["rmse", "baseline"]))
+    assert float(by_name["hr@1_full", "baseline"]) < 1e-9
+    assert float(by_name["hr@1_full", "candidate"]) == 1.0

@@ -75,12 +75,16 @@ def test_loss_falls(trained):
 
 
 def test_learns_the_planted_groups(trained, dataset):
+    best = trained.report["best_validation"]
+    if "rmse" in best:
+        # Ratings are 2 or 5: the mean is off by 1.5.
+        assert best["rmse"] < 0.75
     if trained.report["model"] in IMPERSONAL:
         codes = trained.model.encode_users(users_of(dataset)).numpy()
         assert (codes == codes[0]).all()
-        return
-    # Ranked at random among 20 negatives, 5 of 21 targets are hits.
-    assert trained.report["best_validation"]["hr"] > 2 * 5 / 21
+    elif "hr" in best:
+        # Ranked at random among 20 negatives, 5 of 21 targets are hits.
+        assert best["hr"] > 2 * 5 / 21
 
 
 def test_one_user_against_all_items_scores_as_pair_by_pair(trained, dataset):

@@ -1,0 +1,60 @@
+"""The TensorFlow Lite model beside a SavedModel, through the interpreter."""
+
+import numpy as np
+import planted
+import pytest
+import tensorflow as tf
+
+from trainer import lite
+from trainer.config import ProtocolConfig
+from trainer.export import export
+from trainer.histories import user_table
+from trainer.models import BUILDERS, DataSizes
+from trainer.serving import ServingModel
+
+
+@pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])
+def path(request, tmp_path_factory):
+    data = planted.make_dataset(users=12, items=16, length=3)
+    tf.keras.utils.set_random_seed(1)
+    sizes = DataSizes(data.num_users, data.context_sizes, data.catalog, data.user_oov_buckets)
+    known = data.known
+    serving = ServingModel(
+        BUILDERS[request.param](planted.CONFIGS[request.param], sizes),
+        data.catalog.with_counts(known.counts(data.catalog.size)),
+        user_table(known, len(data.user_vocabulary), data.num_users),
+        data.user_vocabulary,
+        data.user_oov_buckets,
+        ProtocolConfig(),
+    )
+    path = tmp_path_factory.mktemp("lite") / "model"
+    export(serving, str(path), tflite=True)
+    return path
+
+
+def test_the_interpreter_scores_as_the_saved_model(path):
+    folder = path / lite.FOLDER
+    users = (folder / lite.USERS_FILE).read_bytes().splitlines()
+    items = (folder / lite.ITEMS_FILE).read_bytes().splitlines()
+    asked = [(user, item) for user in (*users, b"nobody") for item in (*items, b"nothing")]
+    saved = tf.saved_model.load(str(path))
+    expected = saved.signatures["score"](
+        user_id=tf.constant([user for user, _ in asked]),
+        item_id=tf.constant([item for _, item in asked]),
+    )
+    runner = tf.lite.Interpreter(str(folder / lite.MODEL_FILE)).get_signature_runner()
+    user_index = [users.index(user) if user in users else len(users) + 3 for user, _ in asked]
+    item_index = [items.index(item) if item in items else -1 for _, item in asked]
+    found = runner(user=np.asarray(user_index, np.int32), item=np.asarray(item_index, np.int32))
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert np.ptp(values.numpy()[np.isfinite(values)]) > 1e-3
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5)
+
+
+def test_nothing_is_converted_unless_asked_for(path, tmp_path):
+    assert (path / lite.FOLDER / lite.MODEL_FILE).stat().st_size > 0
+    from toy_model import make_serving
+
+    export(make_serving(np.eye(2), np.eye(2), [1, 1], [[0], [1]]), str(tmp_path / "model"))
+    assert not (tmp_path / "model" / "assets.extra").exists()

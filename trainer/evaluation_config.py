@@ -1,0 +1,105 @@
+"""How held-out items are ranked and measured; no TensorFlow import.
+
+Composed in pipeline.config as `evaluation`; read by trainer.validation,
+trainer.judging and pipeline.eval_config.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from schema.settings import check, check_choice
+
+FULL, SAMPLED = "full", "sampled"
+CANDIDATES = (FULL, SAMPLED)
+DRAWS = ("uniform", "popularity")
+EXCLUDES = ("all", "history")
+TIES = ("average", "pessimistic", "optimistic")
+# Parts of metric names, of signature outputs and of `--set` keys.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclasses.dataclass(frozen=True)
+class ProtocolConfig:
+    """Which candidates a held-out item is ranked among.
+
+    Attributes:
+      candidates: "full" takes the catalog, "sampled" some drawn items.
+      mask_seen: full only: the row's history is left out of the candidates.
+      negatives: sampled only: how many items stand beside the targets.
+      draw: sampled only: "uniform", or "popularity" by training interactions.
+      replacement: sampled only: an item may be drawn, and counted, repeatedly.
+      exclude: sampled only: what is never drawn: "all" interactions of the row,
+        its other targets among them, or its "history" only.
+      given: sampled only: a row's own candidates are taken instead of a draw.
+      mlperf: sampled only: rules of MLPerf's NCF: repeated negatives count once,
+        and a row with nothing but repetitions has weight 0.
+    """
+
+    candidates: str = FULL
+    mask_seen: bool = True
+    negatives: int = 99
+    draw: str = "uniform"
+    replacement: bool = False
+    exclude: str = "all"
+    given: bool = True
+    mlperf: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("candidates", self.candidates, CANDIDATES)
+        check_choice("draw", self.draw, DRAWS)
+        check_choice("exclude", self.exclude, EXCLUDES)
+        check(self.negatives >= 1, f"negatives: expected at least 1, got {self.negatives}.")
+        for field in dataclasses.fields(self):
+            value, usual = getattr(self, field.name), field.default
+            ours = field.name in ("candidates", "mask_seen")
+            check(
+                self.candidates == SAMPLED or ours or value == usual,
+                f"{field.name}: expected to be left out with candidates={FULL}, got {value!r}.",
+            )
+        check(
+            self.candidates == FULL or self.mask_seen,
+            "mask_seen: expected to be left out with candidates=sampled, got false.",
+        )
+
+
+def _protocols() -> dict[str, ProtocolConfig]:
+    return {FULL: ProtocolConfig(), SAMPLED: ProtocolConfig(candidates=SAMPLED)}
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """How models are validated, evaluated and compared.
+
+    Attributes:
+      k: cut-off of the metrics that choose epochs and gate models, and length of
+        the served lists.
+      more_k: further cut-offs to report.
+      protocols: by the name that every figure carries; at least one.
+      ties: where equal scores stand: "average" is the expectation over all their
+        orders, "pessimistic" puts targets last, "optimistic" first.
+      seed: of all draws, together with the user id.
+    """
+
+    k: int = 10
+    more_k: tuple[int, ...] = ()
+    protocols: dict[str, ProtocolConfig] = dataclasses.field(default_factory=_protocols)
+    ties: str = "average"
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        check(self.k >= 1, f"k: expected at least 1, got {self.k}.")
+        check(
+            all(k >= 1 for k in self.more_k) and self.k not in self.more_k,
+            f"more_k: expected cut-offs of at least 1 other than k={self.k}, got "
+            f"{list(self.more_k)}.",
+        )
+        check(bool(self.protocols), "protocols: expected at least one, got none.")
+        for name in self.protocols:
+            check(
+                _NAME.fullmatch(name) is not None,
+                f"protocols: expected names of lower-case letters, digits and _, got {name!r}.",
+            )
+        check_choice("ties", self.ties, TIES)
+        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")

@@ -1,0 +1,129 @@
+"""What an exported model knows of users and items, and how it scores them.
+
+The part of trainer.serving below the signatures: ids to indices, codes,
+histories and popularity in one tf.Module. trainer.lite converts its scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from schema import features
+from trainer import sampling, slices
+from trainer.catalog import Catalog
+from trainer.config import ProtocolConfig
+from trainer.histories import UserTable
+from trainer.input import newest, user_tensors
+from trainer.models.base import Recommender
+from trainer.rows import stored, vocabulary
+
+
+class Scorer(tf.Module):
+    """A trained recommender with all that its scores depend on.
+
+    Args:
+      model: trained.
+      catalog: the candidate items, `counts` being the popularity.
+      users: what is known of each user.
+      user_vocabulary: raw ids in the order of Transform's vocabulary.
+      user_oov_buckets: out-of-vocabulary buckets after it.
+      protocol: of `rank`; its k is also the length of `serving_default`'s lists.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        catalog: Catalog,
+        users: UserTable,
+        user_vocabulary: Sequence[bytes],
+        user_oov_buckets: int,
+        protocol: ProtocolConfig,
+    ) -> None:
+        super().__init__()
+        # The variables are tracked, the Keras object is not: saving would
+        # trace its call, which a Recommender does not have.
+        self._weights = list(model.variables)
+        self.constants = model.catalog
+        self._encode_users = model.encode_users
+        self._history_limit = model.history_limit
+        self._score_pairs = model.score
+        self._score_all = model.score_all
+        self._likeness = model.likeness
+        self._rate = model.rate if model.rates else None
+        self._protocol = (protocol.k, protocol.negatives, protocol.seed)
+        self._num_users = len(user_vocabulary)
+        self._raw_ids = (tuple(user_vocabulary), tuple(catalog.item_ids))
+        self._users = vocabulary(user_vocabulary, user_oov_buckets)
+        self._context = stored(users.context, tf.int32)
+        self._history = stored(users.history, tf.int32)
+        self._history_splits = stored(users.history_splits, tf.int64)
+        self._remember_catalog(catalog)
+        self._codes = tf.Variable(model.encode_items(tf.range(catalog.size)), trainable=False)
+
+    @property
+    def user_ids(self) -> tuple[bytes, ...]:
+        """Raw ids of the known users, by index."""
+        return self._raw_ids[0]
+
+    @property
+    def item_ids(self) -> tuple[bytes, ...]:
+        """Raw ids of the catalog's items, by position."""
+        return self._raw_ids[1]
+
+    def _remember_catalog(self, catalog: Catalog) -> None:
+        self._positions = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(catalog.item_ids.tolist(), tf.string), tf.range(catalog.size)
+            ),
+            default_value=-1,
+        )
+        # One more row at the end answers position -1.
+        self._item_ids = tf.constant([*catalog.item_ids.tolist(), b""])
+        self._titles = tf.constant([*catalog.titles.tolist(), b""])
+        groups = slices.popularity_group(catalog.counts).tolist()
+        self._groups = tf.constant([*groups, slices.NEVER_TRAINED])
+        self._fingerprints = sampling.fingerprint(self._item_ids[:-1])
+        shares = catalog.counts / max(catalog.counts.sum(), 1)
+        self._popularity = stored(shares, tf.float32)
+
+    def score_indices(self, index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What `score` answers, of looked-up ids; also what trainer.lite converts.
+
+        Args:
+          index: int32 [B], user indices.
+          position: int32 [B], catalog positions; -1 where there is none.
+
+        Returns:
+          As `score`.
+        """
+        safe = tf.maximum(position, 0)
+        users, codes = self._user_codes(index), tf.gather(self._codes, safe)
+        scores = self._score_pairs(users, codes[:, tf.newaxis])[:, 0]
+        scores = tf.where(index < self._num_users, scores, tf.gather(self._popularity, safe))
+        outputs = {"score": tf.where(position < 0, -np.inf, scores)}
+        if self._rate is not None:
+            outputs[features.RATING] = tf.where(position < 0, np.nan, self._rate(users, codes))
+        return outputs
+
+    def _histories(self) -> tf.RaggedTensor:
+        return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
+
+    def _index(self, user_id: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._users.lookup(user_id), tf.int32)
+
+    def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        return item_ids.with_values(self._positions.lookup(item_ids.values))
+
+    def _user_codes(self, index: tf.Tensor) -> tf.Tensor:
+        history = None
+        if self._history_limit:
+            history = newest(tf.gather(self._histories(), index), self._history_limit)
+        return self._encode_users(user_tensors(index, tf.gather(self._context, index), history))
+
+    def _scores(self, index: tf.Tensor) -> tf.Tensor:
+        scores = self._score_all(self._user_codes(index), self._codes)
+        known = (index < self._num_users)[:, tf.newaxis]
+        return tf.where(known, scores, self._popularity[tf.newaxis])
