@@ -100,7 +100,7 @@ def exported(trained, config, dataset, folder):
         PROTOCOL,
     )
     write = functools.partial(write_base, trained.model, trained.chosen, config, dataset)
-    export(serving, str(folder), write)
+    export(serving, str(folder), write_more=write)
     return str(folder)
 
 
