@@ -35,7 +35,6 @@ from pipeline import presets
 from pipeline.synthetic_config import PREFIX
 from schema import settings
 from schema.errors import UserError
-from schema.settings import check_choice
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 # Nothing is to be served from here: with no model ever blessed, none is compared
@@ -151,7 +150,7 @@ def _names(patterns: list[str]) -> list[str]:
     """The variants that some pattern fits, in the order of the table."""
     for pattern in patterns:
         if not fnmatch.filter(VARIANTS, pattern):
-            check_choice("--filter", pattern, tuple(VARIANTS))
+            settings.check_choice("--filter", pattern, tuple(VARIANTS))
     return [name for name in VARIANTS if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
