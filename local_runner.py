@@ -17,7 +17,7 @@ import sys
 import time
 from typing import NoReturn, TextIO
 
-from pipeline import chatter, presets
+from pipeline import chatter, presets, synthetic_config
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
-    parser.add_argument("--data", metavar="DIR", help="folder of raw files (data.path)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+    )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
     parser.add_argument(
@@ -98,12 +100,18 @@ def _configure(options: argparse.Namespace) -> RunConfig:
 
 
 def _data_folder(config: RunConfig) -> str:
-    """Folder of the raw files; obtains published data that is not here yet."""
-    path = config.data.path
-    if path is None:
+    """Folder of the raw files; obtains published or generated data that is not here yet."""
+    path, named = config.data.path, config.data.format
+    generated = config.data.synthetic is not None
+    if generated and named not in (configuration.AUTO, synthetic_config.FORMAT):
+        raise UserError(
+            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
+            f"generated data, got {named!r}."
+        )
+    if path is None or generated:
         from pipeline import datasets
 
-        return datasets.obtain(config.data.dataset)
+        return datasets.obtain(path or config.data.dataset)
     if "://" in path:
         return path
     if not os.path.isdir(path):

@@ -16,6 +16,7 @@ from pipeline import config as configuration
 from pipeline import presets
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+SYNTHETIC = "synthetic:users=5,items=9,interactions="
 
 
 def _run(cwd, *arguments):
@@ -61,6 +62,12 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
         (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
+        (["--data", "synthetic:users=5"], "data.path: synthetic: expected users, items, interact"),
+        (["--data", f"{SYNTHETIC}9"], "data.path: synthetic: interactions: expected 15 to 45 with"),
+        (
+            ["--data", f"{SYNTHETIC}20", "--format", "ncf"],
+            "data.format: expected auto or ml-1m with generated data, got 'ncf'",
+        ),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
     ],
 )
