@@ -23,6 +23,8 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.pruners import MedianPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from schema.errors import UserError
@@ -35,8 +37,9 @@ from trainer.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 from trainer.tuning_config import Domain, TuningConfig, search_space
 from trainer.validation import is_better
 
-# Draws in a row that were all tried already, after which the search ends.
-_REPEATS = 100
+# Where every draw was tried already, chance takes over; where its draws were
+# too, the search ends.
+_GUIDED_DRAWS, _RANDOM_DRAWS = 10, 300
 # Enough to tell two values apart, few enough to read and to pass on.
 _DIGITS = 6
 
@@ -114,8 +117,15 @@ class _Objective:
         if not trials:
             return {key: value_at(self._config, key) for key in self._space}
         tried = [trial.values for trial in trials]
-        for attempt in range(_REPEATS):
-            drawn = self._study(trials, attempt).ask(self._distributions).params
+        for attempt in range(_GUIDED_DRAWS + _RANDOM_DRAWS):
+            entropy = np.random.SeedSequence([self._tuning.seed, len(trials), attempt])
+            seed = int(entropy.generate_state(1)[0])
+            if attempt < _GUIDED_DRAWS:
+                startup = self._tuning.startup_trials
+                study = self._study(trials, TPESampler(n_startup_trials=startup, seed=seed))
+            else:
+                study = self._study([], RandomSampler(seed))
+            drawn = study.ask(self._distributions).params
             values = {key: _external(domain, drawn[key]) for key, domain in self._space.items()}
             if values not in tried:
                 return values
@@ -124,7 +134,7 @@ class _Objective:
     def run(self, trials: list[Trial], values: dict[str, Any]) -> Trial:
         """Trains with `values`; `trials` tell when to give up."""
         # Nothing is drawn here: this trial stands for the one to be judged.
-        asked = self._study(trials).ask()
+        asked = self._study(trials, RandomSampler()).ask()
         pruned = False
 
         def behind(epoch: int, metrics: Mapping[str, float]) -> bool:
@@ -154,17 +164,13 @@ class _Objective:
             seconds=time.perf_counter() - started,
         )
 
-    def _study(self, trials: list[Trial], attempt: int = 0) -> optuna.Study:
-        """A study that knows `trials` and draws from a seed of the next one's own."""
-        startup = self._tuning.startup_trials
-        entropy = np.random.SeedSequence([self._tuning.seed, len(trials), attempt])
+    def _study(self, trials: list[Trial], sampler: BaseSampler) -> optuna.Study:
+        """A study that knows `trials`."""
         lower = is_better({self.metric: 0.0}, {self.metric: 1.0}, self.metric)
         study = optuna.create_study(
             direction="minimize" if lower else "maximize",
-            sampler=optuna.samplers.TPESampler(
-                n_startup_trials=startup, seed=int(entropy.generate_state(1)[0])
-            ),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=startup),
+            sampler=sampler,
+            pruner=MedianPruner(n_startup_trials=self._tuning.startup_trials),
         )
         study.add_trials(self._frozen(trial) for trial in trials)
         return study
