@@ -33,8 +33,6 @@ def to_dict(settings: Any) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value):
             return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        if isinstance(value, Mapping):
-            return {key: plain(inner) for key, inner in value.items()}
         if isinstance(value, (tuple, list)):
             return [plain(item) for item in value]
         if isinstance(value, dict):
@@ -109,7 +107,7 @@ def replace_values(settings: T, changes: Mapping[str, Any]) -> T:
     Args:
       settings: the root dataclass.
       changes: plain values by dotted key, such as "trainer.learning_rate"; below
-        a mapping the rest of the path is one key.
+        a mapping to anything but dataclasses the rest of the path is one key.
 
     Returns:
       New settings, checked whole.
@@ -173,15 +171,25 @@ def _holder(settings: Any, values: dict[str, Any], path: str) -> tuple[dict[str,
     here, node = values, settings
     keys = path.split(".")
     for depth, key in enumerate(keys[:-1]):
-        if isinstance(node, Mapping):
-            return here, ".".join(keys[depth:])
         if not isinstance(here.get(key), dict):
             where = ".".join(keys[:depth])
             names = [k for k, v in here.items() if isinstance(v, dict)]
             full = ".".join(keys[: depth + 1])
             raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
-        here, node = here[key], getattr(node, key)
+        if dataclasses.is_dataclass(node):
+            hint = typing.get_type_hints(type(node))[key]
+            here, node = here[key], getattr(node, key)
+            if _takes_any_key(hint):
+                return here, ".".join(keys[depth + 1 :])
+        else:
+            here, node = here[key], node[key]
     return here, keys[-1]
+
+
+def _takes_any_key(hint: Any) -> bool:
+    return typing.get_origin(hint) is dict and not dataclasses.is_dataclass(
+        typing.get_args(hint)[1]
+    )
 
 
 def _required(cls: Any) -> list[str]:
@@ -209,11 +217,6 @@ def _coerce(hint: Any, value: Any, path: str) -> Any:
         return _coerce(options[-1 if isinstance(value, Mapping) else 0], value, path)
     if hint is Any:
         return value
-    if origin is Mapping:
-        if not isinstance(value, Mapping):
-            raise UserError(f"{path}: expected a mapping, got {value!r}.")
-        inner = typing.get_args(hint)[1]
-        return {str(key): _coerce(inner, item, f"{path}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple:

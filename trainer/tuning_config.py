@@ -87,7 +87,7 @@ class TuningConfig:
     metric: str | None = None
     startup_trials: int = 5
     seed: int = 42
-    space: Mapping[str, Domain] = dataclasses.field(default_factory=dict)
+    space: dict[str, Domain] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self.trials >= 0, f"trials: expected 0 or more, got {self.trials}.")

@@ -42,6 +42,8 @@ class FakeTraining:
         self.configs = []
         self._fatal = fatal
         monkeypatch.setattr(tuning, "train", self)
+        # Half a second in a process that holds TensorFlow, with nothing to find.
+        monkeypatch.setattr(tuning.gc, "collect", lambda: None)
 
     def __call__(self, config, protocol, dataset, run_dir, watch):
         assert run_dir is None
@@ -97,7 +99,7 @@ def test_no_trial_is_given_up_among_those_at_random(dataset):
 
 
 def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
-    config = dataclasses.replace(planted.CONFIGS["rating"], epochs=2, jit_compile=False)
+    config = dataclasses.replace(planted.CONFIGS["rating"], epochs=1, jit_compile=False)
     search = tune(
         dataclasses.replace(config, learning_rate=1e-6),
         dataset,
@@ -129,8 +131,8 @@ def test_later_trials_learn_from_the_earlier_ones(monkeypatch):
     config = dataclasses.replace(GMF, learning_rate=1.0)
     search = tune(config, None, trials=40, space=RATES)
     distance = [abs(tuning.np.log10(t.values["learning_rate"] / 0.01)) for t in search.trials]
-    print(distance, sum(distance[5:])/35, sum(distance[-20:])/20)
-    assert sum(distance[5:]) / 35 < 1
+    # Draws by chance would lie 1.3 powers of ten away.
+    assert sum(distance[5:]) / 35 < 0.9
     assert search.report()["pruned"] > 5
     assert 0.005 < search.best().values["learning_rate"] < 0.02
 
@@ -157,7 +159,7 @@ def test_whole_numbers_and_steps_are_kept_to(monkeypatch):
     assert len(training.configs) == 12
 
 
-@pytest.mark.parametrize("fatal", [1, 2, 6, 7, 14])
+@pytest.mark.parametrize("fatal", [1, 6, 14])
 def test_a_killed_search_ends_with_the_trials_of_an_uninterrupted_one(fatal, monkeypatch, tmp_path):
     settings = {"trials": 14, "space": RATES}
     FakeTraining(monkeypatch)
