@@ -14,7 +14,10 @@ def nodes(*assignments):
     config = presets.get(presets.DEFAULT)
     for key, value in assignments:
         config = settings.replace_at(config, key, value)
-    return {node.id: node for node in create_pipeline("movielens", config, PLACES).components}
+    return {
+        node.id: node
+        for node in create_pipeline("movielens", config, PLACES, "metadata.sqlite").components
+    }
 
 
 def custom_config(node):

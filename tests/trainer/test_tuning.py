@@ -92,10 +92,13 @@ def test_a_trial_that_falls_behind_is_given_up(dataset):
     assert search.best().number == 1
 
 
-def test_no_trial_is_given_up_among_those_at_random(dataset):
-    config = dataclasses.replace(GMF, epochs=2, learning_rate=0.05)
-    search = tune(config, dataset, trials=2, space={"learning_rate": (0.05, 1e-7)})
-    assert [trial.state for trial in search.trials] == [COMPLETE, COMPLETE]
+def test_no_trial_is_given_up_among_those_at_random(monkeypatch):
+    FakeTraining(monkeypatch)
+    for startup, pruned in ((5, True), (14, False)):
+        search = tune(GMF, None, trials=14, space=RATES, startup_trials=startup)
+        states = [trial.state for trial in search.trials]
+        assert (PRUNED in states) == pruned
+        assert PRUNED not in states[:startup]
 
 
 def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
