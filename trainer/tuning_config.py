@@ -172,10 +172,13 @@ def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Doma
         that has no effect, a value that the trainer refuses, or a metric that
         the model is not validated by.
     """
-    metrics = [*("ndcg", "hr") * (trainer.criterion == "ndcg")]
-    metrics += ["rmse"] * trainer.predicts_ratings
     if tuning.metric is not None:
-        check_choice(f"tune.metric (model {trainer.model})", tuning.metric, tuple(metrics))
+        measured = tuple(
+            metric
+            for metric in METRICS
+            if (trainer.predicts_ratings if metric == "rmse" else trainer.criterion != "rmse")
+        )
+        check_choice(f"tune.metric (model {trainer.model})", tuning.metric, measured)
     declared = tuning.space or DEFAULT_SPACES[trainer.model]
     check(
         bool(declared),
