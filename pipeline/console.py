@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pipeline.eval_config import RATING_METRICS, metric_name
 from pipeline.evaluation import Estimate, SliceResult
-from pipeline.pipeline import RESOLVER
+from pipeline.pipeline import BASE_RESOLVER, RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
 from trainer.config import PROTOCOLS
@@ -51,7 +51,7 @@ class RunConsole:
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
         """A component is done, or its earlier result was reused."""
-        if component == RESOLVER:
+        if component in (RESOLVER, BASE_RESOLVER):
             return
         self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
 
@@ -70,6 +70,8 @@ class RunConsole:
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
         self._console.print(_table(outcome.results, k))
+        if warm := outcome.training.get("warm_start"):
+            self._line(_start(warm))
         if outcome.blessed:
             against = (
                 "compared with the last blessed model" if outcome.baseline else "the first one here"
@@ -106,6 +108,17 @@ class RunConsole:
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def _start(warm: dict[str, Any]) -> str:
+    """What a training with warm_start started from."""
+    if warm["base_model"] is None:
+        return "cold start, no model was blessed here before"
+    counts = [
+        f"{name} " + ", ".join(f"{number} {what}" for what, number in of.items())
+        for name, of in warm["rows"].items()
+    ]
+    return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
 
 
 def _table(results: list[SliceResult], k: int) -> Table:

@@ -17,7 +17,7 @@ from tfx.proto import pusher_pb2, transform_pb2
 
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import baseline_resolver
+from components.resolver import base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
@@ -36,6 +36,7 @@ CATALOG = "CatalogExampleGen"
 TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"
 RESOLVER = "BaselineResolver"
+BASE_RESOLVER = "BaseModelResolver"
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
@@ -110,7 +111,11 @@ def create_pipeline(
             DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
         },
     )
-    training = _training(config, places, transform, catalog)
+    base: list[base_node.BaseNode] = []
+    if config.trainer.warm_start:
+        base.append(base_resolver(stock_resolver).with_id(BASE_RESOLVER))
+    base_model = base[0].outputs["model"] if base else None
+    training = _training(config, places, transform, catalog, base_model)
     trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
@@ -122,7 +127,7 @@ def create_pipeline(
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, *training, baseline, *gate],
+        components=[*ingest, *checks, transform, *base, *training, baseline, *gate],
         enable_cache=True,
         metadata_connection_config=connection if metadata_path else None,
         beam_pipeline_args=beam_pipeline_args,
@@ -169,7 +174,11 @@ def _checks(
 
 
 def _training(
-    config: RunConfig, places: Places, transform: base_node.BaseNode, catalog: types.BaseChannel
+    config: RunConfig,
+    places: Places,
+    transform: base_node.BaseNode,
+    catalog: types.BaseChannel,
+    base_model: types.BaseChannel | None,
 ) -> list[base_node.BaseNode]:
     """The Tuner, where trials are asked for, and the Trainer."""
     channels = {
@@ -194,6 +203,7 @@ def _training(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
         hyperparameters=found,
+        base_model=base_model,
     )
     return [*nodes, trainer]
 

@@ -80,6 +80,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
     blessed = blessing.get("blessed") == 1
     pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
     baseline = runs[nodes.RESOLVER].outputs.get("model", [])
+    resolvers = (nodes.RESOLVER, nodes.BASE_RESOLVER)
     model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
     return Outcome(
         blessed=blessed,
@@ -94,7 +95,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
             "catalog": _counts(runs[nodes.CATALOG], counts.CATALOG_COUNTS),
         },
         # A resolver computes nothing, and so has nothing to reuse.
-        components=[run for name, run in runs.items() if name != nodes.RESOLVER],
+        components=[run for name, run in runs.items() if name not in resolvers],
     )
 
 

@@ -8,6 +8,7 @@ folder for the states of unfinished trainings and a digest of the sources.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.settings import from_dict, replace_values
+from trainer.base_model import read_base, write_base
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
 from trainer.export import export
@@ -56,13 +58,20 @@ def run_fn(fn_args: FnArgs) -> None:
         settings[USER_OOV_KEY],
         settings[ITEM_OOV_KEY],
     )
+    base = None
+    if config.warm_start and fn_args.base_model:
+        base = read_base(fn_args.base_model, config)
     states = None
     if settings.get(STATES_KEY):
-        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
+        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY), base)
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
-    serving = _serving(trained, dataset, protocol)
-    export(serving, fn_args.serving_model_dir, config.export_tflite)
+    trained = train(config, protocol, dataset, fn_args.model_run_dir, states, base)
+    export(
+        _serving(trained, dataset, protocol),
+        fn_args.serving_model_dir,
+        config.export_tflite,
+        functools.partial(write_base, trained.model, trained.chosen, config, dataset),
+    )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 METRICS = ("ndcg", "hr", "rmse")
 
 # What a trial cannot be compared by, or takes no notice of.
-NOT_SEARCHED = ("model", "seed", "validation_protocol", "refit", "checkpoint_every", "strategy")
+NOT_SEARCHED = (
+    *("model", "seed", "validation_protocol", "refit", "checkpoint_every", "strategy"),
+    *("warm_start", "export_tflite"),
+)
 # Keys below a model's name belong to it; these models read another's, or more.
 _SECTIONS = {
     "gmf": ("neumf",),
@@ -168,10 +171,15 @@ def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Doma
       whole numbers are int.
 
     Raises:
-      UserError: nothing to search, an unknown key (the nearest is named), one
-        that has no effect, a value that the trainer refuses, or a metric that
-        the model is not validated by.
+      UserError: a warm start, nothing to search, an unknown key (the nearest is
+        named), one that has no effect, a value that the trainer refuses, or a
+        metric that the model is not validated by.
     """
+    check(
+        not trainer.warm_start,
+        "tune.trials: expected 0 with trainer.warm_start, since trials start from random weights, "
+        f"got {tuning.trials}.",
+    )
     if tuning.metric is not None:
         measured = tuple(
             metric

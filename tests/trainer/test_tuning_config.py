@@ -130,6 +130,11 @@ def test_a_model_without_hyper_parameters_needs_a_space_of_its_own():
         search_space(TuningConfig(trials=1), popularity)
 
 
+def test_a_warm_start_is_not_tuned():
+    with pytest.raises(UserError, match=r"tune\.trials: expected 0 with trainer\.warm_start"):
+        settings.from_dict(RunConfig, {"tune": {"trials": 3}, "trainer": {"warm_start": True}})
+
+
 def test_a_space_is_not_looked_at_while_nothing_is_searched():
     config = settings.from_dict(RunConfig, {"tune": {"space": {"mf.l2": [0.1, 0.2]}}})
     assert config.tune.trials == 0
