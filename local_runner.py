@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
     parser.add_argument(
+        "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
+    )
+    parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
     )
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
@@ -96,7 +99,10 @@ def _configure(options: argparse.Namespace) -> RunConfig:
     ):
         if value is not None:
             config = settings.replace_at(config, key, json.dumps(value))
-    return configuration.override(config, options.set)
+    config = configuration.override(config, options.set)
+    # Last, since what is searched must fit all the rest.
+    tune = [] if options.tune is None else [f"tune.trials={options.tune}"]
+    return configuration.override(config, tune)
 
 
 def _data_folder(config: RunConfig) -> str:

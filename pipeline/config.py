@@ -19,6 +19,7 @@ from pipeline.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
 from schema.errors import UserError
 from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.tuning_config import TuningConfig, search_space
 from transform.config import TransformConfig
 
 # The names in components.formats.FORMATS, which costs seconds to import; a
@@ -83,6 +84,7 @@ class RunConfig:
       data: which data.
       transform: vocabularies.
       trainer: model and training.
+      tune: search for the trainer's hyper-parameters; off by default.
       protocol: how held-out items are ranked.
       gate: what a model must reach to be pushed.
     """
@@ -90,6 +92,7 @@ class RunConfig:
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
+    tune: TuningConfig = dataclasses.field(default_factory=TuningConfig)
     protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
 
@@ -99,6 +102,8 @@ class RunConfig:
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "
             f"got {self.gate.max_rmse}.",
         )
+        if self.tune.trials:
+            search_space(self.tune, self.trainer)
 
 
 def load(path: str) -> RunConfig:

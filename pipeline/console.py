@@ -67,6 +67,8 @@ class RunConsole:
           k: cut-off of the metrics.
           summary: path of the JSON summary.
         """
+        if outcome.tuning:
+            self._tell_tuning(outcome.tuning)
         self._console.print(_table(outcome.results, k))
         if warm := outcome.training.get("warm_start"):
             self._line(_start(warm))
@@ -92,6 +94,17 @@ class RunConsole:
         for one in recommendations:
             self._console.print(f"for user {one.user_id}: ", end="", style="bold")
             self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
+
+    def _tell_tuning(self, tuning: dict[str, Any]) -> None:
+        best = tuning["best"]
+        value = best[f"valid_{tuning['metric']}"]
+        values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        self._line(
+            f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
+            f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
+            f"valid {tuning['metric']} {value:.4f})"
+        )
+        self._line(f"trials  {escape(tuning['table'])}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

@@ -15,7 +15,7 @@ import os
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from schema.settings import from_dict
+from schema.settings import from_dict, replace_values
 from trainer.base_model import read_base, write_base
 from trainer.config import ProtocolConfig, TrainerConfig
 from trainer.data import Dataset, read_dataset
@@ -47,6 +47,8 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     settings = fn_args.custom_config
     config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
+    if fn_args.hyperparameters:
+        config = replace_values(config, fn_args.hyperparameters["values"])
     protocol = from_dict(ProtocolConfig, settings[PROTOCOL_KEY], PROTOCOL_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,

@@ -20,7 +20,7 @@ from trainer.config import CLOSED_FORM, ProtocolConfig, TrainerConfig
 from trainer.data import Dataset
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
-from trainer.stages import Setting, Stage, choose, refit
+from trainer.stages import Setting, Stage, Watch, choose, refit
 from trainer.strategy import make_strategy
 from trainer.warm_start import COLD, WarmStart
 
@@ -45,9 +45,10 @@ def train(
     config: TrainerConfig,
     protocol: ProtocolConfig,
     dataset: Dataset,
-    run_dir: str,
+    run_dir: str | None,
     states_dir: str | None = None,
     base: BaseModel | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Trains one model.
 
@@ -55,11 +56,12 @@ def train(
       config: model, epochs, strategy and so on.
       protocol: of the validation.
       dataset: what to learn from.
-      run_dir: gets logs and checkpoints.
+      run_dir: gets logs and checkpoints; None writes neither.
       states_dir: where a killed training's states are kept, to go on from; of
         this configuration and these data only. None keeps none.
       base: what a warm start begins with; None before there is any. Read by
         configurations with `warm_start` only.
+      watch: may stop the training after an epoch, as trainer.tuning does.
 
     Returns:
       The model with its best weights, and the figures of the training.
@@ -71,7 +73,7 @@ def train(
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
-    setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
+    setting = Setting(protocol, dataset, strategy, run_dir, states_dir, watch)
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
