@@ -108,7 +108,7 @@ def main() -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    k = next(iter(configs.values())).protocol.k
+    k = next(iter(configs.values())).evaluation.k
     titles = [f"{m}@{k} {p}" for p in ("sampled", "full") for m in ("HR", "NDCG")]
     _line("model", *titles, "train s", "examples/s", "epochs")
     _line("---", *["---:"] * 7)

@@ -18,7 +18,8 @@ from pipeline.gate import GateConfig
 from pipeline.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
 from schema.errors import UserError
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 from trainer.tuning_config import TuningConfig, search_space
 from transform.config import TransformConfig
 
@@ -78,14 +79,14 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """A whole run: data, vocabularies, training, ranking protocol and gate.
+    """A whole run: data, vocabularies, training, evaluation and gate.
 
     Attributes:
       data: which data.
       transform: vocabularies.
       trainer: model and training.
       tune: search for the trainer's hyper-parameters; off by default.
-      protocol: how held-out items are ranked.
+      evaluation: how held-out items are ranked and models measured.
       gate: what a model must reach to be pushed.
     """
 
@@ -93,10 +94,15 @@ class RunConfig:
     transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
     tune: TuningConfig = dataclasses.field(default_factory=TuningConfig)
-    protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        for key, name in (
+            ("trainer.validation_protocol", self.trainer.validation_protocol),
+            ("gate.protocol", self.gate.protocol),
+        ):
+            settings.check_choice(key, name, tuple(self.evaluation.protocols))
         settings.check(
             self.gate.max_rmse is None or self.trainer.predicts_ratings,
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "

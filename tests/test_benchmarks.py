@@ -28,7 +28,7 @@ class Runner:
         assignments = [value for key, value in given if key == "--set"]
         config = configuration.override(presets.get(places["--preset"]), assignments)
         names = [
-            f"{m}@{config.protocol.k}_{p}" for m in ("hr", "ndcg") for p in ("full", "sampled")
+            f"{m}@{config.evaluation.k}_{p}" for m in ("hr", "ndcg") for p in ("full", "sampled")
         ]
         summary = {
             "configuration": settings.to_dict(config),

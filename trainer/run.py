@@ -17,8 +17,9 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.settings import from_dict, replace_values
 from trainer.base_model import read_base, write_base
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset, read_dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.history_serving import HistoryServingModel
@@ -27,7 +28,7 @@ from trainer.serving import ServingModel
 from trainer.training import Trained, train
 
 TRAINER_KEY = "trainer"
-PROTOCOL_KEY = "protocol"
+EVALUATION_KEY = "evaluation"
 USER_OOV_KEY = "user_oov_buckets"
 ITEM_OOV_KEY = "item_oov_buckets"
 CATALOG_KEY = "catalog"
@@ -49,7 +50,7 @@ def run_fn(fn_args: FnArgs) -> None:
     config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
     if fn_args.hyperparameters:
         config = replace_values(config, fn_args.hyperparameters["values"])
-    protocol = from_dict(ProtocolConfig, settings[PROTOCOL_KEY], PROTOCOL_KEY)
+    evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,
         fn_args.train_files,
@@ -63,11 +64,11 @@ def run_fn(fn_args: FnArgs) -> None:
         base = read_base(fn_args.base_model, config)
     states = None
     if settings.get(STATES_KEY):
-        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY), base)
+        name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, protocol, dataset, fn_args.model_run_dir, states, base)
+    trained = train(config, evaluation, dataset, fn_args.model_run_dir, states, base)
     export(
-        _serving(trained, dataset, protocol),
+        _serving(trained, dataset, evaluation),
         fn_args.serving_model_dir,
         config.export_tflite,
         functools.partial(write_base, trained.model, trained.chosen, config, dataset),
@@ -78,7 +79,7 @@ def run_fn(fn_args: FnArgs) -> None:
         tf.io.gfile.rmtree(states)
 
 
-def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:
+def _serving(trained: Trained, dataset: Dataset, evaluation: EvaluationConfig) -> ServingModel:
     """What is pushed knows all interactions up to the test split, refitted or not."""
     known = dataset.known
     serving = HistoryServingModel if trained.model.history_limit else ServingModel
@@ -88,5 +89,5 @@ def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> Se
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        protocol,
+        evaluation,
     )

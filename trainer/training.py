@@ -16,8 +16,9 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.base_model import BaseModel
-from trainer.config import CLOSED_FORM, ProtocolConfig, TrainerConfig
+from trainer.config import CLOSED_FORM, TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, Watch, choose, refit
@@ -43,7 +44,7 @@ class Trained:
 
 def train(
     config: TrainerConfig,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
     dataset: Dataset,
     run_dir: str | None,
     states_dir: str | None = None,
@@ -54,7 +55,7 @@ def train(
 
     Args:
       config: model, epochs, strategy and so on.
-      protocol: of the validation.
+      evaluation: how the validation ranks; `config` names the protocol.
       dataset: what to learn from.
       run_dir: gets logs and checkpoints; None writes neither.
       states_dir: where a killed training's states are kept, to go on from; of
@@ -73,7 +74,7 @@ def train(
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
-    setting = Setting(protocol, dataset, strategy, run_dir, states_dir, watch)
+    setting = Setting(evaluation, dataset, strategy, run_dir, states_dir, watch)
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):

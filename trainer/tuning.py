@@ -29,8 +29,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from schema.errors import UserError
 from schema.settings import replace_values, value_at
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.progress import Progress
 from trainer.training import train
 from trainer.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
@@ -46,7 +47,7 @@ _DIGITS = 6
 
 def tune(
     config: TrainerConfig,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
     dataset: Dataset,
     tuning: TuningConfig,
     folder: str | None = None,
@@ -58,7 +59,7 @@ def tune(
 
     Args:
       config: what the searched values are put into.
-      protocol: of the validation.
+      evaluation: how the validation ranks.
       dataset: its train split is learned from, its valid split measured on.
       tuning: trials, space and so on.
       folder: keeps the finished trials, for a search that was killed or gets
@@ -72,7 +73,7 @@ def tune(
         trained.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    objective = _Objective(config, protocol, dataset, tuning)
+    objective = _Objective(config, evaluation, dataset, tuning)
     journal = Journal(folder)
     trials = journal.read()[: tuning.trials]
     resumed = len(trials)
@@ -100,12 +101,12 @@ class _Objective:
     def __init__(
         self,
         config: TrainerConfig,
-        protocol: ProtocolConfig,
+        evaluation: EvaluationConfig,
         dataset: Dataset,
         tuning: TuningConfig,
     ) -> None:
         self._config = dataclasses.replace(config, refit=False)
-        self._protocol = protocol
+        self._evaluation = evaluation
         self._dataset = dataset
         self._tuning = tuning
         self._space = search_space(tuning, config)
@@ -146,7 +147,7 @@ class _Objective:
         started = time.perf_counter()
         try:
             config = replace_values(self._config, values)
-            report = train(config, self._protocol, self._dataset, None, watch=behind).report
+            report = train(config, self._evaluation, self._dataset, None, watch=behind).report
         except (UserError, tf.errors.ResourceExhaustedError) as error:
             seconds = time.perf_counter() - started
             reason = " ".join(str(error).split())[:300]

@@ -17,8 +17,9 @@ from tfx.utils import io_utils, json_utils
 from schema import features
 from schema.settings import from_dict
 from trainer import run
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset, read_dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.resume import digest
 from trainer.trials import Search
 from trainer.tuning import tune
@@ -53,7 +54,7 @@ class Executor(base_executor.BaseExecutor):
         """
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         config = from_dict(TrainerConfig, custom[run.TRAINER_KEY], run.TRAINER_KEY)
-        protocol = from_dict(ProtocolConfig, custom[run.PROTOCOL_KEY], run.PROTOCOL_KEY)
+        evaluation = from_dict(EvaluationConfig, custom[run.EVALUATION_KEY], run.EVALUATION_KEY)
         tuning = from_dict(TuningConfig, custom[TUNE_KEY], TUNE_KEY)
         dataset = _dataset(input_dict, custom)
         folder = None
@@ -61,9 +62,9 @@ class Executor(base_executor.BaseExecutor):
             # More trials go on with those that were finished.
             search = dataclasses.replace(tuning, trials=0)
             version = (custom.get(run.DIGEST_KEY), optuna.__version__)
-            name = digest(config, protocol, dataset, search, version)
+            name = digest(config, evaluation, dataset, search, version)
             folder = os.path.join(custom[run.STATES_KEY], f"tuning-{name}")
-        _write(tune(config, protocol, dataset, tuning, folder), output_dict)
+        _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:

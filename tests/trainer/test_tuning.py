@@ -9,11 +9,9 @@ import pytest
 
 from schema.errors import UserError
 from trainer import tuning
-from trainer.config import ProtocolConfig
 from trainer.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 from trainer.tuning_config import Range, TuningConfig
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
 GMF = dataclasses.replace(planted.CONFIGS["gmf"], epochs=4, jit_compile=False)
 RATES = {"learning_rate": Range(1e-5, 1.0, log=True), "neumf.embedding_dim": (2, 4, 8)}
 
@@ -28,7 +26,7 @@ def dataset():
 
 
 def tune(config, dataset, folder=None, **settings):
-    return tuning.tune(config, PROTOCOL, dataset, TuningConfig(**settings), folder)
+    return tuning.tune(config, planted.EVALUATION, dataset, TuningConfig(**settings), folder)
 
 
 class FakeTraining:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from trainer.base_model import DESCRIPTION, read_base, write_base
-from trainer.config import CLOSED_FORM, NeuMFConfig, PretrainConfig, ProtocolConfig, TwoTowerConfig
+from trainer.config import CLOSED_FORM, NeuMFConfig, PretrainConfig, TwoTowerConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.input import HISTORY, user_tensors
@@ -22,7 +22,6 @@ from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig
 from trainer.vocabularies import Vocabulary
 from trainer.warm_start import WarmStart, carried
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
 CONFIGS = {name: c for name, c in planted.CONFIGS.items() if name not in CLOSED_FORM}
 CONFIGS["two_tower with all features"] = dataclasses.replace(
     planted.CONFIGS["two_tower"],
@@ -97,7 +96,7 @@ def exported(trained, config, dataset, folder):
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        PROTOCOL,
+        planted.EVALUATION,
     )
     write = functools.partial(write_base, trained.model, trained.chosen, config, dataset)
     export(serving, str(folder), write_more=write)
@@ -184,7 +183,7 @@ def trained(before, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
     # Nothing to start from yet.
     config = small("mf", refit=True)
-    first = train(config, PROTOCOL, before, str(folder / "run"))
+    first = train(config, planted.EVALUATION, before, str(folder / "run"))
     return first, read_base(exported(first, config, before, folder / "model"), config)
 
 
@@ -193,7 +192,10 @@ def test_a_first_training_starts_cold_and_says_so(trained, before, tmp_path):
     assert first.report["warm_start"]["base_model"] is None
     assert first.report["initial_validation"] is None
     cold = train(
-        dataclasses.replace(small("mf"), warm_start=False), PROTOCOL, before, str(tmp_path)
+        dataclasses.replace(small("mf"), warm_start=False),
+        planted.EVALUATION,
+        before,
+        str(tmp_path),
     )
     assert cold.report["warm_start"] is None
     assert cold.report["history"][-1]["loss"] == first.report["history"][-1]["loss"]
@@ -202,8 +204,8 @@ def test_a_first_training_starts_cold_and_says_so(trained, before, tmp_path):
 def test_a_warm_start_is_ahead_of_a_cold_one_on_grown_data(trained, after, tmp_path):
     _, base = trained
     config = small("mf", epochs=1, refit=True)
-    warm = train(config, PROTOCOL, after, str(tmp_path / "warm"), None, base)
-    cold = train(config, PROTOCOL, after, str(tmp_path / "cold"))
+    warm = train(config, planted.EVALUATION, after, str(tmp_path / "warm"), None, base)
+    cold = train(config, planted.EVALUATION, after, str(tmp_path / "cold"))
     assert warm.report["initial_validation"]["ndcg"] > cold.report["best_validation"]["ndcg"] + 0.1
     assert warm.report["history"][0]["loss"] < 0.8 * cold.report["history"][0]["loss"]
     # The refitted model is the one that is returned; one epoch from random
@@ -217,7 +219,7 @@ def test_a_warm_start_is_ahead_of_a_cold_one_on_grown_data(trained, after, tmp_p
 
 def test_validation_is_not_of_weights_that_have_learned_its_targets(trained, before, tmp_path):
     first, base = trained
-    same = train(small("mf", epochs=1), PROTOCOL, before, str(tmp_path), None, base)
+    same = train(small("mf", epochs=1), planted.EVALUATION, before, str(tmp_path), None, base)
     # The model before the refit, as it was validated then.
     assert same.report["initial_validation"] == first.report["best_validation"]
     for start, weights in ((base.values, first.model), (base.chosen, first.chosen)):

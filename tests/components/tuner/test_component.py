@@ -13,7 +13,8 @@ from tfx.types import channel_utils
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
 from schema import settings
-from trainer.config import NeuMFConfig, ProtocolConfig, TrainerConfig
+from trainer.config import NeuMFConfig, TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 from trainer.tuning_config import TuningConfig
 
 CONFIG = TrainerConfig(
@@ -40,7 +41,7 @@ def run(folder, component, inputs, **settings_of_its_own):
     channels = {name: channel_utils.as_channel([artifact]) for name, artifact in inputs.items()}
     custom_config = {
         "trainer": settings.to_dict(CONFIG),
-        "protocol": settings.to_dict(ProtocolConfig(k=3, negatives=10)),
+        "evaluation": settings.to_dict(EvaluationConfig(k=3)),
         "user_oov_buckets": 1,
         "item_oov_buckets": 1,
         **settings_of_its_own,
