@@ -148,9 +148,8 @@ class Judge(tf.Module):
         targets = self._positions_of(parsed[features.TARGET_ITEM_ID])
         dense = _dense(targets, -1, _most(targets))
         present = tf.sequence_mask(targets.row_lengths(), _most(targets))
-        known = self._model.signatures["scores"](user_id=rows.first(parsed[features.USER_ID], ""))[
-            "known"
-        ]
+        user_id = rows.first(parsed[features.USER_ID], "")
+        known = self._model.signatures["known_users"](user_id=user_id)["known"]
         return {
             # The first target's groups again instead of those of none.
             **self._groups(tf.where(present, dense, dense[:, :1])),

@@ -17,6 +17,7 @@ from toy_model import make_serving, row
 
 from pipeline.eval_config import GateConfig, build_eval_config
 from pipeline.evaluation import Estimate, read_metrics, read_refusals
+from trainer import judging
 from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 
@@ -50,7 +51,9 @@ def folder(tmp_path_factory):
         ("old", 0, np.roll(COUNTS, 15)),
     ):
         serving = make_serving(scores(position), np.eye(ITEMS), counts, [[SEEN]] * USERS)
-        export(serving, str(folder / name / "Format-Serving"))
+        export(serving, str(folder / "exported" / name))
+        judged = str(folder / name / "Format-Serving")
+        judging.wrap(str(folder / "exported" / name), EvaluationConfig(), judged)
     split = folder / "examples" / "Split-test"
     split.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(split / "data.gz"), "GZIP") as writer:
