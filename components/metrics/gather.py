@@ -68,7 +68,7 @@ class Packed:
     targets: bytearray = dataclasses.field(default_factory=bytearray)
 
     def append(self, other: Packed) -> None:
-        """Adds the rows of `other`, whose columns are the same."""
+        """Adds the rows of `other`; ValueError unless its columns are the same."""
         self.columns = self.columns or other.columns
         if other.columns not in (self.columns, ()):
             raise ValueError("The rank signature of one model gave different outputs.")
@@ -171,6 +171,8 @@ def _width(name: str, value: np.ndarray) -> int:
 def _bits(value: np.ndarray, column: Column) -> np.ndarray:
     """A row's output as int32 numbers [values]."""
     bits = np.ravel(value)
+    if column.width not in (0, bits.size):
+        raise ValueError(f"{column.name}: expected {column.width} values a row, got {bits.size}.")
     if column.real:
         return bits.astype(np.float32, copy=False).view(np.int32)
     return bits.astype(np.int32, copy=False)
