@@ -45,10 +45,18 @@ class Column:
     real: bool
     width: int
 
-    def unpack(self, values: np.ndarray) -> np.ndarray:
-        """The output's values of int32 bits."""
-        values = np.ascontiguousarray(values)
-        return values.view(np.float32) if self.real else values
+    def pack(self, value: np.ndarray) -> bytes:
+        """The bits of a row's values; ValueError unless there are `width`."""
+        bits = np.asarray(value, np.float32 if self.real else np.int32).tobytes()
+        if self.width and len(bits) != 4 * self.width:
+            expected = f"{self.name}: expected {self.width} values a row"
+            raise ValueError(f"{expected}, got {len(bits) // 4}.")
+        return bits
+
+    def unpack(self, bits: np.ndarray) -> np.ndarray:
+        """The values of int32 bits."""
+        bits = np.ascontiguousarray(bits)
+        return bits.view(np.float32) if self.real else bits
 
 
 @dataclasses.dataclass
@@ -108,11 +116,15 @@ class PackRanks(metric_types.Preprocessor):
             return
         user = np.ravel(outputs[held_out.model][USER]).astype(np.int64)
         head = np.asarray([count], np.int32).tobytes() + user.tobytes()
-        bits = [_bits(outputs[column.model][column.name], column) for column in columns]
-        of_rows = [b.tobytes() for b, c in zip(bits, columns, strict=True) if c.width]
-        of_targets = [b[real] for b, c in zip(bits, columns, strict=True) if not c.width]
-        targets = np.stack(of_targets, axis=1).tobytes()
-        yield Packed(columns, bytearray(head + b"".join(of_rows)), bytearray(targets))
+        bits = [column.pack(outputs[column.model][column.name]) for column in columns]
+        split = sum(1 for column in columns if column.width)
+        # A target's values lie together.
+        of_targets = np.frombuffer(b"".join(bits[split:]), np.int32).reshape(-1, real.size)
+        yield Packed(
+            columns,
+            bytearray(head + b"".join(bits[:split])),
+            bytearray(of_targets[:, real].T.tobytes()),
+        )
 
 
 class GatherRanks(beam.CombineFn):
@@ -166,16 +178,6 @@ def _width(name: str, value: np.ndarray) -> int:
     if name.endswith((GREATER, TIES)) or name in RATINGS:
         return 0
     return np.size(value) if name in LISTS else 1
-
-
-def _bits(value: np.ndarray, column: Column) -> np.ndarray:
-    """A row's output as int32 numbers [values]."""
-    bits = np.ravel(value)
-    if column.width not in (0, bits.size):
-        raise ValueError(f"{column.name}: expected {column.width} values a row, got {bits.size}.")
-    if column.real:
-        return bits.astype(np.float32, copy=False).view(np.int32)
-    return bits.astype(np.int32, copy=False)
 
 
 def _table(packed: Packed, model: str) -> RankTable:

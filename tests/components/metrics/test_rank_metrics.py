@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import ranked
+from ranked import table, table_of_scores
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from components.metrics.auc import RankAUC
@@ -15,7 +16,6 @@ from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG
 from components.metrics.precision import RankPrecision
 from components.metrics.recall import RankRecall
-from ranked import table, table_of_scores
 
 CUT_OFF = {
     "hr": RankHitRate,
