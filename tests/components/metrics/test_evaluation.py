@@ -142,7 +142,7 @@ def test_a_row_without_targets_does_not_count_and_a_slice_of_such_has_no_figures
 
 def test_rows_that_do_not_fit_together_are_an_error():
     lists = [predictions(n, top_item=[1] * (2 + n), top_share=[0.1] * (2 + n)) for n in range(2)]
-    with pytest.raises(ValueError, match="top_item: expected 2 values a row, got 3."):
+    with pytest.raises(ValueError, match="top_item: expected 2 values a row, got 3"):
         run(eval_config(hit_rate()), lists)
     one, other = (
         next(PackRanks([""]).process({constants.PREDICTIONS_KEY: row}))
