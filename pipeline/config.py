@@ -17,7 +17,8 @@ from components.example_gen.config import IngestConfig
 from pipeline.gate import GateConfig
 from schema import settings
 from schema.errors import UserError
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 from transform.config import TransformConfig
 
 # The names in components.formats.FORMATS, which costs seconds to import; a
@@ -61,23 +62,28 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """A whole run: data, vocabularies, training, ranking protocol and gate.
+    """A whole run: data, vocabularies, training, evaluation and gate.
 
     Attributes:
       data: which data.
       transform: vocabularies.
       trainer: model and training.
-      protocol: how held-out items are ranked.
+      evaluation: how held-out items are ranked and models measured.
       gate: what a model must reach to be pushed.
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
-    protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        for key, name in (
+            ("trainer.validation_protocol", self.trainer.validation_protocol),
+            ("gate.protocol", self.gate.protocol),
+        ):
+            settings.check_choice(key, name, tuple(self.evaluation.protocols))
         settings.check(
             self.gate.max_rmse is None or self.trainer.predicts_ratings,
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "

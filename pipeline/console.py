@@ -16,7 +16,7 @@ from pipeline.evaluation import Estimate, SliceResult
 from pipeline.pipeline import RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
-from trainer.config import PROTOCOLS
+from trainer.evaluation_config import EvaluationConfig
 
 # Room for the table where nothing says how wide the page is.
 _FILE_WIDTH = 140
@@ -59,15 +59,15 @@ class RunConsole:
         """A component raised."""
         self._line(f"  {component:24} {seconds:6.1f} s [red]failed[/]")
 
-    def report(self, outcome: Outcome, k: int, summary: str) -> None:
+    def report(self, outcome: Outcome, evaluation: EvaluationConfig, summary: str) -> None:
         """Shows what came of the run.
 
         Args:
           outcome: the metrics and the gate's decision.
-          k: cut-off of the metrics.
+          evaluation: protocols and cut-off of the metrics.
           summary: path of the JSON summary.
         """
-        self._console.print(_table(outcome.results, k))
+        self._console.print(_table(outcome.results, evaluation))
         if outcome.blessed:
             against = (
                 "compared with the last blessed model" if outcome.baseline else "the first one here"
@@ -95,15 +95,16 @@ class RunConsole:
         self._console.print(text, soft_wrap=True)
 
 
-def _table(results: list[SliceResult], k: int) -> Table:
+def _table(results: list[SliceResult], evaluation: EvaluationConfig) -> Table:
     """HR and NDCG of model and popularity, a slice a row, for each protocol; errors of ratings."""
+    k = evaluation.k
     table = Table(title=f"HR@{k} and NDCG@{k}, popularity's in brackets", title_justify="left")
     table.add_column("slice")
     table.add_column("rows", justify="right")
     rated = [name for name in RATING_METRICS if name in results[0].metrics] if results else []
     for name in rated:
         table.add_column(name.upper(), justify="right")
-    shown = [(metric, protocol) for protocol in PROTOCOLS for metric in ("hr", "ndcg")]
+    shown = [(metric, protocol) for protocol in evaluation.protocols for metric in ("hr", "ndcg")]
     for metric, protocol in shown:
         table.add_column(f"{metric.upper()} {protocol}", justify="right")
     for result in results:

@@ -113,7 +113,7 @@ def create_pipeline(
         catalog=catalog,
         custom_config={
             "trainer": settings.to_dict(config.trainer),
-            "protocol": settings.to_dict(config.protocol),
+            "evaluation": settings.to_dict(config.evaluation),
             "user_oov_buckets": config.transform.user_oov_buckets,
             "item_oov_buckets": config.transform.item_oov_buckets,
             "checkpoints": places.checkpoints,
@@ -192,7 +192,7 @@ def _gate(
         baseline_model=baseline.outputs["model"],
         example_splits=[features.TEST],
         eval_config=build_eval_config(
-            config.protocol,
+            config.evaluation,
             config.gate,
             source_digest(*_EVALUATOR_SOURCES),
             config.trainer.predicts_ratings,

@@ -16,9 +16,17 @@ from trainer.config import (
     TwoTowerConfig,
 )
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.histories import ABSENT, Histories
 
 GROUPS = 4
+EVALUATION = EvaluationConfig(
+    k=5,
+    protocols={
+        "full": ProtocolConfig(),
+        "sampled": ProtocolConfig(candidates="sampled", negatives=20),
+    },
+)
 CONFIGS = {
     "gmf": TrainerConfig(
         model="gmf",

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from schema import features
 from trainer.catalog import Catalog, CatalogTensors
-from trainer.config import ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.histories import UserTable
 from trainer.models.base import Recommender
 from trainer.serving import ServingModel
@@ -48,7 +48,7 @@ def make_catalog(counts):
     )
 
 
-def make_serving(user_codes, item_codes, counts, histories, **protocol):
+def make_serving(user_codes, item_codes, counts, histories, k=10, negatives=99):
     """A ServingModel of the users u0, u1, ... and the items i0, i1, ...."""
     catalog = make_catalog(counts)
     unknown = np.zeros((1, np.shape(user_codes)[1]))
@@ -62,7 +62,10 @@ def make_serving(user_codes, item_codes, counts, histories, **protocol):
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )
     names = [f"u{row}".encode() for row in range(len(histories))]
-    return ServingModel(model, catalog, users, names, 1, ProtocolConfig(**protocol))
+    evaluation = EvaluationConfig(
+        k=k, protocols={"sampled": ProtocolConfig(candidates="sampled", negatives=negatives)}
+    )
+    return ServingModel(model, catalog, users, names, 1, evaluation)
 
 
 def row(user, history=(), target=None, candidates=(), **others):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.config import PROTOCOLS
+from trainer.evaluation_config import CANDIDATES
 from trainer.sampling import by_chunks, draw, marked
 
 
@@ -159,7 +159,7 @@ def rank(
     *,
     negatives: int,
     seed: int,
-    protocols: tuple[str, ...] = PROTOCOLS,
+    protocols: tuple[str, ...] = CANDIDATES,
 ) -> dict[str, Ranks]:
     """Ranks every query's target under each protocol, by each scorer.
 
@@ -173,7 +173,7 @@ def rank(
       items: int64 [C], `fingerprint` of the catalog's item ids.
       negatives: of the sampled protocol.
       seed: of the sampled protocol's draws.
-      protocols: those wanted, of trainer.config.PROTOCOLS.
+      protocols: those wanted, of trainer.evaluation_config.CANDIDATES.
 
     Returns:
       Ranks of [B] by "{scorer}_{protocol}".

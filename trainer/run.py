@@ -15,8 +15,9 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.settings import from_dict
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset, read_dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.history_serving import HistoryServingModel
@@ -25,7 +26,7 @@ from trainer.serving import ServingModel
 from trainer.training import Trained, train
 
 TRAINER_KEY = "trainer"
-PROTOCOL_KEY = "protocol"
+EVALUATION_KEY = "evaluation"
 USER_OOV_KEY = "user_oov_buckets"
 ITEM_OOV_KEY = "item_oov_buckets"
 CATALOG_KEY = "catalog"
@@ -45,7 +46,7 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     settings = fn_args.custom_config
     config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
-    protocol = from_dict(ProtocolConfig, settings[PROTOCOL_KEY], PROTOCOL_KEY)
+    evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,
         fn_args.train_files,
@@ -56,10 +57,10 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     states = None
     if settings.get(STATES_KEY):
-        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
+        name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY))
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
-    serving = _serving(trained, dataset, protocol)
+    trained = train(config, evaluation, dataset, fn_args.model_run_dir, states)
+    serving = _serving(trained, dataset, evaluation)
     export(serving, fn_args.serving_model_dir, config.export_tflite)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
@@ -67,7 +68,7 @@ def run_fn(fn_args: FnArgs) -> None:
         tf.io.gfile.rmtree(states)
 
 
-def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:
+def _serving(trained: Trained, dataset: Dataset, evaluation: EvaluationConfig) -> ServingModel:
     """What is pushed knows all interactions up to the test split, refitted or not."""
     known = dataset.known
     serving = HistoryServingModel if trained.model.history_limit else ServingModel
@@ -77,5 +78,5 @@ def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> Se
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        protocol,
+        evaluation,
     )

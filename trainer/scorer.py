@@ -14,7 +14,7 @@ import tensorflow as tf
 from schema import features
 from trainer import sampling, slices
 from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.histories import UserTable
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
@@ -30,7 +30,7 @@ class Scorer(tf.Module):
       users: what is known of each user.
       user_vocabulary: raw ids in the order of Transform's vocabulary.
       user_oov_buckets: out-of-vocabulary buckets after it.
-      protocol: of `rank`; its k is also the length of `serving_default`'s lists.
+      evaluation: of `rank`; its k is also the length of `serving_default`'s lists.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Scorer(tf.Module):
         users: UserTable,
         user_vocabulary: Sequence[bytes],
         user_oov_buckets: int,
-        protocol: ProtocolConfig,
+        evaluation: EvaluationConfig,
     ) -> None:
         super().__init__()
         # The variables are tracked, the Keras object is not: saving would
@@ -53,7 +53,8 @@ class Scorer(tf.Module):
         self._score_all = model.score_all
         self._likeness = model.likeness
         self._rate = model.rate if model.rates else None
-        self._protocol = (protocol.k, protocol.negatives, protocol.seed)
+        sampled = evaluation.protocols.get("sampled", ProtocolConfig(candidates="sampled"))
+        self._protocol = (evaluation.k, sampled.negatives, evaluation.seed)
         self._num_users = len(user_vocabulary)
         self._raw_ids = (tuple(user_vocabulary), tuple(catalog.item_ids))
         self._users = vocabulary(user_vocabulary, user_oov_buckets)

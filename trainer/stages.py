@@ -12,8 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.fit import Epoch, Fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
@@ -33,7 +34,7 @@ class Setting:
     """What all stages of a training share.
 
     Attributes:
-      protocol: of the validation.
+      evaluation: of the validation.
       dataset: what to learn from.
       strategy: where the replicas run.
       run_dir: gets logs and checkpoints.
@@ -41,7 +42,7 @@ class Setting:
         keeps none.
     """
 
-    protocol: ProtocolConfig
+    evaluation: EvaluationConfig
     dataset: Dataset
     strategy: tf.distribute.Strategy
     run_dir: str
@@ -111,7 +112,7 @@ def choose(
         start(fitter.model)
     with Progress(config.model, config.epochs) as progress:
         validator = make_validator(
-            config, fitter.model, dataset.valid, dataset.catalog, setting.protocol
+            config, fitter.model, dataset.valid, dataset.catalog, setting.evaluation
         )
         monitor = Monitor(fitter.model, validator, config, setting.run_dir, name, progress)
         states = _states(setting, f"choose-{config.model}", config, fitter, monitor)

@@ -15,8 +15,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, choose, refit
@@ -38,7 +39,7 @@ class Trained:
 
 def train(
     config: TrainerConfig,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
     dataset: Dataset,
     run_dir: str,
     states_dir: str | None = None,
@@ -47,7 +48,7 @@ def train(
 
     Args:
       config: model, epochs, strategy and so on.
-      protocol: of the validation.
+      evaluation: how the validation ranks; `config` names the protocol.
       dataset: what to learn from.
       run_dir: gets logs and checkpoints.
       states_dir: where a killed training's states are kept, to go on from; of
@@ -62,7 +63,7 @@ def train(
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
-    setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
+    setting = Setting(evaluation, dataset, strategy, run_dir, states_dir)
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
         name = "" if stage is config else stage.model

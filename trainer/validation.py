@@ -15,7 +15,8 @@ import tensorflow as tf
 from schema.errors import UserError
 from trainer import ranking
 from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import SAMPLED, EvaluationConfig
 from trainer.histories import ABSENT, Histories
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
@@ -33,7 +34,7 @@ def make_validator(
     model: Recommender,
     histories: Histories,
     catalog: Catalog,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
 ) -> Validate:
     """What measures the configured model: its ranking, its ratings, or both.
 
@@ -45,14 +46,14 @@ def make_validator(
       model: the model in training.
       histories: the valid split.
       catalog: the candidate items.
-      protocol: cut-off, number of negatives and seed.
+      evaluation: cut-off, protocols and seed.
 
     Returns:
       A function of no arguments; `TrainerConfig.criterion` is among its metrics.
     """
     parts: list[Validate] = []
     if config.criterion == "ndcg":
-        parts.append(Validator(model, histories, catalog, protocol, config.validation_protocol))
+        parts.append(Validator(model, histories, catalog, evaluation, config.validation_protocol))
     if config.predicts_ratings:
         parts.append(RatingValidator(model, histories))
     return lambda: {name: value for part in parts for name, value in part().items()}
@@ -123,8 +124,8 @@ class Validator:
       model: the model in training.
       histories: the valid split.
       catalog: the candidate items.
-      protocol: cut-off, number of negatives and seed.
-      which: one of trainer.config.PROTOCOLS.
+      evaluation: cut-off, protocols and seed.
+      which: name of one of its protocols.
     """
 
     def __init__(
@@ -132,29 +133,30 @@ class Validator:
         model: Recommender,
         histories: Histories,
         catalog: Catalog,
-        protocol: ProtocolConfig,
+        evaluation: EvaluationConfig,
         which: str,
     ) -> None:
         self._model = model
-        self._k = protocol.k
+        self._k = evaluation.k
+        protocol = evaluation.protocols[which]
         self._all = tf.range(catalog.size)
         self._user_index = tf.constant(histories.user_index)
         self._context = tf.constant(histories.context)
         self._target = tf.constant(histories.target)
         self._history = _ragged(histories)
-        if which == "sampled":
+        if protocol.candidates == SAMPLED:
             sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
             rows = tf.range(len(histories.user_index))
-            seed = tf.constant([protocol.seed, 0], tf.int64)
+            seed = tf.constant([evaluation.seed, 0], tf.int64)
             self._negatives = sampler(rows, protocol.negatives, seed)
-        count = self._sampled if which == "sampled" else self._full
+        count = self._sampled if protocol.candidates == SAMPLED else self._full
         self._count = tf.function(count, reduce_retracing=True)
 
     def __call__(self) -> dict[str, float]:
         """Measures the model.
 
         Returns:
-          "hr" and "ndcg" at the protocol's k, means over the users.
+          "hr" and "ndcg" at the evaluation's k, means over the users.
         """
         codes = self._model.encode_items(self._all)
         size = len(self._user_index)

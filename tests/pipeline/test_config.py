@@ -82,9 +82,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_overrides_apply_in_order_and_reach_every_level():
     config = configuration.override(
         RunConfig(),
-        ["trainer.epochs=3", "trainer.neumf.l2_mf=1e-6", "trainer.epochs=4", "protocol.k=5"],
+        ["trainer.epochs=3", "trainer.neumf.l2_mf=1e-6", "trainer.epochs=4", "evaluation.k=5"],
     )
-    assert (config.trainer.epochs, config.trainer.neumf.l2_mf, config.protocol.k) == (4, 1e-6, 5)
+    assert (config.trainer.epochs, config.trainer.neumf.l2_mf, config.evaluation.k) == (4, 1e-6, 5)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_overrides_apply_in_order_and_reach_every_level():
         ("trainer.learning_rates=1", r"did you mean 'trainer\.learning_rate'"),
         ("trainr.epochs=1", "did you mean 'trainer'"),
         ("trainer.learning_rate=-1", r"trainer\.learning_rate: expected > 0, got -1"),
-        ("protocol.k=0", r"protocol\.k: expected at least 1, got 0"),
+        ("evaluation.k=0", r"evaluation\.k: expected at least 1, got 0"),
         ("trainer.neumf.hidden_units=[7, 4]", "must be even, got 7"),
         ("data.ingest.min_user_interactions=0", "min_user_interactions: expected at least 1"),
     ],

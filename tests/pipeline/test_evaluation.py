@@ -17,7 +17,7 @@ from toy_model import make_serving, row
 
 from pipeline.eval_config import GateConfig, build_eval_config
 from pipeline.evaluation import Estimate, read_metrics, read_refusals
-from trainer.config import ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 
 USERS, ITEMS, SEEN = 40, 30, 29
@@ -81,7 +81,7 @@ def evaluate(folder, work, candidate, baseline=None, gate=None):
         "evaluation": [artifact(standard_artifacts.ModelEvaluation, work / "evaluation")],
         "blessing": [blessing],
     }
-    config = build_eval_config(ProtocolConfig(), gate or GateConfig(), "digest")
+    config = build_eval_config(EvaluationConfig(), gate or GateConfig(), "digest")
     Executor(Executor.Context(beam_pipeline_args=[], tmp_dir=str(work / "tmp"))).Do(
         inputs,
         outputs,

@@ -16,7 +16,8 @@ from components.example_gen.component import CatalogExampleGen, InteractionsExam
 from components.example_gen.config import IngestConfig
 from components.trainer.component import RecommenderTrainer
 from schema import curated, features, settings
-from trainer.config import NeuMFConfig, ProtocolConfig, TrainerConfig
+from trainer.config import NeuMFConfig, TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 from trainer.rows import vocabulary
 
 CONFIG = TrainerConfig(
@@ -82,7 +83,7 @@ def trained(tmp_path_factory):
         catalog=channel([catalog]),
         custom_config={
             "trainer": settings.to_dict(CONFIG),
-            "protocol": settings.to_dict(ProtocolConfig(k=3, negatives=10)),
+            "evaluation": settings.to_dict(EvaluationConfig(k=3)),
             "user_oov_buckets": 1,
             "item_oov_buckets": 1,
         },
