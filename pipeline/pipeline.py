@@ -196,6 +196,7 @@ def _gate(
             config.gate,
             source_digest(*_EVALUATOR_SOURCES),
             config.trainer.predicts_ratings,
+            config.trainer.negatives_per_positive,
         ),
         schema=schema,
     )

@@ -71,7 +71,7 @@ def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
 
 def _place(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
     """The column of a weight; most metrics share one."""
-    digest = hashlib.sha256(np.ascontiguousarray(weight)).digest()
+    digest = hashlib.sha256(weight.tobytes()).digest()
     if digest not in known:
         known[digest] = len(columns)
         columns.append(weight)
