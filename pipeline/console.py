@@ -129,7 +129,7 @@ def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: s
 def _table(title: str, first: list[str], k: int, compared: bool) -> Table:
     table = Table(title=title, title_justify="left")
     names = [f"HR@{k}", f"NDCG@{k}", "popularity's", f"NDCG@{k} above popularity"]
-    for name in first + names + [f"NDCG@{k} above last blessed"] * compared:
+    for name in first + names + [f"NDCG@{k} above blessed"] * compared:
         table.add_column(name, justify="left" if name == first[0] else "right")
     return table
 

@@ -73,7 +73,7 @@ def test_slices_are_shown_under_one_named_protocol():
 
 @pytest.mark.parametrize("change", [True, False])
 def test_the_last_blessed_model_is_shown_where_there_is_one(change):
-    assert ("above last blessed" in printed([result(change=change)])) == change
+    assert ("above blessed" in printed([result(change=change)])) == change
 
 
 def test_errors_of_ratings_have_a_line_of_their_own():
