@@ -49,7 +49,7 @@ _CLASSES = {
 _WITHOUT_CUT_OFF = ("mean_rank", "auc")
 _OF_K_ALONE = ("diversity",)
 
-# Signatures of the exported model (trainer.export).
+# Signatures of the judge of a model (trainer.judging).
 _RANK = "rank"
 _USER_SLICES = "user_slices"
 _TARGET_SLICES = "target_slices"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 
 from tfx import types
-from tfx.components import Evaluator, Pusher, StatisticsGen, Transform
+from tfx.components import Pusher, StatisticsGen, Transform
 from tfx.dsl.components.base import base_node, executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
+from components.evaluator.component import RecommenderEvaluator
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
 from components.resolver import baseline_resolver
@@ -42,7 +43,13 @@ _NAMES = "schema/features.py"
 _INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
 _TRANSFORM_SOURCES = ("transform", _NAMES)
 _TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
-_EVALUATOR_SOURCES = ("components/metrics", "pipeline/eval_config.py", _NAMES)
+_EVALUATOR_SOURCES = (
+    *("components/evaluator", "components/metrics", "pipeline/eval_config.py", _NAMES),
+    *(
+        f"trainer/{name}.py"
+        for name in ("judging", "judge", "candidates", "standing", "sampling", "slices", "rows")
+    ),
+)
 _PUSHER_SOURCES = ("components/pusher.py",)
 
 
@@ -113,7 +120,9 @@ def create_pipeline(
         catalog=catalog,
         custom_config={
             "trainer": settings.to_dict(config.trainer),
-            "evaluation": settings.to_dict(config.evaluation),
+            "evaluation": settings.to_dict(
+                config.evaluation.for_training(config.trainer.validation_protocol)
+            ),
             "user_oov_buckets": config.transform.user_oov_buckets,
             "item_oov_buckets": config.transform.item_oov_buckets,
             "checkpoints": places.checkpoints,
@@ -186,11 +195,10 @@ def _gate(
 ) -> list[base_node.BaseNode]:
     """What stands between a trained model and the served folder."""
     model = trainer.outputs["model"]
-    evaluator = Evaluator(
+    evaluator = RecommenderEvaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
-        example_splits=[features.TEST],
         eval_config=build_eval_config(
             config.evaluation,
             config.gate,
@@ -198,8 +206,9 @@ def _gate(
             config.trainer.predicts_ratings,
             config.trainer.negatives_per_positive,
         ),
+        evaluation=settings.to_dict(config.evaluation),
         schema=schema,
-    )
+    ).with_id(EVALUATOR)
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
