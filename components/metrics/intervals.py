@@ -84,10 +84,18 @@ def _with_interval(value: object, lower: float, upper: float) -> object:
     TFMA keeps a mean and a deviation and works out the ends when it writes
     them, so those two are chosen to give our ends.
     """
-    make = functools.partial(
-        tfma.types.ValueWithTDistribution,
+    middle, half = float(lower + upper) / 2, float(upper - lower) / 2
+    return tfma.types.ValueWithTDistribution(
+        sample_mean=middle,
+        sample_standard_deviation=half / _reach(),
         sample_degrees_of_freedom=bootstrap.RESAMPLES - 1,
         unsampled_value=value,
     )
-    _, _, reach = math_util.calculate_confidence_interval(make(0.0, 1.0))
-    return make(float(lower + upper) / 2, float(upper - lower) / 2 / float(reach))
+
+
+@functools.cache
+def _reach() -> float:
+    """How many deviations from the mean TFMA puts the ends."""
+    unit = tfma.types.ValueWithTDistribution(0.0, 1.0, bootstrap.RESAMPLES - 1, 0.0)
+    _, _, upper = math_util.calculate_confidence_interval(unit)
+    return float(upper)
