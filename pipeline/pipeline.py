@@ -238,6 +238,7 @@ def _gate(
             config.gate,
             source_digest(*_EVALUATOR_SOURCES),
             config.trainer.predicts_ratings,
+            config.trainer.negatives_per_positive,
         ),
         evaluation=settings.to_dict(config.evaluation),
         schema=schema,
