@@ -14,7 +14,8 @@ import tensorflow_transform as tft
 
 from schema import features
 from trainer.catalog import Catalog, read_catalog
-from trainer.histories import Histories, read_histories
+from trainer.histories import Histories
+from trainer.reading import read_histories
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +25,7 @@ class Dataset:
     Attributes:
       catalog: the candidate items, without counts.
       train: histories of all users.
-      valid: the users with a validation target, their histories without it; a
-        row a target.
+      valid: the users with validation targets, their histories without these.
       user_vocabulary: raw user ids by index.
       user_oov_buckets: out-of-vocabulary user indices after those.
       genders: by index, from 1 on.
@@ -42,8 +42,8 @@ class Dataset:
 
     @functools.cached_property
     def known(self) -> Histories:
-        """All that is known before the test split: train, and the valid targets."""
-        return self.train.followed_by(self.valid.with_targets(self.catalog).by_user())
+        """All that is known before the test split: train, and the targets of valid."""
+        return self.train.followed_by(self.valid.with_targets(self.catalog))
 
     @property
     def context_sizes(self) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ def sampled_metrics(model, dataset):
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
     scores = model.score_all(users, model.encode_items(tf.range(dataset.catalog.size))).numpy()
-    own = np.take_along_axis(scores, valid.target[:, None], axis=1)
+    own = np.take_along_axis(scores, valid.targets[:, None], axis=1)
     place = (np.take_along_axis(scores, negatives, axis=1) > own).sum(axis=1)
     gain = np.where(place < 5, 1 / np.log2(place + 2), 0)
     return (place < 5).mean(), gain.mean()
@@ -79,7 +79,7 @@ def test_full_protocol_ranks_among_all_items_that_it_does_not_mask(dataset, tmp_
     items = trained.model.encode_items(tf.range(dataset.catalog.size))
     scores = trained.model.score_all(users, items).numpy()
     hits = []
-    for row, target in enumerate(valid.target):
+    for row, target in enumerate(valid.targets):
         seen = valid.positions[valid.splits[row] : valid.splits[row + 1]]
         others = np.setdiff1d(
             np.arange(dataset.catalog.size), [*(seen if mask_seen else []), target]
@@ -170,8 +170,8 @@ def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     users = model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
-    ratings = model.rate(users, model.encode_items(tf.constant(valid.target)))
-    error = ratings - valid.target_rating
+    ratings = model.rate(users, model.encode_items(tf.constant(valid.targets)))
+    error = ratings - valid.target_ratings
     best = trained.report["best_validation"]
     assert best["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=1e-5)
     assert best["mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-5)
