@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
     )
+    parser.add_argument(
+        "--force-bless", metavar="REASON", help="push the model whatever the gate finds; recorded"
+    )
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
@@ -70,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
             return 0
         config = _configure(options)
+        if options.force_bless is not None and not options.force_bless.strip():
+            raise UserError("--force-bless: expected a reason, got an empty text.")
         if options.print_config:
             print(configuration.dump(config), end="")
             return 0
@@ -127,7 +132,7 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     with workspace.held(), chatter.diverted(str(workspace.log)) as out:
         out.write(f"log {workspace.log}\n")
         try:
-            return _execute(config, data, workspace, out, started)
+            return _execute(config, options, data, workspace, out, started)
         except Exception as error:
             logging.exception("The run failed.")
             sentence = find_user_error(error)
@@ -146,7 +151,12 @@ def _set_environment() -> None:
 
 
 def _execute(
-    config: RunConfig, data: str, workspace: Workspace, out: TextIO, started: float
+    config: RunConfig,
+    options: argparse.Namespace,
+    data: str,
+    workspace: Workspace,
+    out: TextIO,
+    started: float,
 ) -> int:
     format_name = _layout(config, data)
     # These imports take seconds; what can be told without them was told.
@@ -163,7 +173,9 @@ def _execute(
     )
     name = f"movielens-{config.data.label}"
     runner = ReportingRunner(console)
-    runner.run(create_pipeline(name, config, places, workspace.database))
+    runner.run(
+        create_pipeline(name, config, places, workspace.database, force_bless=options.force_bless)
+    )
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED

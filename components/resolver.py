@@ -25,6 +25,9 @@ class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
     the candidate itself, as its baseline: the Evaluator's inputs differ from
     the first run's, so it and what follows run again. A model also measures
     itself against nothing that way. Models whose files are gone are passed over.
+    A model that was blessed several times comes with its first blessing, for
+    the same reason: the Evaluator reads it, and each further one would make it
+    run again.
     """
 
     def _resolve(
@@ -34,8 +37,10 @@ class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
         model_blessing_channel_key: str,
     ) -> dict[str, list[types.Artifact]]:
         present = [m for m in input_dict[model_channel_key] if fileio.exists(m.uri)]
+        # The stock strategy takes the last that it meets.
+        blessings = sorted(input_dict[model_blessing_channel_key], key=lambda b: -b.id)
         return super()._resolve(
-            {**input_dict, model_channel_key: present},
+            {model_channel_key: present, model_blessing_channel_key: blessings},
             model_channel_key,
             model_blessing_channel_key,
         )

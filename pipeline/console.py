@@ -5,7 +5,7 @@ Called by the local runner; also the listener of pipeline.local.
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -68,15 +68,7 @@ class RunConsole:
           summary: path of the JSON summary.
         """
         self._console.print(_table(outcome.results, evaluation))
-        if outcome.blessed:
-            against = (
-                "compared with the last blessed model" if outcome.baseline else "the first one here"
-            )
-            self._line(f"[green]blessed[/], {against}")
-        else:
-            self._line("[yellow]not blessed[/], so not pushed:")
-            for reason in outcome.reasons:
-                self._line(f"  {escape(reason)}")
+        self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
         self._line(f"summary {escape(summary)}")
@@ -90,6 +82,19 @@ class RunConsole:
         for one in recommendations:
             self._console.print(f"for user {one.user_id}: ", end="", style="bold")
             self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
+
+    def _verdict(self, gate: dict[str, Any]) -> None:
+        """Says whether the model is blessed, and why."""
+        compared = gate["baseline_model"] is not None
+        against = "compared with the last blessed model" if compared else "the first one here"
+        if gate["passed"]:
+            self._line(f"[green]blessed[/], {against}")
+        elif gate["forced"] is not None:
+            self._line(f"[yellow]blessed by force[/] ({escape(gate['forced'])}), although:")
+        else:
+            self._line("[yellow]not blessed[/], so not pushed:")
+        for sentence in (*gate["reasons"], *gate["notes"]):
+            self._line(f"  {escape(sentence)}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

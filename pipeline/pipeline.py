@@ -9,24 +9,28 @@ from __future__ import annotations
 import dataclasses
 
 from tfx import types
-from tfx.components import Evaluator, Pusher, StatisticsGen, Transform
+from tfx.components import Pusher, StatisticsGen, Transform
 from tfx.dsl.components.base import base_node, executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
+from components.evaluator.component import RecommenderEvaluator
+from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import baseline_resolver
+from components.resolver import BLESSING, MODEL, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.validator.component import StrictExampleValidator
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
 from pipeline.fingerprint import source_digest
+from pipeline.verdict import GATE_KEY
 from schema import curated, features, settings
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
+GATE_FN = "pipeline.verdict.run_gate"
 DIGEST_KEY = "source_digest"
 
 # Node ids that reports look up; the other nodes are only listed.
@@ -42,7 +46,12 @@ _NAMES = "schema/features.py"
 _INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
 _TRANSFORM_SOURCES = ("transform", _NAMES)
 _TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
-_EVALUATOR_SOURCES = ("components/metrics", "pipeline/eval_config.py", _NAMES)
+_GATE_SOURCES = ("eval_config", "evaluation", "gate", "rules", "verdict")
+# The judge's sources are among the Trainer's, whose model the Evaluator reads.
+_EVALUATOR_SOURCES = (
+    *("components/evaluator", "components/metrics", _NAMES),
+    *(f"pipeline/{name}.py" for name in _GATE_SOURCES),
+)
 _PUSHER_SOURCES = ("components/pusher.py",)
 
 
@@ -73,6 +82,7 @@ def create_pipeline(
     metadata_path: str | None = None,
     beam_pipeline_args: list[str] | None = None,
     stock_resolver: bool = False,
+    force_bless: str | None = None,
 ) -> Pipeline:
     """Builds the pipeline.
 
@@ -86,6 +96,8 @@ def create_pipeline(
       beam_pipeline_args: of every Beam component.
       stock_resolver: for back ends that cannot run our resolver strategy; see
         components.resolver.
+      force_bless: why the model is to be blessed whatever the gate finds; part
+        of the Evaluator's cache key, so a run without it decides anew.
 
     Returns:
       The pipeline, ready for a runner.
@@ -113,7 +125,9 @@ def create_pipeline(
         catalog=catalog,
         custom_config={
             "trainer": settings.to_dict(config.trainer),
-            "evaluation": settings.to_dict(config.evaluation),
+            "evaluation": settings.to_dict(
+                config.evaluation.for_training(config.trainer.validation_protocol)
+            ),
             "user_oov_buckets": config.transform.user_oov_buckets,
             "item_oov_buckets": config.transform.item_oov_buckets,
             "checkpoints": places.checkpoints,
@@ -125,12 +139,13 @@ def create_pipeline(
         transform.add_upstream_node(validator)
         trainer.add_upstream_node(validator)
     baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
-    gate = _gate(config, examples, schema, trainer, baseline, places.serving_dir)
+    evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
+    pusher = _pusher(trainer, evaluator, places.serving_dir)
     connection = metadata.sqlite_metadata_connection_config(metadata_path)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, trainer, baseline, *gate],
+        components=[*ingest, *checks, transform, trainer, baseline, evaluator, pusher],
         enable_cache=True,
         metadata_connection_config=connection if metadata_path else None,
         beam_pipeline_args=beam_pipeline_args,
@@ -176,31 +191,40 @@ def _checks(
     return nodes, schemas[curated.INTERACTIONS], validators
 
 
-def _gate(
+def _evaluator(
     config: RunConfig,
     examples: types.BaseChannel,
     schema: types.BaseChannel,
     trainer: base_node.BaseNode,
     baseline: base_node.BaseNode,
-    serving_dir: str,
-) -> list[base_node.BaseNode]:
+    force_bless: str | None,
+) -> base_node.BaseNode:
     """What stands between a trained model and the served folder."""
-    model = trainer.outputs["model"]
-    evaluator = Evaluator(
+    digest = source_digest(*_EVALUATOR_SOURCES)
+    return RecommenderEvaluator(
         examples=examples,
-        model=model,
-        baseline_model=baseline.outputs["model"],
-        example_splits=[features.TEST],
-        eval_config=build_eval_config(
-            config.evaluation,
-            config.gate,
-            source_digest(*_EVALUATOR_SOURCES),
-            config.trainer.predicts_ratings,
-        ),
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs[MODEL],
+        baseline_blessing=baseline.outputs[BLESSING],
         schema=schema,
-    )
-    pusher = Pusher(
-        model=model,
+        eval_config=build_eval_config(
+            config.evaluation, config.gate, digest, config.trainer.predicts_ratings
+        ),
+        gate_fn=GATE_FN,
+        settings={
+            EVALUATION_KEY: settings.to_dict(config.evaluation),
+            GATE_KEY: settings.to_dict(config.gate),
+            FORCE_KEY: force_bless,
+            DIGEST_KEY: digest,
+        },
+    ).with_id(EVALUATOR)
+
+
+def _pusher(
+    trainer: base_node.BaseNode, evaluator: base_node.BaseNode, serving_dir: str
+) -> base_node.BaseNode:
+    return Pusher(
+        model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
@@ -208,4 +232,3 @@ def _gate(
         custom_config={DIGEST_KEY: source_digest(*_PUSHER_SOURCES)},
         custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
     )
-    return [evaluator, pusher]

@@ -18,8 +18,9 @@ from tfx.dsl.io import fileio
 
 from components.example_gen import counts
 from pipeline import pipeline as nodes
+from pipeline import verdict
 from pipeline.config import RunConfig
-from pipeline.evaluation import SliceResult, read_metrics, read_refusals
+from pipeline.evaluation import SliceResult, read_metrics
 from pipeline.metadata import ComponentRun
 from schema import settings
 
@@ -42,9 +43,7 @@ class Outcome:
     """What came of a run.
 
     Attributes:
-      blessed: whether the model passed the gate.
-      reasons: one sentence a threshold that was missed; empty when blessed.
-      baseline: the model that it was compared with; None when there was none.
+      gate: the verdict on the model, see pipeline.verdict.run_gate.
       pushed: the version's folder under the served folder; None when not pushed.
       results: metrics, the overall slice first.
       training: what the Trainer tells of itself.
@@ -52,9 +51,7 @@ class Outcome:
       components: in the order in which they ran; without the resolver.
     """
 
-    blessed: bool
-    reasons: list[str]
-    baseline: str | None
+    gate: dict[str, Any]
     pushed: str | None
     results: list[SliceResult]
     training: dict[str, Any]
@@ -72,17 +69,12 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
       The outcome.
     """
     evaluation = runs[nodes.EVALUATOR].outputs["evaluation"][0].uri
-    blessing = runs[nodes.EVALUATOR].outputs["blessing"][0].properties
-    blessed = blessing.get("blessed") == 1
     pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
-    baseline = runs[nodes.RESOLVER].outputs.get("model", [])
     model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
     with fileio.open(os.path.join(model_run, TRAINING_FILE), "r") as file:
         training = json.loads(file.read())
     return Outcome(
-        blessed=blessed,
-        reasons=[] if blessed else read_refusals(evaluation),
-        baseline=baseline[0].uri if baseline else None,
+        gate=verdict.read(evaluation),
         pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
         results=read_metrics(evaluation),
         training=training,
@@ -118,11 +110,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
         ],
         "training": outcome.training,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
-        "gate": {
-            "blessed": outcome.blessed,
-            "reasons": outcome.reasons,
-            "baseline_model": outcome.baseline,
-        },
+        "gate": outcome.gate,
         "pushed_model": outcome.pushed,
         "versions": _versions(),
     }
