@@ -67,11 +67,29 @@ class RunConsole:
           evaluation: protocols and cut-off of the metrics.
           summary: path of the JSON summary.
         """
-        self._console.print(_table(outcome.results, evaluation))
+        self.figures(outcome.results, evaluation)
         self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
-        self._line(f"summary {escape(summary)}")
+        self.wrote("summary", summary)
+
+    def figures(self, results: list[SliceResult], evaluation: EvaluationConfig) -> None:
+        """Shows the figures of an evaluation.
+
+        Args:
+          results: the overall slice first.
+          evaluation: protocols and cut-off of the metrics.
+        """
+        self._console.print(_table(results, evaluation))
+
+    def wrote(self, what: str, path: str) -> None:
+        """Says where something was written.
+
+        Args:
+          what: a word for it.
+          path: the file.
+        """
+        self._line(f"{what:7} {escape(path)}")
 
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Shows recommended titles.

@@ -141,13 +141,15 @@ def create_pipeline(
     baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
     pusher = _pusher(trainer, evaluator, places.serving_dir)
-    connection = metadata.sqlite_metadata_connection_config(metadata_path)
+    connection = None
+    if metadata_path:
+        connection = metadata.sqlite_metadata_connection_config(metadata_path)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
         components=[*ingest, *checks, transform, trainer, baseline, evaluator, pusher],
         enable_cache=True,
-        metadata_connection_config=connection if metadata_path else None,
+        metadata_connection_config=connection,
         beam_pipeline_args=beam_pipeline_args,
     )
 

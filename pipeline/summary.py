@@ -112,7 +112,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
         "gate": outcome.gate,
         "pushed_model": outcome.pushed,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -147,12 +147,17 @@ def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
     return {name: properties[name] for name in names}
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what figures come out.
+
+    Returns:
+      By name; "unknown" for a package that is not installed.
+    """
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             # Run from a folder that was never installed.
-            versions[package] = "unknown"
-    return versions
+            found[package] = "unknown"
+    return found

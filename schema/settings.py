@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from schema.errors import UserError
@@ -75,13 +75,14 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         raise UserError(f"{where}.{error}" if where else str(error)) from None
 
 
-def replace_at(settings: T, path: str, text: str) -> T:
-    """Settings with one dotted key set from text, as `--set a.b=text` does.
+def replace_at(settings: T, assignments: Sequence[tuple[str, str]]) -> T:
+    """Settings with dotted keys set from text, as `--set a.b=text` does.
 
     Args:
       settings: the root dataclass.
-      path: dotted key, such as "trainer.learning_rate".
-      text: the value as YAML-like text: numbers, true/false, null, [a, b].
+      assignments: dotted keys, such as "trainer.learning_rate", with values as
+        YAML-like text: numbers, true/false, null, [a, b]. Later ones win; what
+        only holds of some of them together is checked after the last.
 
     Returns:
       New settings, checked whole.
@@ -92,19 +93,20 @@ def replace_at(settings: T, path: str, text: str) -> T:
     import yaml
 
     values = to_dict(settings)
-    here = values
-    keys = path.split(".")
-    for depth, key in enumerate(keys[:-1]):
-        if not isinstance(here.get(key), dict):
-            where = ".".join(keys[:depth])
-            names = [k for k, v in here.items() if isinstance(v, dict)]
-            full = ".".join(keys[: depth + 1])
-            raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
-        here = here[key]
-    try:
-        here[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"{path}: cannot read the value {text!r}.") from None
+    for path, text in assignments:
+        here = values
+        keys = path.split(".")
+        for depth, key in enumerate(keys[:-1]):
+            if not isinstance(here.get(key), dict):
+                where = ".".join(keys[:depth])
+                names = [k for k, v in here.items() if isinstance(v, dict)]
+                full = ".".join(keys[: depth + 1])
+                raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
+            here = here[key]
+        try:
+            here[keys[-1]] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"{path}: cannot read the value {text!r}.") from None
     return from_dict(type(settings), values)
 
 

@@ -57,3 +57,9 @@ def test_a_model_whose_files_are_gone_is_passed_over(make):
     model, blessing = make
     models = [model(1), model(2, exists=False), model(3)]
     assert _resolve(model(3), models, [blessing(11, 1), blessing(12, 2)]) == ([1], [11])
+
+
+def test_a_model_that_is_blessed_again_keeps_its_first_blessing(make):
+    model, blessing = make
+    blessings = [blessing(11, 1), blessing(12, 1, blessed=False), blessing(13, 1)]
+    assert _resolve(model(2), [model(1), model(2)], blessings) == ([1], [11])

@@ -163,7 +163,9 @@ def test_a_first_run_skips_what_compares_and_applies_the_rest():
 
 
 def test_a_baseline_that_cannot_be_evaluated_is_no_silent_pass():
-    baseline = Baseline(model="models/7", obstacle="models/7: the model lacks the signature scores.")
+    baseline = Baseline(
+        model="models/7", obstacle="models/7: the model lacks the signature scores."
+    )
     gate = GateConfig(significance=True)
     assert refusals([result(0.1)], gate, baseline) == [
         "The last blessed model cannot be compared with: models/7: the model lacks the signature "

@@ -66,9 +66,7 @@ def models(tmp_path_factory):
         serving = make_serving(codes, items, COUNTS, [[SEEN]] * USERS)
         export(serving, str(folder / name / "Format-Serving"))
     # Trained on an earlier catalog and on fewer users.
-    few = make_serving(
-        everyone(1)[:30, :28], np.eye(28), COUNTS[:28], [[]] * 30
-    )
+    few = make_serving(everyone(1)[:30, :28], np.eye(28), COUNTS[:28], [[]] * 30)
     export(few, str(folder / "earlier" / "Format-Serving"))
     tf.saved_model.save(tf.Module(), str(folder / "foreign" / "Format-Serving"))
     return folder

@@ -130,7 +130,9 @@ def test_a_baseline_without_the_signatures_is_refused_with_the_ways_out(evaluate
     assert reason.startswith("The last blessed model cannot be compared with: ")
     assert "foreign" in reason
     assert "signature" in reason
-    assert reason.endswith("To bless this one, give --force-bless REASON or set gate.max_drop=null.")
+    assert reason.endswith(
+        "To bless this one, give --force-bless REASON or set gate.max_drop=null."
+    )
     # The candidate itself is measured all the same.
     overall = read_metrics(found.uri)[0]
     assert overall.metrics["ndcg@10_full"].value == 1
