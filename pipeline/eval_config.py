@@ -26,7 +26,7 @@ EXAMPLE_COUNT = "example_count"
 # Metrics of models that predict ratings, by name.
 RATING_METRICS = {"rmse": "RatingRMSE", "mae": "RatingMAE"}
 
-# Signatures of the exported model (trainer.export).
+# Signatures of the judge of a model (trainer.judging).
 _RANK = "rank"
 _USER_SLICES = "user_slices"
 _TARGET_SLICES = "target_slices"

@@ -18,9 +18,8 @@ SIGNATURES = (
     "recommend",
     "score",
     "similar_items",
-    "rank",
-    "user_slices",
-    "target_slices",
+    "scores",
+    "catalog",
 )
 # Of models that read the user's history only.
 HISTORY_SIGNATURE = "recommend_for_history"

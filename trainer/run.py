@@ -60,7 +60,7 @@ def run_fn(fn_args: FnArgs) -> None:
         name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY))
         states = os.path.join(settings[STATES_KEY], name)
     trained = train(config, evaluation, dataset, fn_args.model_run_dir, states)
-    serving = _serving(trained, dataset, evaluation)
+    serving = _serving(trained, dataset, evaluation.k)
     export(serving, fn_args.serving_model_dir, config.export_tflite)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
@@ -68,7 +68,7 @@ def run_fn(fn_args: FnArgs) -> None:
         tf.io.gfile.rmtree(states)
 
 
-def _serving(trained: Trained, dataset: Dataset, evaluation: EvaluationConfig) -> ServingModel:
+def _serving(trained: Trained, dataset: Dataset, k: int) -> ServingModel:
     """What is pushed knows all interactions up to the test split, refitted or not."""
     known = dataset.known
     serving = HistoryServingModel if trained.model.history_limit else ServingModel
@@ -78,5 +78,5 @@ def _serving(trained: Trained, dataset: Dataset, evaluation: EvaluationConfig) -
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        evaluation,
+        k,
     )

@@ -2,7 +2,7 @@
 
 Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
 sampled protocol the negatives are drawn once, with replacement, so an epoch
-scores only them; the Evaluator's negatives are drawn in the `rank` signature.
+scores only them; the Evaluator's are drawn as trainer.candidates says.
 """
 
 from __future__ import annotations
@@ -187,17 +187,10 @@ class Validator:
         return ranking.compare(scores, first, others)
 
     def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
-        rows = ranking.Queries(
-            user_fingerprint=tf.zeros([end - start], tf.int64),
-            history=self._history[start:end],
-            target=self._target[start:end],
-            candidates=tf.RaggedTensor.from_row_splits(
-                tf.zeros([0], tf.int32), tf.zeros([end - start + 1], tf.int64)
-            ),
-        )
-        unseen = ranking.unseen(rows, tf.size(self._all))
+        target = self._target[start:end]
+        unseen = ranking.unseen(self._history[start:end], target, tf.size(self._all))
         return ranking.compare(
-            self._model.score_all(self._users(start, end), codes), rows.target, unseen
+            self._model.score_all(self._users(start, end), codes), target, unseen
         )
 
 

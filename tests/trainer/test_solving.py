@@ -69,7 +69,7 @@ def test_similar_items_are_those_of_the_largest_weights(dataset, tmp_path):
         user_table(dataset.train, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        EVALUATION,
+        10,
     )
     found = serving.similar_items(tf.constant(["i5"]), tf.constant(10))
     # Only items of one group have users in common.

@@ -26,9 +26,12 @@ class Recommender(tfrs.Model, abc.ABC):
     Attributes:
       history_limit: newest items of a user's history that encode_users reads; 0
         reads none.
+      pairwise: whether score_all keeps many floats a pair while it computes, so
+        that fewer users should be scored at a time.
     """
 
     history_limit = 0
+    pairwise = False
     # Whether `rate` predicts ratings; such a model's batches bring ratings.
     rates = False
 

@@ -45,6 +45,8 @@ class NeuMF(Recommender):
         scores must stay apart, is float32.
     """
 
+    pairwise = True
+
     def __init__(
         self,
         settings: NeuMFConfig,

@@ -31,6 +31,7 @@ class Rating(Recommender):
     """
 
     rates = True
+    pairwise = True
 
     def __init__(
         self, settings: RatingConfig, num_users: int, unknown_users: int, catalog: CatalogTensors

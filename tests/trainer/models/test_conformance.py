@@ -102,7 +102,7 @@ def test_served_scores_equal_the_training_model_after_reloading(trained, dataset
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        EVALUATION,
+        10,
     )
     export(serving, str(tmp_path / "model"))
     loaded = tf.saved_model.load(str(tmp_path / "model"))

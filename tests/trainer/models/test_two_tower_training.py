@@ -73,7 +73,7 @@ def history_model(dataset, tmp_path_factory):
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        planted.EVALUATION,
+        10,
     )
     export(serving, str(folder / "model"))
     return trained, tf.saved_model.load(str(folder / "model"))
