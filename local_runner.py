@@ -142,7 +142,7 @@ def _execute(
         "seconds": round(time.monotonic() - started, 3),
     }
     summary.write(summary.build(config, facts, outcome), str(workspace.summary))
-    console.report(outcome, config.evaluation, str(workspace.summary))
+    console.report(outcome, config.evaluation, config.gate.protocol, str(workspace.summary))
     if outcome.pushed is None:
         return NOT_BLESSED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri

@@ -173,7 +173,7 @@ def _evaluate(
                 facts["counts"] = _ingest(config, data, format_name, examples)
         results = _measure(config, model, examples, scratch, console, options.ranks)
     facts["seconds"] = round(time.monotonic() - started, 3)
-    console.figures(results, config.evaluation)
+    console.figures(results, config.evaluation, next(iter(config.evaluation.protocols)))
     written = {
         "metrics_version": VERSION,
         "run": facts,

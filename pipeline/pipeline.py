@@ -210,7 +210,11 @@ def _evaluator(
         baseline_blessing=baseline.outputs[BLESSING],
         schema=schema,
         eval_config=build_eval_config(
-            config.evaluation, config.gate, digest, config.trainer.predicts_ratings
+            config.evaluation,
+            config.gate,
+            digest,
+            config.trainer.predicts_ratings,
+            config.trainer.negatives_per_positive,
         ),
         gate_fn=GATE_FN,
         settings={

@@ -61,12 +61,11 @@ def models(tmp_path_factory):
         ("middling", everyone(1), unit),
         ("unfair", unfair(), unit),
         ("random", everyone(0), generator.normal(size=(ITEMS, ITEMS))),
-        ("nan", np.full((USERS, ITEMS), np.nan), unit),
     ):
         serving = make_serving(codes, items, COUNTS, [[SEEN]] * USERS)
         export(serving, str(folder / name / "Format-Serving"))
-    # Trained on an earlier catalog and on fewer users.
-    few = make_serving(everyone(1)[:30, :28], np.eye(28), COUNTS[:28], [[]] * 30)
+    # Trained on an earlier catalog and on fewer users, and diverged.
+    few = make_serving(np.full((30, 28), np.nan), np.eye(28), COUNTS[:28], [[]] * 30)
     export(few, str(folder / "earlier" / "Format-Serving"))
     tf.saved_model.save(tf.Module(), str(folder / "foreign" / "Format-Serving"))
     return folder

@@ -102,7 +102,7 @@ def test_a_model_good_overall_but_bad_for_one_group_is_refused(evaluate):
     assert tfma.load_validation_result(unfair.uri).validation_ok
 
 
-def test_another_catalog_other_users_and_other_settings_are_explained(evaluate, degraded):
+def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(evaluate, degraded):
     earlier = EvaluationConfig(seed=7)
     blessing = standard_artifacts.ModelBlessing()
     blessing.id = 3
@@ -112,6 +112,7 @@ def test_another_catalog_other_users_and_other_settings_are_explained(evaluate, 
     blessing.set_string_custom_property("force_bless", "a demonstration")
     found = evaluate("good", "earlier", evaluation=earlier, blessing=blessing)
     assert found.blessed
+    assert agrees(found)
     assert verdict.read(found.uri)["notes"] == [
         "The last blessed model lacks 2 of the candidate's 30 items; a held-out item among them "
         "ranks last for it.",
@@ -137,9 +138,3 @@ def test_a_baseline_without_the_signatures_is_refused_with_the_ways_out(evaluate
     overall = read_metrics(found.uri)[0]
     assert overall.metrics["ndcg@10_full"].value == 1
     assert overall.baseline == {}
-
-
-def test_a_baseline_that_scores_nan_can_be_replaced(evaluate):
-    found = evaluate("good", "nan")
-    assert found.blessed
-    assert agrees(found)
