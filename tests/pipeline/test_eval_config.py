@@ -1,8 +1,10 @@
 """Gate settings and what they become in TFMA's configuration."""
 
 import json
+import pathlib
 
 import pytest
+import yaml
 from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
@@ -205,3 +207,12 @@ def test_slices_and_crosses_become_slicing_specs():
 def test_a_bad_choice_of_metrics_is_named(values, message):
     with pytest.raises(UserError, match=message):
         from_dict(EvaluationConfig, values, "evaluation")
+
+
+def test_the_documentation_names_every_metric_and_its_example_is_valid():
+    text = (pathlib.Path(__file__).parents[2] / "docs/evaluation.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    for metric in (*METRICS, "rmse", "mae"):
+        assert any(f"`{metric}`" in row or f"`{metric}@k`" in row for row in rows), metric
+    example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert "mlperf" in from_dict(RunConfig, example).evaluation.protocols
