@@ -72,22 +72,35 @@ class RunConsole:
         """
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
-        for table in tables(outcome.results, evaluation, protocol):
-            self._console.print(table)
+        self.figures(outcome.results, evaluation, protocol)
         if warm := outcome.training.get("warm_start"):
             self._line(_start(warm))
-        if outcome.blessed:
-            against = (
-                "compared with the last blessed model" if outcome.baseline else "the first one here"
-            )
-            self._line(f"[green]blessed[/], {against}")
-        else:
-            self._line("[yellow]not blessed[/], so not pushed:")
-            for reason in outcome.reasons:
-                self._line(f"  {escape(reason)}")
+        self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
-        self._line(f"summary {escape(summary)}")
+        self.wrote("summary", summary)
+
+    def figures(
+        self, results: list[SliceResult], evaluation: EvaluationConfig, protocol: str
+    ) -> None:
+        """Shows the figures of an evaluation.
+
+        Args:
+          results: the overall slice first.
+          evaluation: protocols and cut-off of the metrics.
+          protocol: name of the one whose figures are shown for every slice.
+        """
+        for table in tables(results, evaluation, protocol):
+            self._console.print(table)
+
+    def wrote(self, what: str, path: str) -> None:
+        """Says where something was written.
+
+        Args:
+          what: a word for it.
+          path: the file.
+        """
+        self._line(f"{what:7} {escape(path)}")
 
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Shows recommended titles.
@@ -109,6 +122,19 @@ class RunConsole:
             f"valid {tuning['metric']} {value:.4f})"
         )
         self._line(f"trials  {escape(tuning['table'])}")
+
+    def _verdict(self, gate: dict[str, Any]) -> None:
+        """Says whether the model is blessed, and why."""
+        compared = gate["baseline_model"] is not None
+        against = "compared with the last blessed model" if compared else "the first one here"
+        if gate["passed"]:
+            self._line(f"[green]blessed[/], {against}")
+        elif gate["forced"] is not None:
+            self._line(f"[yellow]blessed by force[/] ({escape(gate['forced'])}), although:")
+        else:
+            self._line("[yellow]not blessed[/], so not pushed:")
+        for sentence in (*gate["reasons"], *gate["notes"]):
+            self._line(f"  {escape(sentence)}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

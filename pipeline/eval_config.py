@@ -171,19 +171,21 @@ def _metrics(
 def _thresholds(
     evaluation: EvaluationConfig, gate: GateConfig
 ) -> dict[str, config_pb2.MetricThreshold]:
-    """Thresholds by metric name."""
+    """Thresholds by metric name: the rules of the gate that TFMA can express.
+
+    They make TFMA's own validation say what pipeline.rules says of them; whether
+    a model is blessed, pipeline.rules decides.
+    """
     hr, ndcg, lift = (
         metric_name(metric, evaluation.k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
     )
-    # TFX blesses nothing where there is no threshold at all, hence the 0.
+    # A figure that is NaN is below this too.
     thresholds = {ndcg: _at_least(gate.min_ndcg or 0.0)}
-    if gate.max_drop is not None:
-        thresholds[ndcg].change_threshold.CopyFrom(
-            config_pb2.GenericChangeThreshold(
-                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
-                relative={"value": -gate.max_drop},
-            )
-        )
+    for name, allowed in (("relative", gate.max_drop), ("absolute", gate.max_drop_absolute)):
+        if allowed is not None:
+            change = thresholds[ndcg].change_threshold
+            change.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
+            getattr(change, name).value = -allowed
     if gate.min_hr is not None:
         thresholds[hr] = _at_least(gate.min_hr)
     if gate.must_beat_popularity:

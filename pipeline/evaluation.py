@@ -1,6 +1,6 @@
-"""Reads what the Evaluator wrote: figures by slice, and why a model was refused.
+"""Reads the figures that the Evaluator wrote, by slice.
 
-Called by pipeline.summary and the runners.
+Called by pipeline.verdict, pipeline.summary and pipeline.evaluate.
 """
 
 from __future__ import annotations
@@ -72,29 +72,6 @@ def read_metrics(evaluation_uri: str) -> list[SliceResult]:
     return sorted(named, key=lambda result: _place(result, asked))
 
 
-def read_refusals(evaluation_uri: str) -> list[str]:
-    """Says why a model was not blessed.
-
-    Args:
-      evaluation_uri: of a ModelEvaluation artifact.
-
-    Returns:
-      One sentence a threshold that was missed; empty for a blessed model.
-    """
-    validation = tfma.load_validation_result(evaluation_uri)
-    if validation.validation_ok:
-        return []
-    asked = _slices(evaluation_uri)
-    results = {(r.feature, r.value): r for r in read_metrics(evaluation_uri)}
-    if not results:
-        return ["Nothing was evaluated: the test split has no users."]
-    refusals = []
-    for failed in validation.metric_validations_per_slice:
-        result = results[_slice_of(failed.slice_key, asked)]
-        refusals += [_sentence(failure, result) for failure in failed.failures]
-    return refusals or ["The overall slice was not evaluated."]
-
-
 def _slices(evaluation_uri: str) -> list[tuple[str, ...]]:
     """Features of each slicing, as asked for."""
     config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
@@ -148,34 +125,3 @@ def _place(
         numbers = [float(number) for number in re.findall(r"\d+", value)]
         values.append((numbers or [math.inf], value))
     return asked.index(features), values
-
-
-def _sentence(
-    failure: tfma.proto.validation_result_pb2.ValidationFailure, result: SliceResult
-) -> str:
-    name = failure.metric_key.name
-    where = f"the {result.feature} {result.value} slice" if result.feature else "the overall slice"
-    if failure.message:
-        return f"{name} of {where} could not be checked: {failure.message.strip()}"
-    threshold = failure.metric_threshold
-    own = result.metrics[name].value
-    if threshold.HasField("change_threshold"):
-        allowed = -threshold.change_threshold.relative.value
-        before = result.baseline[name].value
-        return (
-            f"{name} of {where} is {own:.4f}, {1 - own / before:.1%} below the last blessed "
-            f"model's {before:.4f}; gate.max_drop allows {allowed:.1%}."
-        )
-    if "_lift@" in name:
-        metric = name.replace("_lift@", "@")
-        popularity = result.metrics[f"popularity_{metric}"].value
-        return (
-            f"{metric} of {where} is {result.metrics[metric].value:.4f}, "
-            f"not above popularity's {popularity:.4f} (gate.must_beat_popularity)."
-        )
-    if threshold.value_threshold.HasField("upper_bound"):
-        bound = threshold.value_threshold.upper_bound.value
-        return f"{name} of {where} is {own:.4f}, above the allowed {bound:.4f} (gate.max_{name})."
-    bound = threshold.value_threshold.lower_bound.value
-    key = f"gate.min_{name.split('@')[0]}"
-    return f"{name} of {where} is {own:.4f}, below the required {bound:.4f} ({key})."
