@@ -19,8 +19,8 @@ ALLOWED = {
 }
 # The components that run the trainer's code may import it.
 _EXTRA = {
-    "components/trainer": ("trainer.",),
-    "components/tuner": ("trainer.",),
+    "components/trainer": ("trainer",),
+    "components/tuner": ("trainer",),
     "components/evaluator": ("trainer.judging", "trainer.evaluation_config"),
 }
 
