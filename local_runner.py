@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_configuration(parser)
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
     parser.add_argument(
+        "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
+    )
+    parser.add_argument(
         "--force-bless", metavar="REASON", help="push the model whatever the gate finds; recorded"
     )
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
@@ -58,7 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
             for name, preset in presets.PRESETS.items():
                 print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
             return 0
-        config = command.assign(command.start(options), options, {"trainer.model": options.model})
+        config = command.assign(
+            command.start(options),
+            options,
+            {"trainer.model": options.model, "tune.trials": options.tune},
+        )
         if options.force_bless is not None and not options.force_bless.strip():
             raise UserError("--force-bless: expected a reason, got an empty text.")
         if options.print_config:

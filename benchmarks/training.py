@@ -27,7 +27,7 @@ from schema import features
 from trainer.catalog import Catalog
 from trainer.config import NeuMFConfig, TrainerConfig
 from trainer.fit import Epoch, Fitter
-from trainer.histories import ABSENT, Histories
+from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes
 from trainer.optimizer_config import OptimizerConfig
@@ -97,7 +97,11 @@ def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
         positions=np.concatenate(lists).astype(np.int32),
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         trainable=np.ones(count, bool),
-        target=np.full(users, ABSENT, np.int32),
+        ratings=np.ones(count, np.float32),
+        targets=np.zeros(0, np.int32),
+        target_splits=np.zeros(users + 1, np.int64),
+        target_ratings=np.zeros(0, np.float32),
+        target_places=np.zeros(0, np.int32),
     )
     catalog = Catalog(
         item_ids=np.arange(items).astype("S").astype(object),

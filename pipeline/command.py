@@ -12,9 +12,8 @@ import os
 from typing import NoReturn, TypeVar
 
 from pipeline import config as configuration
-from pipeline import presets
+from pipeline import presets, synthetic_config
 from pipeline.config import DataConfig, RunConfig
-from schema import settings
 from schema.errors import UserError
 
 T = TypeVar("T")
@@ -37,7 +36,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
-    parser.add_argument("--data", metavar="DIR", help="folder of raw files (data.path)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+    )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
@@ -61,7 +62,7 @@ def start(options: argparse.Namespace) -> RunConfig:
     return presets.get(options.preset or presets.DEFAULT)
 
 
-def assign(config: T, options: argparse.Namespace, named: dict[str, str | None]) -> T:
+def assign(config: T, options: argparse.Namespace, named: dict[str, str | int | None]) -> T:
     """Applies what else the command line says.
 
     Args:
@@ -76,12 +77,12 @@ def assign(config: T, options: argparse.Namespace, named: dict[str, str | None])
       UserError: an unknown key or a bad value.
     """
     values = {"data.path": options.data, "data.format": options.format, **named}
-    given = [(key, json.dumps(value)) for key, value in values.items() if value is not None]
-    return configuration.override(settings.replace_at(config, given), options.set)
+    given = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
+    return configuration.override(config, given + options.set)
 
 
 def data_folder(data: DataConfig) -> str:
-    """Folder of the raw files; obtains published data that is not here yet.
+    """Folder of the raw files; obtains published or generated data that is not here yet.
 
     Args:
       data: names a folder or a dataset.
@@ -92,11 +93,16 @@ def data_folder(data: DataConfig) -> str:
     Raises:
       UserError: no such folder, or a dataset that cannot be obtained.
     """
-    path = data.path
-    if path is None:
+    path, generated = data.path, data.synthetic is not None
+    if generated and data.format not in (configuration.AUTO, synthetic_config.FORMAT):
+        raise UserError(
+            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
+            f"generated data, got {data.format!r}."
+        )
+    if path is None or generated:
         from pipeline import datasets
 
-        return datasets.obtain(data.dataset)
+        return datasets.obtain(path or data.dataset)
     if "://" in path:
         return path
     if not os.path.isdir(path):

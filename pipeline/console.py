@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pipeline.eval_config import RATING_METRICS, metric_name
 from pipeline.evaluation import Estimate, SliceResult
-from pipeline.pipeline import RESOLVER
+from pipeline.pipeline import BASE_RESOLVER, RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
 from trainer.evaluation_config import EvaluationConfig
@@ -51,7 +51,7 @@ class RunConsole:
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
         """A component is done, or its earlier result was reused."""
-        if component == RESOLVER:
+        if component in (RESOLVER, BASE_RESOLVER):
             return
         self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
 
@@ -70,7 +70,11 @@ class RunConsole:
           protocol: name of the one whose figures are shown for every slice.
           summary: path of the JSON summary.
         """
+        if outcome.tuning:
+            self._tell_tuning(outcome.tuning)
         self.figures(outcome.results, evaluation, protocol)
+        if warm := outcome.training.get("warm_start"):
+            self._line(_start(warm))
         self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
@@ -108,6 +112,17 @@ class RunConsole:
             self._console.print(f"for user {one.user_id}: ", end="", style="bold")
             self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
 
+    def _tell_tuning(self, tuning: dict[str, Any]) -> None:
+        best = tuning["best"]
+        value = best[f"valid_{tuning['metric']}"]
+        values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        self._line(
+            f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
+            f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
+            f"valid {tuning['metric']} {value:.4f})"
+        )
+        self._line(f"trials  {escape(tuning['table'])}")
+
     def _verdict(self, gate: dict[str, Any]) -> None:
         """Says whether the model is blessed, and why."""
         compared = gate["baseline_model"] is not None
@@ -123,6 +138,17 @@ class RunConsole:
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def _start(warm: dict[str, Any]) -> str:
+    """What a training with warm_start started from."""
+    if warm["base_model"] is None:
+        return "cold start, no model was blessed here before"
+    counts = [
+        f"{name} " + ", ".join(f"{number} {what}" for what, number in of.items())
+        for name, of in warm["rows"].items()
+    ]
+    return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
 
 
 def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: str) -> list[Table]:

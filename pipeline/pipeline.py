@@ -19,9 +19,10 @@ from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import BLESSING, MODEL, baseline_resolver
+from components.resolver import BLESSING, MODEL, base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
+from components.tuner.component import RecommenderTuner
 from components.validator.component import StrictExampleValidator
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
@@ -36,8 +37,10 @@ DIGEST_KEY = "source_digest"
 # Node ids that reports look up; the other nodes are only listed.
 INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
+TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"
 RESOLVER = "BaselineResolver"
+BASE_RESOLVER = "BaseModelResolver"
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
@@ -45,6 +48,7 @@ PUSHER = "Pusher"
 _NAMES = "schema/features.py"
 _INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
 _TRANSFORM_SOURCES = ("transform", _NAMES)
+_TUNER_SOURCES = ("trainer", "components/tuner", _NAMES)
 _TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
 _GATE_SOURCES = ("eval_config", "evaluation", "gate", "rules", "verdict")
 # The judge's sources are among the Trainer's, whose model the Evaluator reads.
@@ -64,8 +68,8 @@ class Places:
       format_name: their layout, one of components.formats.FORMATS.
       pipeline_root: where artifacts are kept.
       serving_dir: where blessed models are pushed.
-      checkpoints: where a training that is killed leaves what it goes on from
-        when run again; None keeps nothing.
+      checkpoints: where a training or a search that is killed leaves what it
+        goes on from when run again; None keeps nothing.
     """
 
     input_base: str
@@ -119,25 +123,16 @@ def create_pipeline(
             DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
         },
     )
-    trainer = RecommenderTrainer(
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        catalog=catalog,
-        custom_config={
-            "trainer": settings.to_dict(config.trainer),
-            "evaluation": settings.to_dict(
-                config.evaluation.for_training(config.trainer.validation_protocol)
-            ),
-            "user_oov_buckets": config.transform.user_oov_buckets,
-            "item_oov_buckets": config.transform.item_oov_buckets,
-            "checkpoints": places.checkpoints,
-            DIGEST_KEY: source_digest(*_TRAINER_SOURCES),
-        },
-    )
+    base: list[base_node.BaseNode] = []
+    if config.trainer.warm_start:
+        base.append(base_resolver(stock_resolver).with_id(BASE_RESOLVER))
+    base_model = base[0].outputs["model"] if base else None
+    training = _training(config, places, transform, catalog, base_model)
+    trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
-        transform.add_upstream_node(validator)
-        trainer.add_upstream_node(validator)
+        for node in (transform, *training):
+            node.add_upstream_node(validator)
     baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
     pusher = _pusher(trainer, evaluator, places.serving_dir)
@@ -147,7 +142,7 @@ def create_pipeline(
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, trainer, baseline, evaluator, pusher],
+        components=[*ingest, *checks, transform, *base, *training, baseline, evaluator, pusher],
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=beam_pipeline_args,
@@ -191,6 +186,43 @@ def _checks(
         validators.append(validator)
         nodes += [schema, statistics, validator]
     return nodes, schemas[curated.INTERACTIONS], validators
+
+
+def _training(
+    config: RunConfig,
+    places: Places,
+    transform: base_node.BaseNode,
+    catalog: types.BaseChannel,
+    base_model: types.BaseChannel | None,
+) -> list[base_node.BaseNode]:
+    """The Tuner, where trials are asked for, and the Trainer."""
+    channels = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "catalog": catalog,
+    }
+    custom_config = {
+        "trainer": settings.to_dict(config.trainer),
+        "evaluation": settings.to_dict(
+            config.evaluation.for_training(config.trainer.validation_protocol)
+        ),
+        "user_oov_buckets": config.transform.user_oov_buckets,
+        "item_oov_buckets": config.transform.item_oov_buckets,
+        "checkpoints": places.checkpoints,
+    }
+    nodes: list[base_node.BaseNode] = []
+    found = None
+    if config.tune.trials:
+        tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: source_digest(*_TUNER_SOURCES)}
+        nodes.append(RecommenderTuner(**channels, custom_config={**custom_config, **tuned}))
+        found = nodes[0].outputs["best_hyperparameters"]
+    trainer = RecommenderTrainer(
+        **channels,
+        custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
+        hyperparameters=found,
+        base_model=base_model,
+    )
+    return [*nodes, trainer]
 
 
 def _evaluator(

@@ -26,6 +26,8 @@ from schema import settings
 
 VERSION = 1
 TRAINING_FILE = "training.json"
+TRIALS_FILE = "trials.json"
+TABLE_FILE = "trials.csv"
 
 _PACKAGES = (
     "movielens-tfx",
@@ -47,6 +49,7 @@ class Outcome:
       pushed: the version's folder under the served folder; None when not pushed.
       results: metrics, the overall slice first.
       training: what the Trainer tells of itself.
+      tuning: what the Tuner found, and where its table lies; None without one.
       counts: of the data, by generator.
       components: in the order in which they ran; without the resolver.
     """
@@ -55,6 +58,7 @@ class Outcome:
     pushed: str | None
     results: list[SliceResult]
     training: dict[str, Any]
+    tuning: dict[str, Any] | None
     counts: dict[str, dict[str, int]]
     components: list[ComponentRun]
 
@@ -70,20 +74,20 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
     """
     evaluation = runs[nodes.EVALUATOR].outputs["evaluation"][0].uri
     pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
+    resolvers = (nodes.RESOLVER, nodes.BASE_RESOLVER)
     model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
-    with fileio.open(os.path.join(model_run, TRAINING_FILE), "r") as file:
-        training = json.loads(file.read())
     return Outcome(
         gate=verdict.read(evaluation),
         pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
         results=read_metrics(evaluation),
-        training=training,
+        training=_read_json(os.path.join(model_run, TRAINING_FILE)),
+        tuning=_tuning(runs),
         counts={
             "interactions": _counts(runs[nodes.INTERACTIONS], counts.INTERACTION_COUNTS),
             "catalog": _counts(runs[nodes.CATALOG], counts.CATALOG_COUNTS),
         },
         # A resolver computes nothing, and so has nothing to reuse.
-        components=[run for name, run in runs.items() if name != nodes.RESOLVER],
+        components=[run for name, run in runs.items() if name not in resolvers],
     )
 
 
@@ -108,6 +112,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
             {"name": c.name, "seconds": round(c.seconds, 3), "cached": c.cached}
             for c in outcome.components
         ],
+        "tuning": outcome.tuning,
         "training": outcome.training,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
         "gate": outcome.gate,
@@ -140,6 +145,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _tuning(runs: dict[str, ComponentRun]) -> dict[str, Any] | None:
+    if nodes.TUNER not in runs:
+        return None
+    folder = runs[nodes.TUNER].outputs["tuner_results"][0].uri
+    results = _read_json(os.path.join(folder, TRIALS_FILE))
+    del results["history"]
+    return {**results, "table": os.path.join(folder, TABLE_FILE)}
+
+
+def _read_json(path: str) -> Any:
+    with fileio.open(path, "r") as file:
+        return json.loads(file.read())
 
 
 def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:

@@ -34,6 +34,8 @@ SAMPLERS = (UNCONSUMED, "random", "popular")
 PRECISIONS = ("float32", "float16", "bfloat16")
 # Models that can compute in fewer bits.
 MIXED_PRECISION = ("gmf", "mlp", "neumf")
+# Models that have no weights to start from.
+CLOSED_FORM = ("popularity", "itemknn", "ease")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,8 @@ class TrainerConfig:
         RMSE chooses).
       refit: train once more, on train and valid, for the chosen number of
         epochs.
+      warm_start: start from the weights of the last blessed model, rows going
+        by raw id; the first training, which finds none, starts from random ones.
       strategy: one of STRATEGIES.
       jit_compile: compile the training step with XLA, two to three times as
         fast.
@@ -93,6 +97,7 @@ class TrainerConfig:
     checkpoint_every: int = 1
     validation_protocol: str = "sampled"
     refit: bool = False
+    warm_start: bool = False
     strategy: str = "none"
     jit_compile: bool = True
     precision: str = "float32"
@@ -118,6 +123,7 @@ class TrainerConfig:
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
         self._check_sampler()
         self._check_loop()
+        self._check_warm_start()
 
     def _check_sampler(self) -> None:
         check_choice("sampler", self.sampler, SAMPLERS)
@@ -130,6 +136,18 @@ class TrainerConfig:
             f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
             f"expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
+        )
+
+    def _check_warm_start(self) -> None:
+        check(
+            not self.warm_start or self.model not in CLOSED_FORM,
+            f"warm_start: expected false with the model {self.model}, which is computed from the "
+            f"data at once and starts from nothing.",
+        )
+        check(
+            not self.warm_start or self.model != "neumf" or not self.neumf.pretrain.gmf_epochs,
+            "warm_start: expected false with neumf.pretrain, since either gives the first "
+            "weights; set neumf.pretrain.gmf_epochs and mlp_epochs to 0 to start warm.",
         )
 
     def _check_loop(self) -> None:

@@ -39,11 +39,15 @@ class ProtocolConfig:
       candidates: "full" takes the catalog, "sampled" some drawn items.
       mask_seen: full only: the row's history is left out of the candidates.
       negatives: sampled only: how many items stand beside the targets.
-      draw: sampled only: "uniform", or "popularity" by training interactions.
-      replacement: sampled only: an item may be drawn, and counted, repeatedly.
+      draw: sampled only: "uniform", or "popularity" by the interactions that the
+        model knows of the items; one without any is never drawn then.
+      replacement: sampled only: an item may be drawn, or given, and counted
+        repeatedly.
       exclude: sampled only: what is never drawn: "all" interactions of the row,
-        its other targets among them, or its "history" only.
-      given: sampled only: a row's own candidates are taken instead of a draw.
+        its targets among them, or its "history" only; a target that is drawn then
+        stands in the list already and does not count again.
+      given: sampled only: a row's own candidates are taken instead of a draw; a
+        target among them does not count again.
       mlperf: sampled only: rules of MLPerf's NCF: repeated negatives count once,
         and a row with nothing but repetitions has weight 0.
     """

@@ -1,24 +1,21 @@
 """Interactions as flat arrays: one split's users with their items.
 
-Read by trainer.data from Transform's examples; trained on by trainer.input,
+Read by trainer.reading from Transform's examples; trained on by trainer.input,
 ranked by trainer.validation, remembered by trainer.serving.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from schema import features
-from schema.errors import UserError
 from trainer.catalog import Catalog
 
 ABSENT = -1
+_BY_ROW = ("user_id", "user_index", "context")
 _BY_INTERACTION = ("positions", "trainable", "ratings")
-_BY_ROW = ("user_id", "user_index", "context", "target", "target_rating")
+_BY_TARGET = ("targets", "target_ratings", "target_places")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +29,13 @@ class Histories:
       positions: int32 [N], catalog positions of the interactions, by user.
       splits: int64 [R + 1], where each user's interactions begin.
       trainable: bool [N], whether the item has a vocabulary row of its own.
-      target: int32 [R], the held-out item's position, ABSENT in train.
       ratings: float32 [N], the user's rating of each interaction.
-      target_rating: float32 [R], that of the target, NaN without one.
+      targets: int32 [M], positions of the held-out items, by user and time; ABSENT
+        where the catalog lacks the item.
+      target_splits: int64 [R + 1], where each user's targets begin; all 0 in train.
+      target_ratings: float32 [M], the user's rating of each target.
+      target_places: int32 [M], how many of the user's interactions come before
+        each target.
     """
 
     user_id: np.ndarray
@@ -43,63 +44,46 @@ class Histories:
     positions: np.ndarray
     splits: np.ndarray
     trainable: np.ndarray
-    target: np.ndarray
     ratings: np.ndarray
-    target_rating: np.ndarray
+    targets: np.ndarray
+    target_splits: np.ndarray
+    target_ratings: np.ndarray
+    target_places: np.ndarray
 
     @property
     def rows(self) -> np.ndarray:
         """Row of each interaction, int32 [N]."""
         return np.repeat(np.arange(len(self.user_index), dtype=np.int32), np.diff(self.splits))
 
+    @property
+    def target_rows(self) -> np.ndarray:
+        """Row of each target, int32 [M]."""
+        return np.repeat(
+            np.arange(len(self.user_index), dtype=np.int32), np.diff(self.target_splits)
+        )
+
     def with_targets(self, catalog: Catalog) -> Histories:
-        """Each user's target appended to the history, as training on train and valid needs.
+        """Each user's targets among the interactions, as training on train and valid needs.
 
         Args:
           catalog: tells which targets have a vocabulary row.
 
         Returns:
-          Histories of the same users, without targets.
+          Histories of the same users in the order of time, without targets.
         """
-        held = np.flatnonzero(self.target != ABSENT)
-        at = self.splits[1:][held]
-        known = catalog.item_index[self.target[held]] < catalog.num_vocabulary
+        held = self.targets != ABSENT
+        items, rows = self.targets[held], self.target_rows[held]
+        at = self.splits[rows] + self.target_places[held]
+        known = catalog.item_index[items] < catalog.num_vocabulary
+        lengths = np.diff(self.splits) + np.bincount(rows, minlength=len(self.user_index))
         return dataclasses.replace(
             self,
-            positions=np.insert(self.positions, at, self.target[held]),
+            positions=np.insert(self.positions, at, items),
             trainable=np.insert(self.trainable, at, known),
-            ratings=np.insert(self.ratings, at, self.target_rating[held]),
-            splits=self.splits
-            + np.concatenate([[0], np.cumsum(self.target != ABSENT)]).astype(np.int64),
-            target=np.full_like(self.target, ABSENT),
-            target_rating=np.full_like(self.target_rating, np.nan),
-        )
-
-    def by_user(self) -> Histories:
-        """One row a user, whose history is that of all the user's rows without repetitions.
-
-        Returns:
-          Histories in the order of the users' first rows; targets are those of
-          these rows.
-        """
-        _, first, user = np.unique(
-            self.user_id.astype(bytes), return_index=True, return_inverse=True
-        )
-        if len(first) == len(user):
-            return self
-        users = np.argsort(first)
-        rank = np.argsort(users)[user]
-        stride = int(self.positions.max(initial=0)) + 1
-        pairs = rank[self.rows] * np.int64(stride) + self.positions
-        _, once = np.unique(pairs, return_index=True)
-        owner = rank[self.rows[once]]
-        order = np.lexsort((once, owner))
-        rows, kept = first[users], once[order]
-        lengths = np.bincount(owner, minlength=len(rows))
-        return Histories(
-            splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            **{name: getattr(self, name)[kept] for name in _BY_INTERACTION},
-            **{name: getattr(self, name)[rows] for name in _BY_ROW},
+            ratings=np.insert(self.ratings, at, self.target_ratings[held]),
+            splits=splits_of(lengths),
+            target_splits=np.zeros_like(self.target_splits),
+            **{name: getattr(self, name)[:0] for name in _BY_TARGET},
         )
 
     def followed_by(self, other: Histories) -> Histories:
@@ -112,23 +96,18 @@ class Histories:
           Histories with each user once.
         """
         kept = ~np.isin(self.user_id.astype(bytes), other.user_id.astype(bytes))
-        inner = np.repeat(kept, np.diff(self.splits))
-        lengths = np.concatenate([np.diff(self.splits)[kept], np.diff(other.splits)])
-
-        def joined(name: str, mask: np.ndarray) -> np.ndarray:
-            return np.concatenate([getattr(self, name)[mask], getattr(other, name)])
-
-        return Histories(
-            user_id=joined("user_id", kept),
-            user_index=joined("user_index", kept),
-            context=joined("context", kept),
-            positions=joined("positions", inner),
-            splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            trainable=joined("trainable", inner),
-            target=joined("target", kept),
-            ratings=joined("ratings", inner),
-            target_rating=joined("target_rating", kept),
-        )
+        columns = {}
+        for names, mask in (
+            (_BY_ROW, kept),
+            (_BY_INTERACTION, kept[self.rows]),
+            (_BY_TARGET, kept[self.target_rows]),
+        ):
+            for name in names:
+                columns[name] = np.concatenate([getattr(self, name)[mask], getattr(other, name)])
+        for name in ("splits", "target_splits"):
+            lengths = [np.diff(getattr(self, name))[kept], np.diff(getattr(other, name))]
+            columns[name] = splits_of(np.concatenate(lengths))
+        return Histories(**columns)
 
     def counts(self, size: int) -> np.ndarray:
         """Interactions an item.
@@ -157,39 +136,6 @@ class UserTable:
     history_splits: np.ndarray
 
 
-def read_histories(files: Sequence[str], catalog: Catalog) -> Histories:
-    """Reads one split of Transform's output.
-
-    Args:
-      files: TFRecord files (patterns resolved).
-      catalog: gives items their positions.
-
-    Returns:
-      The split's histories.
-
-    Raises:
-      UserError: the split has no interactions, or an item that the catalog
-        lacks (another data set's catalog).
-    """
-    parts = [_parse(batch) for batch in _records(files)]
-    if not parts:
-        raise UserError(f"No users in {', '.join(files)}; expected at least one.")
-    column = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    lengths = column.pop("lengths")
-    positions, trainable = _positions(column, catalog)
-    return Histories(
-        user_id=column[features.USER_ID],
-        user_index=column[features.USER_INDEX].astype(np.int32),
-        context=np.stack([column[n] for n in features.USER_CONTEXT], 1).astype(np.int32),
-        positions=positions,
-        splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        trainable=trainable,
-        target=_lookup(column[features.TARGET_ITEM_ID], catalog),
-        ratings=column[features.RATING],
-        target_rating=column[features.TARGET_RATING],
-    )
-
-
 def user_table(histories: Histories, num_users: int, num_indices: int) -> UserTable:
     """Gathers what serving needs of the users that have a vocabulary row.
 
@@ -211,59 +157,17 @@ def user_table(histories: Histories, num_users: int, num_indices: int) -> UserTa
     return UserTable(
         context=context,
         history=histories.positions[kept][order],
-        history_splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        history_splits=splits_of(lengths),
     )
 
 
-def _records(files: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(4096).prefetch(2)
+def splits_of(lengths: np.ndarray) -> np.ndarray:
+    """Where lists that follow each other begin.
 
+    Args:
+      lengths: of the lists, integers [L].
 
-def _parse(batch: tf.Tensor) -> dict[str, np.ndarray]:
-    scalar = tf.io.FixedLenFeature([], tf.int64)
-    specification = {
-        features.USER_ID: tf.io.FixedLenFeature([], tf.string),
-        features.USER_INDEX: scalar,
-        **dict.fromkeys(features.USER_CONTEXT, scalar),
-        features.ITEM_INDEX: tf.io.RaggedFeature(tf.int64),
-        features.UNKNOWN_ITEM_ID: tf.io.RaggedFeature(tf.string),
-        # Transform writes an empty list where a row has no target.
-        features.TARGET_ITEM_ID: tf.io.RaggedFeature(tf.string),
-        features.TARGET_RATING: tf.io.RaggedFeature(tf.float32),
-        features.RATING: tf.io.RaggedFeature(tf.float32),
-    }
-    parsed = tf.io.parse_example(batch, specification)
-    for name, absent in ((features.TARGET_ITEM_ID, ""), (features.TARGET_RATING, np.nan)):
-        parsed[name] = parsed[name].to_tensor(absent, shape=[None, 1])[:, 0]
-    parsed[features.RATING] = parsed[features.RATING].flat_values
-    items = parsed.pop(features.ITEM_INDEX)
-    unknown = parsed.pop(features.UNKNOWN_ITEM_ID)
-    return {
-        **{name: value.numpy() for name, value in parsed.items()},
-        "lengths": items.row_lengths().numpy(),
-        features.ITEM_INDEX: items.flat_values.numpy(),
-        features.UNKNOWN_ITEM_ID: unknown.flat_values.numpy(),
-    }
-
-
-def _positions(column: dict[str, np.ndarray], catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the interactions, and which have a vocabulary row of their own."""
-    index, unknown = column[features.ITEM_INDEX], column[features.UNKNOWN_ITEM_ID]
-    own = np.flatnonzero(catalog.item_index < catalog.num_vocabulary)
-    position_of = np.full(catalog.num_indices, ABSENT, np.int32)
-    position_of[catalog.item_index[own]] = own
-    trainable = index < catalog.num_vocabulary
-    positions = position_of[index]
-    positions[~trainable] = _lookup(unknown, catalog)
-    if len(positions) and positions.min() < 0:
-        raise UserError(
-            f"{int(np.sum(positions < 0))} interactions have items that the catalog lacks; "
-            f"expected the catalog of the same data."
-        )
-    return positions, trainable
-
-
-def _lookup(ids: np.ndarray, catalog: Catalog) -> np.ndarray:
-    """Positions of raw ids, int32; ABSENT for b"" and unknown ids."""
-    rows = {item: row for row, item in enumerate(catalog.item_ids)}
-    return np.asarray([rows.get(item, ABSENT) for item in ids], np.int32)
+    Returns:
+      int64 [L + 1], the end of the last one included.
+    """
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -55,7 +55,7 @@ class Judge(tf.Module):
             counts, catalog[features.YEAR], catalog[features.GENRES], catalog["genre"].tolist()
         )
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def rank(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Where the targets of held-out rows stand, and what the users are served.
 
@@ -116,7 +116,7 @@ class Judge(tf.Module):
             found |= self._ratings(user_id, parsed, most)
         return found
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def user_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Slices that depend on the row alone, so that all models agree on them.
 
@@ -133,7 +133,7 @@ class Judge(tf.Module):
         }
         return {name: values[:, tf.newaxis] for name, values in groups.items()}
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def target_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Slices that what the model knows has a part in.
 
@@ -148,9 +148,8 @@ class Judge(tf.Module):
         targets = self._positions_of(parsed[features.TARGET_ITEM_ID])
         dense = _dense(targets, -1, _most(targets))
         present = tf.sequence_mask(targets.row_lengths(), _most(targets))
-        known = self._model.signatures["scores"](user_id=rows.first(parsed[features.USER_ID], ""))[
-            "known"
-        ]
+        user_id = rows.first(parsed[features.USER_ID], "")
+        known = self._model.signatures["known_users"](user_id=user_id)["known"]
         return {
             # The first target's groups again instead of those of none.
             **self._groups(tf.where(present, dense, dense[:, :1])),

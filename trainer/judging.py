@@ -19,7 +19,7 @@ from trainer.evaluation_config import EvaluationConfig
 from trainer.judge import Judge
 
 # Signatures of the exported model that a judge calls, and those that it has.
-NEEDED = ("scores", "catalog", "score")
+NEEDED = ("scores", "catalog", "known_users", "score")
 SIGNATURES = ("rank", "user_slices", "target_slices")
 
 

@@ -104,8 +104,7 @@ class ServingModel(Scorer):
           user_id: string [B]; [B, C] scores must fit into memory.
 
         Returns:
-          `score`, float32 [B, C], items in the order of `catalog`, and `known`,
-          bool [B], whether training knew the user.
+          `score`, float32 [B, C], items in the order of `catalog`.
         """
         index = self._index(user_id)
 
@@ -114,7 +113,19 @@ class ServingModel(Scorer):
 
         size = tf.size(self._popularity)
         (scores,) = sampling.by_chunks(some, tf.size(index), size, [tf.float32], self._pairs)
-        return {"score": tf.ensure_shape(scores, [None, None]), "known": self._known(index)}
+        return {"score": tf.ensure_shape(scores, [None, None])}
+
+    @tf.function(input_signature=[_STRINGS])
+    def known_users(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Whom training knew; for trainer.judging.
+
+        Args:
+          user_id: string [B].
+
+        Returns:
+          `known`, bool [B].
+        """
+        return {"known": self._known(self._index(user_id))}
 
     @tf.function(input_signature=[])
     def catalog(self) -> dict[str, tf.Tensor]:

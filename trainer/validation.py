@@ -1,13 +1,14 @@
 """HR@k and NDCG@k, RMSE and MAE on the valid split after each epoch.
 
 Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
-sampled protocol the negatives are drawn once, with replacement, so an epoch
-scores only them; the Evaluator's are drawn as trainer.candidates says.
+sampled protocol the negatives are drawn once, uniformly with replacement
+whatever the protocol says of draws, so an epoch scores only them; the
+Evaluator's are drawn as trainer.candidates says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -21,12 +22,17 @@ from trainer.histories import ABSENT, Histories
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
 from trainer.negatives import NegativeSampler
+from trainer.sampling import marked
 
-_USERS_AT_A_TIME = 512
+# Users encoded, and targets compared, at a time.
+_ROWS_AT_A_TIME = 512
 _LOWER_IS_BETTER = ("rmse",)
 
 # Measures a model as it stands: metrics by name.
 Validate = Callable[[], dict[str, float]]
+# Scores of some users, float32 [B, W]; which are those of candidates, bool [B, W];
+# and the columns of their targets, int32 ragged [B, None].
+_Scored = tuple[tf.Tensor, tf.Tensor, tf.RaggedTensor]
 
 
 def make_validator(
@@ -87,17 +93,15 @@ class RatingValidator:
     """
 
     def __init__(self, model: Recommender, histories: Histories) -> None:
-        rated = (histories.target != ABSENT) & np.isfinite(histories.target_rating)
+        rated = (histories.targets != ABSENT) & np.isfinite(histories.target_ratings)
         if not rated.any():
             raise UserError("The valid split has no rated targets; expected at least one.")
         self._model = model
-        self._user_index = tf.constant(histories.user_index[rated])
-        self._context = tf.constant(histories.context[rated])
-        self._limit = model.history_limit
-        self._history = tf.gather(_ragged(histories), np.flatnonzero(rated))
-        self._target = tf.constant(histories.target[rated])
-        self._rating = tf.constant(histories.target_rating[rated])
-        self._predict = tf.function(self._ratings)
+        self._users = _Users(model, histories)
+        # Row and target of each rating, by row.
+        self._pairs = np.stack([histories.target_rows, histories.targets], axis=1)[rated]
+        self._rating = histories.target_ratings[rated]
+        self._predict = tf.function(self._ratings, reduce_retracing=True)
 
     def __call__(self) -> dict[str, float]:
         """Measures the model.
@@ -105,20 +109,29 @@ class RatingValidator:
         Returns:
           "rmse" and "mae" over the targets.
         """
-        errors = (self._predict() - self._rating).numpy().astype(np.float64)
+        parts = []
+        for start, end in self._users.chunks():
+            first, last = np.searchsorted(self._pairs[:, 0], [start, end])
+            if first < last:
+                pairs = tf.constant(self._pairs[first:last])
+                parts.append(self._predict(tf.constant(start), tf.constant(end), pairs).numpy())
+        errors = (np.concatenate(parts) - self._rating).astype(np.float64)
         return {
             "rmse": float(np.sqrt(np.mean(errors**2))),
             "mae": float(np.mean(np.abs(errors))),
         }
 
-    def _ratings(self) -> tf.Tensor:
-        history = newest(self._history, self._limit) if self._limit else None
-        users = self._model.encode_users(user_tensors(self._user_index, self._context, history))
-        return self._model.rate(users, self._model.encode_items(self._target))
+    def _ratings(self, start: tf.Tensor, end: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
+        rows, targets = tf.unstack(pairs, axis=1)
+        users = tf.gather(self._users.encoded(start, end), rows - start)
+        return self._model.rate(users, self._model.encode_items(targets))
 
 
 class Validator:
-    """Ranks every user's validation target with the model as it stands.
+    """Ranks every validation target with the model as it stands.
+
+    The other targets of a row are no candidates, so each target is ranked as if
+    it were the only one. A user is scored once, for all targets.
 
     Args:
       model: the model in training.
@@ -140,61 +153,99 @@ class Validator:
         self._k = evaluation.k
         protocol = evaluation.protocols[which]
         self._all = tf.range(catalog.size)
-        self._user_index = tf.constant(histories.user_index)
-        self._context = tf.constant(histories.context)
-        self._target = tf.constant(histories.target)
-        self._history = _ragged(histories)
+        self._users = _Users(model, histories)
+        self._targets = tf.RaggedTensor.from_row_splits(
+            tf.constant(histories.targets), tf.constant(histories.target_splits)
+        )
+        self._target_splits = histories.target_splits
+        self._mask_seen = protocol.mask_seen
         if protocol.candidates == SAMPLED:
             sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
             rows = tf.range(len(histories.user_index))
             seed = tf.constant([evaluation.seed, 0], tf.int64)
             self._negatives = sampler(rows, protocol.negatives, seed)
-        count = self._sampled if protocol.candidates == SAMPLED else self._full
-        self._count = tf.function(count, reduce_retracing=True)
+        score = self._sampled if protocol.candidates == SAMPLED else self._full
+        self._score = tf.function(score, reduce_retracing=True)
+        self._compare = tf.function(_compare, reduce_retracing=True)
 
     def __call__(self) -> dict[str, float]:
         """Measures the model.
 
         Returns:
-          "hr" and "ndcg" at the evaluation's k, means over the users.
+          "hr" and "ndcg" at the evaluation's k, means over the targets.
         """
         codes = self._model.encode_items(self._all)
-        size = len(self._user_index)
-        parts = [
-            self._count(codes, tf.constant(start), tf.constant(min(start + _USERS_AT_A_TIME, size)))
-            for start in range(0, size, _USERS_AT_A_TIME)
-        ]
+        parts = []
+        for start, end in self._users.chunks():
+            scored = self._score(codes, tf.constant(start), tf.constant(end))
+            count = self._target_splits[end] - self._target_splits[start]
+            for first in range(0, count, _ROWS_AT_A_TIME):
+                last = min(first + _ROWS_AT_A_TIME, count)
+                parts.append(self._compare(*scored, tf.constant(first), tf.constant(last)))
         greater, ties = (tf.concat(column, axis=0) for column in zip(*parts, strict=True))
         return {
             "hr": float(tf.reduce_mean(ranking.hit_rate(greater, ties, self._k))),
             "ndcg": float(tf.reduce_mean(ranking.ndcg(greater, ties, self._k))),
         }
 
-    def _users(self, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    def _sampled(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> _Scored:
+        """The targets in the first columns, up to as many as the chunk's longest row has."""
+        targets, negatives = self._targets[start:end], self._negatives[start:end]
+        columns = tf.cast(tf.ragged.range(targets.row_lengths()).values, tf.int32)
+        columns = tf.where(targets.values == ABSENT, ABSENT, columns)
+        padded = targets.to_tensor(ABSENT)
+        items = tf.concat([tf.maximum(padded, 0), negatives], axis=1)
+        scores = self._model.score(self._users.encoded(start, end), tf.gather(codes, items))
+        candidates = tf.concat(
+            [tf.zeros_like(padded, tf.bool), tf.ones_like(negatives, tf.bool)], axis=1
+        )
+        return scores, candidates, targets.with_values(columns)
+
+    def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> _Scored:
+        """Every item in the column of its position."""
+        targets = self._targets[start:end]
+        known = targets
+        if self._mask_seen:
+            known = tf.concat([self._users.history[start:end], targets], axis=1)
+        scores = self._model.score_all(self._users.encoded(start, end), codes)
+        return scores, ~marked(known, tf.size(self._all)), targets
+
+
+class _Users:
+    """The users of a split, encoded some at a time."""
+
+    def __init__(self, model: Recommender, histories: Histories) -> None:
+        self._model = model
+        self._size = len(histories.user_index)
+        self._user_index = tf.constant(histories.user_index)
+        self._context = tf.constant(histories.context)
+        self.history = tf.RaggedTensor.from_row_splits(
+            tf.constant(histories.positions), tf.constant(histories.splits)
+        )
+
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """First row of each chunk, and the row after its last."""
+        for start in range(0, self._size, _ROWS_AT_A_TIME):
+            yield start, min(start + _ROWS_AT_A_TIME, self._size)
+
+    def encoded(self, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        """Codes of the rows start .. end - 1."""
         limit = self._model.history_limit
-        history = newest(self._history[start:end], limit) if limit else None
+        history = newest(self.history[start:end], limit) if limit else None
         return self._model.encode_users(
             user_tensors(self._user_index[start:end], self._context[start:end], history)
         )
 
-    def _sampled(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
-        items = tf.concat([self._target[start:end, None], self._negatives[start:end]], axis=1)
-        scores = self._model.score(self._users(start, end), tf.gather(codes, items))
-        first = tf.zeros([end - start], tf.int32)
-        others = tf.concat(
-            [tf.zeros_like(items[:, :1], tf.bool), tf.ones_like(items[:, 1:], tf.bool)], axis=1
-        )
-        return ranking.compare(scores, first, others)
 
-    def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> ranking.Ranks:
-        target = self._target[start:end]
-        unseen = ranking.unseen(self._history[start:end], target, tf.size(self._all))
-        return ranking.compare(
-            self._model.score_all(self._users(start, end), codes), target, unseen
-        )
-
-
-def _ragged(histories: Histories) -> tf.RaggedTensor:
-    return tf.RaggedTensor.from_row_splits(
-        tf.constant(histories.positions), tf.constant(histories.splits)
+def _compare(
+    scores: tf.Tensor,
+    candidates: tf.Tensor,
+    columns: tf.RaggedTensor,
+    first: tf.Tensor,
+    last: tf.Tensor,
+) -> ranking.Ranks:
+    """Ranks the targets first .. last - 1 of some users."""
+    rows = columns.value_rowids()[first:last]
+    return ranking.compare(
+        tf.gather(scores, rows), columns.values[first:last], tf.gather(candidates, rows)
     )

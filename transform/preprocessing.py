@@ -17,6 +17,14 @@ from transform.config import TransformConfig
 
 SETTINGS_KEY = "transform"
 
+_AS_THEY_CAME = (
+    features.RATING,
+    features.TIMESTAMP,
+    features.TARGET_ITEM_ID,
+    features.TARGET_RATING,
+    features.TARGET_TIMESTAMP,
+)
+
 
 def preprocessing_fn(
     inputs: dict[str, Any], custom_config: dict[str, Any]
@@ -31,8 +39,9 @@ def preprocessing_fn(
     Returns:
       `user_id` as it came; `user_index` int64 [B, 1]; `item_index` and `rating` sparse lists;
       `unknown_item_id`, the raw ids of those list entries whose item has no
-      vocabulary row; the context indices and `age` int64 [B, 1], 0 where unknown; and
-      `target_item_id` and `target_rating` sparse, empty in the train split.
+      vocabulary row; the context indices and `age` int64 [B, 1], 0 where unknown; `timestamp`,
+      sparse as it came; and `target_item_id`, `target_rating` and `target_timestamp` sparse
+      lists, empty in the train split.
     """
     settings = from_dict(TransformConfig, custom_config[SETTINGS_KEY], SETTINGS_KEY)
     items = inputs[features.ITEM_ID]
@@ -44,9 +53,7 @@ def preprocessing_fn(
         features.USER_INDEX: _user_index(users, items, settings),
         features.ITEM_INDEX: item_index,
         features.UNKNOWN_ITEM_ID: _retained(items, tf.logical_not(known)),
-        features.RATING: inputs[features.RATING],
-        features.TARGET_ITEM_ID: inputs[features.TARGET_ITEM_ID],
-        features.TARGET_RATING: inputs[features.TARGET_RATING],
+        **{name: inputs[name] for name in _AS_THEY_CAME},
         features.GENDER_INDEX: _category(inputs[features.GENDER], features.GENDER_VOCABULARY),
         features.OCCUPATION_INDEX: _category(
             inputs[features.OCCUPATION], features.OCCUPATION_VOCABULARY

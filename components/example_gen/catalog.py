@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.example_gen import counts, tables
-from components.example_gen.splits import Columns, singles
+from components.example_gen.runs import Columns, singles
 from components.formats import base
 from schema import features
 

@@ -20,8 +20,10 @@ ITEMS = "items"
 DUPLICATES = "duplicates"
 DROPPED_BY_RATING = "dropped_by_rating"
 DROPPED_BY_CORE = "dropped_by_core"
-# Users too short to hold anything out, and given held-out rows nobody can be asked for.
+# Users of whom nothing is held out, and those who came after what train holds.
 USERS_IN_TRAIN_ONLY = "users_in_train_only"
+USERS_NOT_IN_TRAIN = "users_not_in_train"
+# Held-out interactions that nobody can be asked for, their users having no history.
 HELD_OUT_UNUSED = "held_out_unused"
 # Items that only the interactions know.
 ITEMS_MISSING_FROM_CATALOG = "items_missing_from_catalog"
@@ -34,6 +36,7 @@ INTERACTION_COUNTS = (
     DROPPED_BY_RATING,
     DROPPED_BY_CORE,
     USERS_IN_TRAIN_ONLY,
+    USERS_NOT_IN_TRAIN,
     HELD_OUT_UNUSED,
 )
 CATALOG_COUNTS = (ITEMS, ITEMS_MISSING_FROM_CATALOG)

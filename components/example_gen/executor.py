@@ -19,8 +19,8 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import proto_utils
 
-from components.example_gen import counts, reading, steps, writing
-from components.example_gen.config import RANDOM, IngestConfig
+from components.example_gen import counts, graph, reading, steps, writing
+from components.example_gen.config import LEAVE_ONE_OUT, TEMPORAL, IngestConfig
 from components.formats import base
 from schema import features
 from schema.errors import UserError
@@ -126,34 +126,24 @@ class InteractionsExecutor(_Executor):
         """
         config = _ingest_config(exec_properties)
         ranges = self._ranges(exec_properties, INTERACTION_ROLES)
-        size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
-        partitions = -(-size // self.partition_bytes)
-        read = steps.ReadPartitions(_custom_config(exec_properties)[FORMAT_KEY], partitions)
-        every = [(number, (steps.NOTHING, b"")) for number in range(partitions)]
-        parts = (
-            pipeline | "Ranges" >> beam.Create(ranges) | "Read" >> beam.ParDo(read),
-            pipeline | "EveryPartition" >> beam.Create(every),
-        )
-        arranged = (
-            parts
-            | "Parts" >> beam.Flatten()
-            | "ByPartition" >> beam.GroupByKey()
-            | "Arrange" >> beam.ParDo(steps.ArrangePartition(config))
-        )
-        side = {}
-        if max(config.min_user_interactions, config.min_item_interactions) > 1:
-            side["core"] = beam.pvalue.AsSingleton(
-                arranged
-                | "Pairs" >> beam.FlatMap(steps.pairs_of)
-                | "AllPairs" >> beam.GroupByKey()
-                | "Core" >> beam.Map(steps.core_of, config),
-                default_value=[],
-            )
         held_out = any(source.role == base.HELD_OUT for source in ranges)
-        if held_out and config.split == RANDOM:
+        if held_out and config.split != LEAVE_ONE_OUT:
             raise UserError(
                 f"{exec_properties[specs.INPUT_BASE_KEY]}: the data has its own held-out file; "
                 f"expected split=leave_one_out, got {config.split}."
+            )
+        size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
+        partitions = -(-size // self.partition_bytes)
+        format_name = _custom_config(exec_properties)[FORMAT_KEY]
+        arranged = graph.arranged(pipeline, ranges, format_name, partitions, config)
+        side = {}
+        if config.split == TEMPORAL:
+            side["at"] = beam.pvalue.AsSingleton(
+                arranged
+                | "Times" >> beam.FlatMap(steps.times_of)
+                | "AllTimes" >> beam.GroupByKey()
+                | "Cuts" >> beam.Map(steps.cuts_of, config),
+                default_value=None,
             )
         split = arranged | "Split" >> beam.ParDo(
             steps.SplitPartition(partitions, held_out, config), **side

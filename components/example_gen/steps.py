@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from components.example_gen import (
     catalog,
     counts,
+    cuts,
     encoding,
     history,
     kcore,
@@ -35,6 +36,7 @@ Keyed = tuple[int, Part]
 NOTHING = "nothing"
 _ARRANGED = "arranged"
 _PAIRS = "pairs"
+_TIMES = "times"
 _KEPT_USERS = "kept_users"
 _KEPT_ITEMS = "kept_items"
 # Tag of the items that occur in a partition.
@@ -101,6 +103,30 @@ def core_of(element: tuple[int, Iterable[Part]], config: IngestConfig) -> list[P
     ]
 
 
+def prune(element: tuple[int, list[Part]], core: list[Part]) -> tuple[int, list[Part]]:
+    """Leaves those of an arranged partition's interactions that belong to the core."""
+    partition, parts = element
+    table = _collect(parts, _ARRANGED)
+    if table is None:
+        return element
+    rest = [part for part in parts if part[0] != _ARRANGED]
+    return partition, [*rest, (_ARRANGED, tables.to_bytes(_within(table, core)))]
+
+
+def times_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
+    """Yields how often each timestamp occurs in a partition, all under one key."""
+    table = _collect(element[1], _ARRANGED)
+    if table is not None:
+        yield 0, (_TIMES, tables.to_bytes(cuts.count_times(table)))
+
+
+def cuts_of(element: tuple[int, Iterable[Part]], config: IngestConfig) -> cuts.Cuts | None:
+    """Returns the temporal split's points in time; None of no interactions."""
+    times = _collect(list(element[1]), _TIMES)
+    assert times is not None
+    return cuts.find(times, config) if times.num_rows else None
+
+
 class SplitPartition(beam.DoFn):
     """Holds out and encodes a partition, a tagged output a split.
 
@@ -115,19 +141,18 @@ class SplitPartition(beam.DoFn):
         self._brings_held_out = brings_held_out
 
     def process(
-        self, element: tuple[int, list[Part]], core: list[Part] | None = None
+        self, element: tuple[int, list[Part]], at: cuts.Cuts | None = None
     ) -> Iterator[beam.pvalue.TaggedOutput]:
         """Yields (split, shard) for each split, and (ITEMS_TAG, part)."""
         partition, parts = element
         table = _collect(parts, _ARRANGED)
         encoded: dict[str, list[bytes]] = {}
-        if table is not None:
-            if core is not None:
-                table = _within(table, core)
+        if table is not None and table.num_rows:
             side = splits.Side(
                 _collect(parts, base.USERS),
                 _collect(parts, base.CANDIDATES),
                 self._brings_held_out,
+                at,
             )
             rows, found = splits.split(table, side, self._config)
             counts.add(found)

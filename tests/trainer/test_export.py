@@ -111,7 +111,8 @@ def test_scores_are_those_that_users_are_served_by(signatures):
     np.testing.assert_allclose(
         output["score"], [[0, 1, 2, 3, 4], np.asarray(COUNTS) / 14], rtol=1e-6
     )
-    assert output["known"].numpy().tolist() == [True, False]
+    known = signatures["known_users"](user_id=tf.constant(["u1", "nobody"]))["known"]
+    assert known.numpy().tolist() == [True, False]
 
 
 def test_catalog_tells_what_is_ranked(signatures):

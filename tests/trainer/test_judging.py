@@ -226,7 +226,7 @@ def test_a_model_without_what_a_judge_needs_is_refused_by_name(tmp_path):
 
     other = Other()
     tf.saved_model.save(other, str(tmp_path / "model"), signatures={"score": other.score})
-    with pytest.raises(UserError, match="without scores, catalog") as caught:
+    with pytest.raises(UserError, match="without scores, catalog, known_users") as caught:
         judging.wrap(str(tmp_path / "model"), EVALUATION, str(tmp_path / "judge"))
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["model"]

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from trainer import stages
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.input import user_tensors
 from trainer.negatives import NegativeSampler
 from trainer.training import train
@@ -39,7 +40,7 @@ def sampled_metrics(model, dataset):
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
     scores = model.score_all(users, model.encode_items(tf.range(dataset.catalog.size))).numpy()
-    own = np.take_along_axis(scores, valid.target[:, None], axis=1)
+    own = np.take_along_axis(scores, valid.targets[:, None], axis=1)
     place = (np.take_along_axis(scores, negatives, axis=1) > own).sum(axis=1)
     gain = np.where(place < 5, 1 / np.log2(place + 2), 0)
     return (place < 5).mean(), gain.mean()
@@ -65,9 +66,12 @@ def test_patience_stops_and_zero_never_does(dataset, tmp_path):
     assert train(config, planted.EVALUATION, dataset, str(tmp_path / "b")).report["epochs"] == 8
 
 
-def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
-    config = dataclasses.replace(CONFIG, validation_protocol="full")
-    trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_full_protocol_ranks_among_all_items_that_it_does_not_mask(dataset, tmp_path, mask_seen):
+    config = dataclasses.replace(CONFIG, validation_protocol="full", epochs=2)
+    protocols = {"full": ProtocolConfig(mask_seen=mask_seen)}
+    evaluation = EvaluationConfig(k=5, protocols=protocols)
+    trained = train(config, evaluation, dataset, str(tmp_path))
     valid = dataset.valid
     users = trained.model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
@@ -75,9 +79,11 @@ def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
     items = trained.model.encode_items(tf.range(dataset.catalog.size))
     scores = trained.model.score_all(users, items).numpy()
     hits = []
-    for row, target in enumerate(valid.target):
+    for row, target in enumerate(valid.targets):
         seen = valid.positions[valid.splits[row] : valid.splits[row + 1]]
-        others = np.setdiff1d(np.arange(dataset.catalog.size), [*seen, target])
+        others = np.setdiff1d(
+            np.arange(dataset.catalog.size), [*(seen if mask_seen else []), target]
+        )
         hits.append((scores[row, others] > scores[row, target]).sum() < 5)
     assert trained.report["best_validation"]["hr"] == pytest.approx(np.mean(hits), abs=1e-5)
 
@@ -164,8 +170,8 @@ def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     users = model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
-    ratings = model.rate(users, model.encode_items(tf.constant(valid.target)))
-    error = ratings - valid.target_rating
+    ratings = model.rate(users, model.encode_items(tf.constant(valid.targets)))
+    error = ratings - valid.target_ratings
     best = trained.report["best_validation"]
     assert best["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=1e-5)
     assert best["mae"] == pytest.approx(np.mean(np.abs(error)), rel=1e-5)

@@ -32,7 +32,7 @@ def row(user, items, target=(), gender=(), age=(), occupation=()):
         features.ZIP_CODE: [],
         features.TARGET_ITEM_ID: list(target),
         features.TARGET_RATING: [3.5] * len(target),
-        features.TARGET_TIMESTAMP: [],
+        features.TARGET_TIMESTAMP: list(range(len(target))),
         features.CANDIDATE_ITEM_ID: [],
     }
 
@@ -42,7 +42,7 @@ TRAIN = [
     row(b"bob", [b"x", b"a b"], (), [b"M"], [25]),
     row(b"cy", [b"x"], (), (), [56]),
 ]
-LATER = [row(b"bob", [b"a b", b"new", b"x", b"other"], [b"y"], [b"M"], [17], [b"poet"])]
+LATER = [row(b"bob", [b"a b", b"new", b"x", b"other"], [b"y", b"z"], [b"M"], [17], [b"poet"])]
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,15 @@ def test_items_without_row_share_the_bucket_and_keep_their_raw_ids(analyze):
     result = apply(analyze(), LATER)
     assert result[features.ITEM_INDEX] == [[1, 3, 0, 3]]
     assert result[features.UNKNOWN_ITEM_ID] == [[b"new", b"other"]]
-    assert result[features.TARGET_ITEM_ID] == [[b"y"]]
-    assert result[features.TARGET_RATING] == [[3.5]]
+
+
+def test_targets_stay_lists_and_are_empty_in_training(analyze):
+    held_out, train = apply(analyze(), LATER), apply(analyze(), TRAIN)
+    assert held_out[features.TARGET_ITEM_ID] == [[b"y", b"z"]]
+    assert held_out[features.TARGET_RATING] == [[3.5, 3.5]]
+    assert held_out[features.TARGET_TIMESTAMP] == [[0, 1]]
+    assert held_out[features.TIMESTAMP] == [[0, 1, 2, 3]]
+    assert train[features.TARGET_ITEM_ID] == [[], [], []]
 
 
 def test_context_is_zero_where_unknown(analyze):

@@ -8,6 +8,7 @@ trainer.config and one line to trainer.models.BUILDERS.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -88,6 +89,27 @@ class Recommender(tfrs.Model, abc.ABC):
         Returns:
           float32 [B, C].
         """
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """The variables whose first axis runs over a vocabulary; read by trainer.base_model.
+
+        A warm start carries their rows over by id. The first axis of any other
+        variable means the same whatever the data hold.
+
+        Returns:
+          Variables by the name of the vocabulary: of schema.features USER_ID,
+          ITEM_ID (rows by item index), CATALOG (rows by position), GENRES,
+          TITLE (its words), GENDER or OCCUPATION.
+        """
+        return {}
+
+    def training_state(self) -> Sequence[tf.Variable]:
+        """The variables that follow a training and are no part of what it learns.
+
+        Returns:
+          Those that a warm start leaves as they are.
+        """
+        return ()
 
     def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
         """How alike some items are to every item: the cosine of their codes.

@@ -102,6 +102,10 @@ class NeuMF(Recommender):
             )
         ]
 
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
+
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_u m_u + b], float32 [B, D]."""
         rows = tf.gather(self._users, users[features.USER_INDEX])

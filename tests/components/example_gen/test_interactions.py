@@ -59,11 +59,71 @@ def test_no_history_contains_its_target_or_anything_later(tmp_path, run_generato
             assert len(row["item_id"]) == len(row["rating"]) == len(row["timestamp"])
 
 
+def test_the_temporal_split_is_cut_alike_for_all_users_of_all_partitions(
+    tmp_path, run_generator, rows
+):
+    draw = random.Random(0)
+    written = [
+        (user, item, draw.randrange(500))
+        for user in range(60)
+        for item in draw.sample(range(40), 12)
+    ]
+    write_ratings(tmp_path, [f"{user},{item},3,{time}" for user, item, time in written])
+    settings = {"split": "temporal", "test_share": 0.3, "valid_share": 0.25}
+    artifact = run_generator(
+        component(tmp_path, "ml-csv", min_item_interactions=18, **settings), partition_bytes=2000
+    )
+    # The shares are of what the core leaves.
+    items = [row[1] for row in written]
+    times = sorted(time for _, item, time in written if items.count(item) >= 18)
+    assert 0 < len(times) < len(written)
+    assert count(artifact, counts.DROPPED_BY_CORE) == len(written) - len(times)
+    test_from = times[-round(0.3 * len(times))]
+    older = [time for time in times if time < test_from]
+    valid_from = older[-round(0.25 * len(older))]
+    train, valid, test = (rows(artifact, name) for name in features.INTERACTION_SPLITS)
+
+    def every(part, name):
+        return [time for row in part for time in row[name]]
+
+    assert sorted(every(train, "timestamp")) == [time for time in times if time < valid_from]
+    assert min(every(valid, "target_timestamp")) == valid_from
+    assert max(every(valid, "target_timestamp")) < test_from
+    assert min(every(test, "target_timestamp")) == test_from
+    assert max(every(valid, "timestamp")) < valid_from
+    assert valid_from <= max(every(test, "timestamp")) < test_from
+
+
+def test_timestamps_that_cannot_be_cut_are_named_through_beam(tmp_path, run_generator):
+    write_ratings(tmp_path, ["1,1,4,1", "1,2,4,7", "2,1,5,7", "2,2,5,7"])
+    with pytest.raises(Exception) as error:  # noqa: PT011 - Beam decides the type
+        run_generator(component(tmp_path, "ml-csv", split="temporal"))
+    sentence = find_user_error(error.value)
+    assert sentence is not None
+    assert "valid_share=0.1: nothing is older than the newest 1 of 1 interactions" in sentence
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"split": "temporal"},
+        {"split": "user_ratio"},
+        {"split": "user_ratio", "draw": "random"},
+        {"split": "random"},
+    ],
+    ids=["leave_one_out", "temporal", "user_ratio", "user_ratio_random", "random"],
+)
 def test_splits_are_byte_equal_whatever_the_ranges_partitions_and_row_order(
-    tmp_path, run_generator, records
+    tmp_path, run_generator, records, settings
 ):
     synthetic.write(tmp_path, "ml-1m", users=60, items=40)
-    expected = run_generator(component(tmp_path, "ml-1m"))
+    ratings = tmp_path / "ratings.dat"
+    lines = [line.rpartition("::")[0] for line in ratings.read_text().splitlines()]
+    # Few different times, which lie alike in all users' lives.
+    ratings.write_text("".join(f"{line}::{n * 7919 % 97}\n" for n, line in enumerate(lines)))
+    expected = run_generator(component(tmp_path, "ml-1m", **settings))
+    assert all(records(expected, split) for split in features.INTERACTION_SPLITS)
     files = [
         sorted(tf.io.gfile.glob(f"{expected.uri}/Split-{split}/*"))
         for split in features.INTERACTION_SPLITS
@@ -74,7 +134,9 @@ def test_splits_are_byte_equal_whatever_the_ranges_partitions_and_row_order(
             random.Random(seed).shuffle(lines)
             (tmp_path / name).write_text("".join(lines))
         artifact = run_generator(
-            component(tmp_path, "ml-1m"), range_bytes=range_bytes, partition_bytes=partition_bytes
+            component(tmp_path, "ml-1m", **settings),
+            range_bytes=range_bytes,
+            partition_bytes=partition_bytes,
         )
         for split, (file,) in zip(features.INTERACTION_SPLITS, files, strict=True):
             assert records(artifact, split) == records(expected, split)
@@ -142,6 +204,7 @@ def test_what_was_left_out_is_counted(tmp_path, run_generator, rows):
         counts.DROPPED_BY_RATING: 1,
         counts.DROPPED_BY_CORE: 0,
         counts.USERS_IN_TRAIN_ONLY: 1,
+        counts.USERS_NOT_IN_TRAIN: 0,
         counts.HELD_OUT_UNUSED: 0,
     }
     assert by_user(rows(artifact, "test")).keys() == {"1"}

@@ -42,6 +42,7 @@ def test_each_split_holds_out_one_more_interaction(interactions):
         counts.INTERACTIONS: 4,
         counts.USERS: 1,
         counts.USERS_IN_TRAIN_ONLY: 0,
+        counts.USERS_NOT_IN_TRAIN: 0,
         counts.HELD_OUT_UNUSED: 0,
     }
 
@@ -93,6 +94,7 @@ def test_held_out_rows_that_cannot_be_asked_for_are_left_out_and_counted(interac
         counts.INTERACTIONS: 5,
         counts.USERS: 2,
         counts.USERS_IN_TRAIN_ONLY: 2,
+        counts.USERS_NOT_IN_TRAIN: 1,
         counts.HELD_OUT_UNUSED: 2,
     }
 

@@ -54,6 +54,20 @@ def test_a_held_out_row_without_its_target_is_an_anomaly(validate, sound):
     assert "0.95" in text
 
 
+def test_a_held_out_row_may_ask_for_several_targets_but_not_for_none(validate_examples, sound):
+    for name, value, kind in (
+        ("target_item_id", b"c", pa.binary()),
+        ("target_rating", 3.0, pa.float32()),
+        ("target_timestamp", 3, pa.int64()),
+    ):
+        sound["test"][name] = lists([[value], [value] * 40] * 10, kind)
+        sound["valid"][name] = lists([[value] * 2] * 19 + [[]], kind)
+    text = sentence(validate_examples, sound)
+    for name in ("target_item_id", "target_rating", "target_timestamp"):
+        assert f"split 'valid', feature '{name}'" in text
+    assert "split 'test'" not in text
+
+
 def test_a_target_in_a_training_row_is_an_anomaly(validate, sound):
     sound["train"] = sound["valid"]
     assert "split 'train', feature 'target_item_id'" in sentence(validate, sound)

@@ -1,0 +1,54 @@
+"""The interactions generator's graph up to the splits: read, ordered, pruned.
+
+Called by `executor`, which holds out and writes.
+"""
+
+from __future__ import annotations
+
+import apache_beam as beam
+
+from components.example_gen import reading, steps
+from components.example_gen.config import IngestConfig
+
+
+def arranged(
+    pipeline: beam.Pipeline,
+    ranges: list[reading.FileRange],
+    format_name: str,
+    partitions: int,
+    config: IngestConfig,
+) -> beam.pvalue.PCollection:
+    """Partitions of users with their interactions in order, without what is to be dropped.
+
+    Args:
+      pipeline: gets the graph.
+      ranges: what to read.
+      format_name: of the layout.
+      partitions: into how many parts users are cut.
+      config: the rules.
+
+    Returns:
+      PCollection of (partition, parts), see `steps`.
+    """
+    every = [(number, (steps.NOTHING, b"")) for number in range(partitions)]
+    parts = (
+        pipeline
+        | "Ranges" >> beam.Create(ranges)
+        | "Read" >> beam.ParDo(steps.ReadPartitions(format_name, partitions)),
+        pipeline | "EveryPartition" >> beam.Create(every),
+    )
+    whole = (
+        parts
+        | "Parts" >> beam.Flatten()
+        | "ByPartition" >> beam.GroupByKey()
+        | "Arrange" >> beam.ParDo(steps.ArrangePartition(config))
+    )
+    if max(config.min_user_interactions, config.min_item_interactions) == 1:
+        return whole
+    core = (
+        whole
+        | "Pairs" >> beam.FlatMap(steps.pairs_of)
+        | "AllPairs" >> beam.GroupByKey()
+        | "Core" >> beam.Map(steps.core_of, config)
+    )
+    return whole | "Prune" >> beam.Map(steps.prune, beam.pvalue.AsSingleton(core, default_value=[]))
