@@ -117,14 +117,14 @@ def build_eval_config(
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
-                name=tfma.CANDIDATE_KEY,
+                name=tfma.constants.CANDIDATE_KEY,
                 signature_name=_RANK,
                 preprocessing_function_names=[_USER_SLICES, _TARGET_SLICES],
             ),
             # The candidate alone says how popular a target is: a row whose two
             # models disagreed would count in two slices.
             config_pb2.ModelSpec(
-                name=tfma.BASELINE_KEY,
+                name=tfma.constants.BASELINE_KEY,
                 signature_name=_RANK,
                 preprocessing_function_names=[_USER_SLICES],
                 is_baseline=True,

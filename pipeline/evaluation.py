@@ -96,7 +96,7 @@ def _slice_result(
         )
         if entry.key.is_diff:
             change[entry.key.name] = estimate
-        elif entry.key.model_name == tfma.BASELINE_KEY:
+        elif entry.key.model_name == tfma.constants.BASELINE_KEY:
             baseline[entry.key.name] = estimate
         else:
             metrics[entry.key.name] = estimate

@@ -63,7 +63,9 @@ def measure(
       output_path: folder for what TFMA writes, as in a ModelEvaluation artifact.
     """
     model = tfma.default_eval_shared_model(
-        eval_saved_model_path=judge_path, model_name=tfma.CANDIDATE_KEY, eval_config=eval_config
+        eval_saved_model_path=judge_path,
+        model_name=tfma.constants.CANDIDATE_KEY,
+        eval_config=eval_config,
     )
     schema = text_format.Parse(curated.read(curated.INTERACTIONS), schema_pb2.Schema())
     tfma.run_model_analysis(

@@ -67,6 +67,7 @@ def run(cwd, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_raw_files_to_table_metrics_and_ranks(model, raw, tmp_path):
     result = run(tmp_path, model, "--data", raw, "--output", "out", "--ranks", "ranks.csv")
     assert result.returncode == 0, result.stderr
@@ -91,6 +92,7 @@ def test_raw_files_to_table_metrics_and_ranks(model, raw, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {".lock", "logs", "metrics.json"}
 
 
+@pytest.mark.slow
 def test_examples_under_another_protocol(model, examples, tmp_path):
     protocol = "evaluation.protocols={few: {candidates: sampled, negatives: 5}}"
     settings = [f"--set={setting}" for setting in (protocol, "evaluation.k=1")]

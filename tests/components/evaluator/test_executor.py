@@ -13,6 +13,8 @@ from pipeline.gate import GateConfig, SliceFloors
 from schema.settings import to_dict
 from trainer.evaluation_config import EvaluationConfig
 
+pytestmark = pytest.mark.slow
+
 FAIR = GateConfig(slices=SliceFloors(max_drop=0.1, min_users=15))
 
 
