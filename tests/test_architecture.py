@@ -3,6 +3,8 @@
 import ast
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -175,3 +177,8 @@ def test_modules_stay_readable():
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 300
     ]
     assert not wrong
+
+
+def test_reading_a_run_loads_no_model():
+    code = "import sys, pipeline.summary; assert 'tensorflow_recommenders' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

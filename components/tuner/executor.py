@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from tfx import types
@@ -16,14 +16,13 @@ from tfx.utils import io_utils, json_utils
 
 from schema import features
 from schema.settings import from_dict
-from trainer import run
 from trainer.config import TrainerConfig
-from trainer.data import Dataset, read_dataset
 from trainer.evaluation_config import EvaluationConfig
-from trainer.resume import digest
-from trainer.trials import Search
-from trainer.tuning import tune
 from trainer.tuning_config import TuningConfig
+
+if TYPE_CHECKING:
+    from trainer.data import Dataset
+    from trainer.trials import Search
 
 CATALOG_KEY = "catalog"
 TUNE_KEY = "tune"
@@ -52,6 +51,11 @@ class Executor(base_executor.BaseExecutor):
           UserError: the space does not fit the configuration, or no trial could
             be trained.
         """
+        # Whoever only wires or reads a pipeline shall not load the models.
+        from trainer import run
+        from trainer.resume import digest
+        from trainer.tuning import tune
+
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         config = from_dict(TrainerConfig, custom[run.TRAINER_KEY], run.TRAINER_KEY)
         evaluation = from_dict(EvaluationConfig, custom[run.EVALUATION_KEY], run.EVALUATION_KEY)
@@ -68,6 +72,9 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:
+    from trainer import run
+    from trainer.data import read_dataset
+
     def patterns(key: str, split: str) -> list[str]:
         uris = artifact_utils.get_split_uris(input_dict[key], split)
         return [io_utils.all_files_pattern(uri) for uri in uris]
