@@ -19,7 +19,7 @@ export UV_COMPILE_BYTECODE := 1
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 export TF_USE_LEGACY_KERAS := 1
 
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run test lint bench table clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -38,7 +38,10 @@ lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m mypy
 
 bench: $(READY) ## run the benchmarks; ARGS="--data DIR" names a folder of ML-1M
-	@for file in benchmarks/*.py; do echo "== $$file"; $(PYTHON) "$$file" $(ARGS); done
+	@for file in $(filter-out benchmarks/models.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PYTHON) "$$file" $(ARGS); done
+
+table: $(READY) ## train every model of the README's table, hours; ARGS="--data DIR" names He et al.'s split
+	@$(PYTHON) benchmarks/models.py $(ARGS)
 
 clean: ## remove the virtual environment and caches; outputs of runs stay
 	rm -rf .venv $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

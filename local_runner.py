@@ -17,7 +17,7 @@ import sys
 import time
 from typing import NoReturn, TextIO
 
-from pipeline import chatter, presets
+from pipeline import chatter, presets, synthetic_config
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
@@ -41,9 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
-    parser.add_argument("--data", metavar="DIR", help="folder of raw files (data.path)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+    )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
+    parser.add_argument(
+        "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
+    )
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
     )
@@ -94,16 +99,25 @@ def _configure(options: argparse.Namespace) -> RunConfig:
     ):
         if value is not None:
             config = settings.replace_at(config, key, json.dumps(value))
-    return configuration.override(config, options.set)
+    config = configuration.override(config, options.set)
+    # Last, since what is searched must fit all the rest.
+    tune = [] if options.tune is None else [f"tune.trials={options.tune}"]
+    return configuration.override(config, tune)
 
 
 def _data_folder(config: RunConfig) -> str:
-    """Folder of the raw files; obtains published data that is not here yet."""
-    path = config.data.path
-    if path is None:
+    """Folder of the raw files; obtains published or generated data that is not here yet."""
+    path, named = config.data.path, config.data.format
+    generated = config.data.synthetic is not None
+    if generated and named not in (configuration.AUTO, synthetic_config.FORMAT):
+        raise UserError(
+            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
+            f"generated data, got {named!r}."
+        )
+    if path is None or generated:
         from pipeline import datasets
 
-        return datasets.obtain(config.data.dataset)
+        return datasets.obtain(path or config.data.dataset)
     if "://" in path:
         return path
     if not os.path.isdir(path):
@@ -180,7 +194,7 @@ def _execute(
         "seconds": round(time.monotonic() - started, 3),
     }
     summary.write(summary.build(config, facts, outcome), str(workspace.summary))
-    console.report(outcome, config.protocol.k, str(workspace.summary))
+    console.report(outcome, config.evaluation, str(workspace.summary))
     if outcome.pushed is None:
         return NOT_BLESSED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri

@@ -1,6 +1,6 @@
-"""Finds the model that a candidate must not fall behind.
+"""Finds the model that a candidate must not fall behind, and the one to start from.
 
-Called by TFX through the Resolver node that pipeline.pipeline builds.
+Called by TFX through the Resolver nodes that pipeline.pipeline builds.
 """
 
 from __future__ import annotations
@@ -18,14 +18,8 @@ MODEL = "model"
 BLESSING = "model_blessing"
 
 
-class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
-    """The latest blessed model besides the candidate itself.
-
-    With the stock strategy an unchanged second run finds the first run's model,
-    the candidate itself, as its baseline: the Evaluator's inputs differ from
-    the first run's, so it and what follows run again. A model also measures
-    itself against nothing that way. Models whose files are gone are passed over.
-    """
+class LatestPresentBlessedModelStrategy(LatestBlessedModelStrategy):
+    """The latest blessed model of those whose files are still there."""
 
     def _resolve(
         self,
@@ -39,6 +33,16 @@ class LatestOtherBlessedModelStrategy(LatestBlessedModelStrategy):
             model_channel_key,
             model_blessing_channel_key,
         )
+
+
+class LatestOtherBlessedModelStrategy(LatestPresentBlessedModelStrategy):
+    """The latest blessed model besides the candidate itself.
+
+    With the stock strategy an unchanged second run finds the first run's model,
+    the candidate itself, as its baseline: the Evaluator's inputs differ from
+    the first run's, so it and what follows run again. A model also measures
+    itself against nothing that way.
+    """
 
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
@@ -73,12 +77,29 @@ def baseline_resolver(candidate: types.BaseChannel, stock: bool = False) -> Reso
     Returns:
       A node whose outputs MODEL and BLESSING hold one artifact or none.
     """
-    channels = {
+    if stock:
+        return Resolver(strategy_class=LatestBlessedModelStrategy, **_channels())
+    return Resolver(
+        strategy_class=LatestOtherBlessedModelStrategy, **{CANDIDATE: candidate, **_channels()}
+    )
+
+
+def base_resolver(stock: bool = False) -> Resolver:
+    """A Resolver of the model that a training starts from.
+
+    Args:
+      stock: as of baseline_resolver; the files of the latest blessed model must
+        then still be there.
+
+    Returns:
+      A node whose outputs MODEL and BLESSING hold one artifact or none.
+    """
+    strategy = LatestBlessedModelStrategy if stock else LatestPresentBlessedModelStrategy
+    return Resolver(strategy_class=strategy, **_channels())
+
+
+def _channels() -> dict[str, types.BaseChannel]:
+    return {
         MODEL: types.Channel(type=standard_artifacts.Model),
         BLESSING: types.Channel(type=standard_artifacts.ModelBlessing),
     }
-    if stock:
-        return Resolver(strategy_class=LatestBlessedModelStrategy, **channels)
-    return Resolver(
-        strategy_class=LatestOtherBlessedModelStrategy, **{CANDIDATE: candidate, **channels}
-    )

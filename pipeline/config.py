@@ -15,9 +15,12 @@ import yaml
 
 from components.example_gen.config import IngestConfig
 from pipeline.gate import GateConfig
+from pipeline.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
 from schema.errors import UserError
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
+from trainer.tuning_config import TuningConfig, search_space
 from transform.config import TransformConfig
 
 # The names in components.formats.FORMATS, which costs seconds to import; a
@@ -36,7 +39,8 @@ class DataConfig:
     Attributes:
       dataset: name of a published dataset, obtained by pipeline.datasets;
         not looked at when `path` is given.
-      path: a folder (or URI) of raw files instead.
+      path: a folder (or URI) of raw files instead; or what is to be generated,
+        such as "synthetic:users=2000,items=500,interactions=60000".
       format: the layout of the files, one of FORMATS, or "auto" to detect it.
       ingest: what is kept of the interactions.
     """
@@ -49,40 +53,63 @@ class DataConfig:
     def __post_init__(self) -> None:
         settings.check_choice("format", self.format, (AUTO, *FORMATS))
         settings.check(self.path != "", "path: expected a folder, got an empty text.")
+        # Raises where it asks for what cannot be.
+        _ = self.synthetic
+
+    @property
+    def synthetic(self) -> SyntheticConfig | None:
+        """What `path` asks to be generated; None where it is a folder or not given."""
+        if self.path is None or not self.path.startswith(PREFIX):
+            return None
+        try:
+            return parse(self.path)
+        except UserError as error:
+            raise UserError(f"path: {error}") from None
 
     @property
     def label(self) -> str:
         """Short name of the data for pipeline names: letters, digits, dots and dashes."""
         name = self.dataset
-        if self.path is not None:
+        if self.synthetic is not None:
+            name = self.synthetic.name
+        elif self.path is not None:
             name = self.path.rstrip("/").rpartition("/")[2]
         return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "data"
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """A whole run: data, vocabularies, training, ranking protocol and gate.
+    """A whole run: data, vocabularies, training, evaluation and gate.
 
     Attributes:
       data: which data.
       transform: vocabularies.
       trainer: model and training.
-      protocol: how held-out items are ranked.
+      tune: search for the trainer's hyper-parameters; off by default.
+      evaluation: how held-out items are ranked and models measured.
       gate: what a model must reach to be pushed.
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
     trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
-    protocol: ProtocolConfig = dataclasses.field(default_factory=ProtocolConfig)
+    tune: TuningConfig = dataclasses.field(default_factory=TuningConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        for key, name in (
+            ("trainer.validation_protocol", self.trainer.validation_protocol),
+            ("gate.protocol", self.gate.protocol),
+        ):
+            settings.check_choice(key, name, tuple(self.evaluation.protocols))
         settings.check(
             self.gate.max_rmse is None or self.trainer.predicts_ratings,
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "
             f"got {self.gate.max_rmse}.",
         )
+        if self.tune.trials:
+            search_space(self.tune, self.trainer)
 
 
 def load(path: str) -> RunConfig:

@@ -5,7 +5,7 @@ Called by the local runner; also the listener of pipeline.local.
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,10 +13,10 @@ from rich.table import Table
 
 from pipeline.eval_config import RATING_METRICS, metric_name
 from pipeline.evaluation import Estimate, SliceResult
-from pipeline.pipeline import RESOLVER
+from pipeline.pipeline import BASE_RESOLVER, RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
-from trainer.config import PROTOCOLS
+from trainer.evaluation_config import EvaluationConfig
 
 # Room for the table where nothing says how wide the page is.
 _FILE_WIDTH = 140
@@ -51,7 +51,7 @@ class RunConsole:
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
         """A component is done, or its earlier result was reused."""
-        if component == RESOLVER:
+        if component in (RESOLVER, BASE_RESOLVER):
             return
         self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
 
@@ -59,15 +59,19 @@ class RunConsole:
         """A component raised."""
         self._line(f"  {component:24} {seconds:6.1f} s [red]failed[/]")
 
-    def report(self, outcome: Outcome, k: int, summary: str) -> None:
+    def report(self, outcome: Outcome, evaluation: EvaluationConfig, summary: str) -> None:
         """Shows what came of the run.
 
         Args:
           outcome: the metrics and the gate's decision.
-          k: cut-off of the metrics.
+          evaluation: protocols and cut-off of the metrics.
           summary: path of the JSON summary.
         """
-        self._console.print(_table(outcome.results, k))
+        if outcome.tuning:
+            self._tell_tuning(outcome.tuning)
+        self._console.print(_table(outcome.results, evaluation))
+        if warm := outcome.training.get("warm_start"):
+            self._line(_start(warm))
         if outcome.blessed:
             against = (
                 "compared with the last blessed model" if outcome.baseline else "the first one here"
@@ -91,19 +95,42 @@ class RunConsole:
             self._console.print(f"for user {one.user_id}: ", end="", style="bold")
             self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
 
+    def _tell_tuning(self, tuning: dict[str, Any]) -> None:
+        best = tuning["best"]
+        value = best[f"valid_{tuning['metric']}"]
+        values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        self._line(
+            f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
+            f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
+            f"valid {tuning['metric']} {value:.4f})"
+        )
+        self._line(f"trials  {escape(tuning['table'])}")
+
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
 
 
-def _table(results: list[SliceResult], k: int) -> Table:
+def _start(warm: dict[str, Any]) -> str:
+    """What a training with warm_start started from."""
+    if warm["base_model"] is None:
+        return "cold start, no model was blessed here before"
+    counts = [
+        f"{name} " + ", ".join(f"{number} {what}" for what, number in of.items())
+        for name, of in warm["rows"].items()
+    ]
+    return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
+
+
+def _table(results: list[SliceResult], evaluation: EvaluationConfig) -> Table:
     """HR and NDCG of model and popularity, a slice a row, for each protocol; errors of ratings."""
+    k = evaluation.k
     table = Table(title=f"HR@{k} and NDCG@{k}, popularity's in brackets", title_justify="left")
     table.add_column("slice")
     table.add_column("rows", justify="right")
     rated = [name for name in RATING_METRICS if name in results[0].metrics] if results else []
     for name in rated:
         table.add_column(name.upper(), justify="right")
-    shown = [(metric, protocol) for protocol in PROTOCOLS for metric in ("hr", "ndcg")]
+    shown = [(metric, protocol) for protocol in evaluation.protocols for metric in ("hr", "ndcg")]
     for metric, protocol in shown:
         table.add_column(f"{metric.upper()} {protocol}", justify="right")
     for result in results:

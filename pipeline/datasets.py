@@ -1,4 +1,4 @@
-"""Published MovieLens data by name: obtained once, verified, cached.
+"""Published MovieLens data by name, and generated data: obtained once, verified, cached.
 
 `obtain` is called by the runners; `python -m pipeline.datasets` and the command
 `movielens-dataset` obtain data ahead of time. GroupLens asks for its licences
@@ -17,8 +17,9 @@ import tempfile
 import filelock
 import platformdirs
 from rich.console import Console
+from rich.progress import Progress
 
-from pipeline import archive
+from pipeline import archive, synthetic_config
 from pipeline.download import Checksum, fetch
 from schema.errors import UserError
 from schema.settings import check_choice
@@ -84,10 +85,11 @@ def obtain(
     console: Console | None = None,
     server: str = GROUPLENS,
 ) -> str:
-    """Makes a published dataset available, from the cache when it was here before.
+    """Makes a dataset available, from the cache when it was here before.
 
     Args:
-      name: one of ARCHIVES.
+      name: one of ARCHIVES; or what is to be generated, as
+        pipeline.synthetic_config.parse reads it.
       cache_dir: where datasets are kept; the user's cache folder when None.
       console: where progress and the source are told; standard error when None.
       server: the address that holds `<name>.zip`.
@@ -96,10 +98,15 @@ def obtain(
       The folder with the raw files.
 
     Raises:
-      UserError: unknown name, nothing reachable, a file that does not verify,
-        or a cache folder that cannot be written.
+      UserError: unknown name, parameters that cannot be, nothing reachable, a
+        file that does not verify, or a cache folder that cannot be written.
     """
-    check_choice("dataset", name, tuple(ARCHIVES))
+    generated = None
+    if name.startswith(synthetic_config.PREFIX):
+        generated = synthetic_config.parse(name)
+        name = generated.name
+    else:
+        check_choice("dataset", name, tuple(ARCHIVES))
     console = console or Console(stderr=True)
     root = pathlib.Path(cache_dir or platformdirs.user_cache_dir("movielens-tfx")) / "datasets"
     try:
@@ -107,7 +114,10 @@ def obtain(
         folder = _cached(name, root)
         if folder is None:
             with filelock.FileLock(root / f".{name}.lock"):
-                folder = _cached(name, root) or _obtain(name, root, console, server)
+                folder = _cached(name, root)
+                if folder is None and generated is not None:
+                    folder = _generate(generated, root / name, console)
+                folder = folder or _obtain(name, root, console, server)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"{error.filename or root}: cannot keep the dataset ({reason}).") from None
@@ -121,6 +131,26 @@ def _places(name: str, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 def _cached(name: str, root: pathlib.Path) -> pathlib.Path | None:
     return next((folder for folder in _places(name, root) if folder.is_dir()), None)
+
+
+def _generate(
+    config: synthetic_config.SyntheticConfig, folder: pathlib.Path, console: Console
+) -> pathlib.Path:
+    """Generates a dataset; `folder` appears whole or not at all."""
+    # NumPy and Arrow are of no use to those who only download.
+    from pipeline import synthetic
+
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(folder.name, total=config.interactions)
+        written = pathlib.Path(scratch) / "written"
+        written.mkdir()
+        synthetic.write(config, written, lambda count: progress.advance(task, count))
+        archive.publish(written, folder)
+    console.print(f"{folder.name}: generated from {config.text}", soft_wrap=True, highlight=False)
+    return folder
 
 
 def _obtain(name: str, root: pathlib.Path, console: Console, server: str) -> pathlib.Path:

@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.gate import GateConfig
 from schema import features
-from trainer.config import PROTOCOLS, ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig
 
 SLICES = (
     features.GENDER,
@@ -26,7 +26,7 @@ EXAMPLE_COUNT = "example_count"
 # Metrics of models that predict ratings, by name.
 RATING_METRICS = {"rmse": "RatingRMSE", "mae": "RatingMAE"}
 
-# Signatures of the exported model (trainer.export).
+# Signatures of the judge of a model (trainer.judging).
 _RANK = "rank"
 _USER_SLICES = "user_slices"
 _TARGET_SLICES = "target_slices"
@@ -40,7 +40,7 @@ def metric_name(metric: str, k: int, protocol: str, subject: str = "") -> str:
     Args:
       metric: "hr", "ndcg" or "ndcg_lift".
       k: cut-off.
-      protocol: one of trainer.config.PROTOCOLS.
+      protocol: its name.
       subject: "" for the model, or "popularity".
 
     Returns:
@@ -50,12 +50,12 @@ def metric_name(metric: str, k: int, protocol: str, subject: str = "") -> str:
 
 
 def build_eval_config(
-    protocol: ProtocolConfig, gate: GateConfig, source_digest: str, ratings: bool = False
+    evaluation: EvaluationConfig, gate: GateConfig, source_digest: str, ratings: bool = False
 ) -> config_pb2.EvalConfig:
     """Describes the evaluation to the stock Evaluator.
 
     Args:
-      protocol: cut-off of the metrics.
+      evaluation: protocols and cut-off of the metrics.
       gate: thresholds.
       source_digest: of the metrics' code; the Evaluator's cache key has no
         other place for it.
@@ -66,18 +66,18 @@ def build_eval_config(
       baseline; TFX drops the latter and its thresholds on a first run.
     """
     metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
-    for which in PROTOCOLS:
+    for which in evaluation.protocols:
         common: dict[str, str | int] = {
-            "k": protocol.k,
+            "k": evaluation.k,
             "protocol": which,
             "source_digest": source_digest,
         }
         for subject in ("", "popularity"):
             own = {**common, "subject": subject or "model"}
             for metric, class_name in (("hr", "RankHitRate"), ("ndcg", "RankNDCG")):
-                name = metric_name(metric, protocol.k, which, subject)
+                name = metric_name(metric, evaluation.k, which, subject)
                 metrics.append(_metric(f"components.metrics.{metric}", class_name, name, own))
-        name = metric_name("ndcg_lift", protocol.k, which)
+        name = metric_name("ndcg_lift", evaluation.k, which)
         metrics.append(_metric("components.metrics.lift", "PopularityLift", name, common))
     if ratings:
         metrics += [
@@ -86,7 +86,7 @@ def build_eval_config(
             )
             for name, class_name in RATING_METRICS.items()
         ]
-    for name, threshold in _thresholds(protocol, gate).items():
+    for name, threshold in _thresholds(evaluation, gate).items():
         (metric_config,) = (m for m in metrics if f'"{name}"' in m.config)
         metric_config.per_slice_thresholds.append(
             config_pb2.PerSliceMetricThreshold(
@@ -126,11 +126,11 @@ def _metric(
 
 
 def _thresholds(
-    protocol: ProtocolConfig, gate: GateConfig
+    evaluation: EvaluationConfig, gate: GateConfig
 ) -> dict[str, config_pb2.MetricThreshold]:
     """Thresholds by metric name."""
     hr, ndcg, lift = (
-        metric_name(metric, protocol.k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
+        metric_name(metric, evaluation.k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
     )
     # TFX blesses nothing where there is no threshold at all, hence the 0.
     thresholds = {ndcg: _at_least(gate.min_ndcg or 0.0)}

@@ -9,17 +9,19 @@ from __future__ import annotations
 import dataclasses
 
 from tfx import types
-from tfx.components import Evaluator, Pusher, StatisticsGen, Transform
+from tfx.components import Pusher, StatisticsGen, Transform
 from tfx.dsl.components.base import base_node, executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
+from components.evaluator.component import RecommenderEvaluator
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import baseline_resolver
+from components.resolver import base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
+from components.tuner.component import RecommenderTuner
 from components.validator.component import StrictExampleValidator
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
@@ -32,8 +34,10 @@ DIGEST_KEY = "source_digest"
 # Node ids that reports look up; the other nodes are only listed.
 INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
+TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"
 RESOLVER = "BaselineResolver"
+BASE_RESOLVER = "BaseModelResolver"
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
@@ -41,8 +45,15 @@ PUSHER = "Pusher"
 _NAMES = "schema/features.py"
 _INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
 _TRANSFORM_SOURCES = ("transform", _NAMES)
+_TUNER_SOURCES = ("trainer", "components/tuner", _NAMES)
 _TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
-_EVALUATOR_SOURCES = ("components/metrics", "pipeline/eval_config.py", _NAMES)
+_EVALUATOR_SOURCES = (
+    *("components/evaluator", "components/metrics", "pipeline/eval_config.py", _NAMES),
+    *(
+        f"trainer/{name}.py"
+        for name in ("judging", "judge", "candidates", "standing", "sampling", "slices", "rows")
+    ),
+)
 _PUSHER_SOURCES = ("components/pusher.py",)
 
 
@@ -55,8 +66,8 @@ class Places:
       format_name: their layout, one of components.formats.FORMATS.
       pipeline_root: where artifacts are kept.
       serving_dir: where blessed models are pushed.
-      checkpoints: where a training that is killed leaves what it goes on from
-        when run again; None keeps nothing.
+      checkpoints: where a training or a search that is killed leaves what it
+        goes on from when run again; None keeps nothing.
     """
 
     input_base: str
@@ -107,32 +118,27 @@ def create_pipeline(
             DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
         },
     )
-    trainer = RecommenderTrainer(
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        catalog=catalog,
-        custom_config={
-            "trainer": settings.to_dict(config.trainer),
-            "protocol": settings.to_dict(config.protocol),
-            "user_oov_buckets": config.transform.user_oov_buckets,
-            "item_oov_buckets": config.transform.item_oov_buckets,
-            "checkpoints": places.checkpoints,
-            DIGEST_KEY: source_digest(*_TRAINER_SOURCES),
-        },
-    )
+    base: list[base_node.BaseNode] = []
+    if config.trainer.warm_start:
+        base.append(base_resolver(stock_resolver).with_id(BASE_RESOLVER))
+    base_model = base[0].outputs["model"] if base else None
+    training = _training(config, places, transform, catalog, base_model)
+    trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
-        transform.add_upstream_node(validator)
-        trainer.add_upstream_node(validator)
+        for node in (transform, *training):
+            node.add_upstream_node(validator)
     baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
     gate = _gate(config, examples, schema, trainer, baseline, places.serving_dir)
-    connection = metadata.sqlite_metadata_connection_config(metadata_path)
+    connection = None
+    if metadata_path:
+        connection = metadata.sqlite_metadata_connection_config(metadata_path)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, trainer, baseline, *gate],
+        components=[*ingest, *checks, transform, *base, *training, baseline, *gate],
         enable_cache=True,
-        metadata_connection_config=connection if metadata_path else None,
+        metadata_connection_config=connection,
         beam_pipeline_args=beam_pipeline_args,
     )
 
@@ -176,6 +182,43 @@ def _checks(
     return nodes, schemas[curated.INTERACTIONS], validators
 
 
+def _training(
+    config: RunConfig,
+    places: Places,
+    transform: base_node.BaseNode,
+    catalog: types.BaseChannel,
+    base_model: types.BaseChannel | None,
+) -> list[base_node.BaseNode]:
+    """The Tuner, where trials are asked for, and the Trainer."""
+    channels = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "catalog": catalog,
+    }
+    custom_config = {
+        "trainer": settings.to_dict(config.trainer),
+        "evaluation": settings.to_dict(
+            config.evaluation.for_training(config.trainer.validation_protocol)
+        ),
+        "user_oov_buckets": config.transform.user_oov_buckets,
+        "item_oov_buckets": config.transform.item_oov_buckets,
+        "checkpoints": places.checkpoints,
+    }
+    nodes: list[base_node.BaseNode] = []
+    found = None
+    if config.tune.trials:
+        tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: source_digest(*_TUNER_SOURCES)}
+        nodes.append(RecommenderTuner(**channels, custom_config={**custom_config, **tuned}))
+        found = nodes[0].outputs["best_hyperparameters"]
+    trainer = RecommenderTrainer(
+        **channels,
+        custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
+        hyperparameters=found,
+        base_model=base_model,
+    )
+    return [*nodes, trainer]
+
+
 def _gate(
     config: RunConfig,
     examples: types.BaseChannel,
@@ -186,19 +229,19 @@ def _gate(
 ) -> list[base_node.BaseNode]:
     """What stands between a trained model and the served folder."""
     model = trainer.outputs["model"]
-    evaluator = Evaluator(
+    evaluator = RecommenderEvaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
-        example_splits=[features.TEST],
         eval_config=build_eval_config(
-            config.protocol,
+            config.evaluation,
             config.gate,
             source_digest(*_EVALUATOR_SOURCES),
             config.trainer.predicts_ratings,
         ),
+        evaluation=settings.to_dict(config.evaluation),
         schema=schema,
-    )
+    ).with_id(EVALUATOR)
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

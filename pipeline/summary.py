@@ -25,6 +25,8 @@ from schema import settings
 
 VERSION = 1
 TRAINING_FILE = "training.json"
+TRIALS_FILE = "trials.json"
+TABLE_FILE = "trials.csv"
 
 _PACKAGES = (
     "movielens-tfx",
@@ -48,6 +50,7 @@ class Outcome:
       pushed: the version's folder under the served folder; None when not pushed.
       results: metrics, the overall slice first.
       training: what the Trainer tells of itself.
+      tuning: what the Tuner found, and where its table lies; None without one.
       counts: of the data, by generator.
       components: in the order in which they ran; without the resolver.
     """
@@ -58,6 +61,7 @@ class Outcome:
     pushed: str | None
     results: list[SliceResult]
     training: dict[str, Any]
+    tuning: dict[str, Any] | None
     counts: dict[str, dict[str, int]]
     components: list[ComponentRun]
 
@@ -76,22 +80,22 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
     blessed = blessing.get("blessed") == 1
     pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
     baseline = runs[nodes.RESOLVER].outputs.get("model", [])
+    resolvers = (nodes.RESOLVER, nodes.BASE_RESOLVER)
     model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
-    with fileio.open(os.path.join(model_run, TRAINING_FILE), "r") as file:
-        training = json.loads(file.read())
     return Outcome(
         blessed=blessed,
         reasons=[] if blessed else read_refusals(evaluation),
         baseline=baseline[0].uri if baseline else None,
         pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
         results=read_metrics(evaluation),
-        training=training,
+        training=_read_json(os.path.join(model_run, TRAINING_FILE)),
+        tuning=_tuning(runs),
         counts={
             "interactions": _counts(runs[nodes.INTERACTIONS], counts.INTERACTION_COUNTS),
             "catalog": _counts(runs[nodes.CATALOG], counts.CATALOG_COUNTS),
         },
         # A resolver computes nothing, and so has nothing to reuse.
-        components=[run for name, run in runs.items() if name != nodes.RESOLVER],
+        components=[run for name, run in runs.items() if name not in resolvers],
     )
 
 
@@ -116,6 +120,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
             {"name": c.name, "seconds": round(c.seconds, 3), "cached": c.cached}
             for c in outcome.components
         ],
+        "tuning": outcome.tuning,
         "training": outcome.training,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
         "gate": {
@@ -152,6 +157,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _tuning(runs: dict[str, ComponentRun]) -> dict[str, Any] | None:
+    if nodes.TUNER not in runs:
+        return None
+    folder = runs[nodes.TUNER].outputs["tuner_results"][0].uri
+    results = _read_json(os.path.join(folder, TRIALS_FILE))
+    del results["history"]
+    return {**results, "table": os.path.join(folder, TABLE_FILE)}
+
+
+def _read_json(path: str) -> Any:
+    with fileio.open(path, "r") as file:
+        return json.loads(file.read())
 
 
 def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:

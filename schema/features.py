@@ -61,10 +61,17 @@ OCCUPATION_VOCABULARY = "occupation_vocabulary"
 # only as these groups, so every dataset can be sliced alike.
 AGE_BOUNDARIES = (18, 25, 35, 45, 50, 56)
 
-# Slice features that the exported model adds to a held-out row.
+# Slice features that the judge of a model adds to a held-out row: those that the
+# row alone decides, and those that what the model knows has a part in.
 AGE_GROUP = "age_group"
 ACTIVITY = "activity"
+ROW_SLICES = (AGE_GROUP, ACTIVITY)
 TARGET_POPULARITY = "target_popularity"
+TARGET_GENRE = "target_genre"
+TARGET_DECADE = "target_decade"
+TARGET_COLDNESS = "target_coldness"
+USER_COLDNESS = "user_coldness"
+MODEL_SLICES = (TARGET_POPULARITY, TARGET_GENRE, TARGET_DECADE, TARGET_COLDNESS, USER_COLDNESS)
 
 # The rating that the exported model predicts for a held-out row's target.
 TARGET_SCORE = "target_score"

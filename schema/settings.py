@@ -69,6 +69,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         if key not in names:
             raise UserError(f"Unknown key '{path}'{_nearest(str(key), names, where)}")
         arguments[key] = _coerce(hints[key], value, path)
+    missing = [name for name in _required(cls) if name not in arguments]
+    if missing:
+        raise UserError(f"{where}: expected {' and '.join(missing)} too, got {dict(values)}.")
     try:
         return cls(**arguments)
     except UserError as error:
@@ -91,21 +94,51 @@ def replace_at(settings: T, path: str, text: str) -> T:
     """
     import yaml
 
-    values = to_dict(settings)
-    here = values
-    keys = path.split(".")
-    for depth, key in enumerate(keys[:-1]):
-        if not isinstance(here.get(key), dict):
-            where = ".".join(keys[:depth])
-            names = [k for k, v in here.items() if isinstance(v, dict)]
-            full = ".".join(keys[: depth + 1])
-            raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
-        here = here[key]
     try:
-        here[keys[-1]] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise UserError(f"{path}: cannot read the value {text!r}.") from None
+    return replace_values(settings, {path: value})
+
+
+def replace_values(settings: T, changes: Mapping[str, Any]) -> T:
+    """Settings with several dotted keys set together.
+
+    Args:
+      settings: the root dataclass.
+      changes: plain values by dotted key, such as "trainer.learning_rate"; below
+        a mapping to anything but dataclasses the rest of the path is one key.
+
+    Returns:
+      New settings, checked whole.
+
+    Raises:
+      UserError: unknown key or a value of the wrong type.
+    """
+    values = to_dict(settings)
+    for path, value in changes.items():
+        here, key = _holder(settings, values, path)
+        here[key] = value
     return from_dict(type(settings), values)
+
+
+def value_at(settings: Any, path: str) -> Any:
+    """The plain value of one dotted key.
+
+    Args:
+      settings: the root dataclass.
+      path: dotted key.
+
+    Returns:
+      A scalar or a list; a dict where the key names a group.
+
+    Raises:
+      UserError: unknown key.
+    """
+    here, key = _holder(settings, to_dict(settings), path)
+    if key not in here:
+        raise UserError(f"Unknown key '{path}'{_nearest(key, list(here), path[: -len(key) - 1])}")
+    return here[key]
 
 
 def check(condition: bool, message: str) -> None:
@@ -133,6 +166,38 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise UserError(f"{name}: expected one of {', '.join(choices)}, got {value!r}{hint}")
 
 
+def _holder(settings: Any, values: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The dict in `values` that holds the last key of a dotted path, and that key."""
+    here, node = values, settings
+    keys = path.split(".")
+    for depth, key in enumerate(keys[:-1]):
+        if not isinstance(here.get(key), dict):
+            where = ".".join(keys[:depth])
+            names = [k for k, v in here.items() if isinstance(v, dict)]
+            full = ".".join(keys[: depth + 1])
+            raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
+        if dataclasses.is_dataclass(node):
+            hint = typing.get_type_hints(type(node))[key]
+            here, node = here[key], getattr(node, key)
+            if _takes_any_key(hint):
+                return here, ".".join(keys[depth + 1 :])
+        else:
+            here, node = here[key], node[key]
+    return here, keys[-1]
+
+
+def _takes_any_key(hint: Any) -> bool:
+    return typing.get_origin(hint) is dict and not dataclasses.is_dataclass(
+        typing.get_args(hint)[1]
+    )
+
+
+def _required(cls: Any) -> list[str]:
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(cls)
+    return [f.name for f in fields if f.default is missing and f.default_factory is missing]
+
+
 def _nearest(key: str, names: list[str], where: str) -> str:
     close = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
     prefix = f"{where}." if where else ""
@@ -148,7 +213,10 @@ def _coerce(hint: Any, value: Any, path: str) -> Any:
         if value is None and type(None) in typing.get_args(hint):
             return None
         options = [a for a in typing.get_args(hint) if a is not type(None)]
-        return _coerce(options[0], value, path)
+        # Of several types at most one reads a mapping; it comes last.
+        return _coerce(options[-1 if isinstance(value, Mapping) else 0], value, path)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, path)  # type: ignore[arg-type]
     if origin is tuple:

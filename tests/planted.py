@@ -1,5 +1,7 @@
 """A training data set in memory with planted groups: users like their own group's items."""
 
+import dataclasses
+
 import numpy as np
 
 from schema import features
@@ -16,9 +18,17 @@ from trainer.config import (
     TwoTowerConfig,
 )
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.histories import ABSENT, Histories, splits_of
 
 GROUPS = 4
+EVALUATION = EvaluationConfig(
+    k=5,
+    protocols={
+        "full": ProtocolConfig(),
+        "sampled": ProtocolConfig(candidates="sampled", negatives=20),
+    },
+)
 CONFIGS = {
     "gmf": TrainerConfig(
         model="gmf",
@@ -96,8 +106,8 @@ def rating(items):
     return np.where((np.asarray(items, int) // GROUPS) % 2, 5.0, 2.0)
 
 
-def make_histories(lists, targets=None):
-    """Histories of the users u0, u1, ... with the given catalog positions.
+def make_histories(lists, targets=None, first=0, user_index=None):
+    """Histories of the users u0, u1, ..., or from `first` on, with catalog positions.
 
     `targets` has each user's list, in which an item that the catalog lacks is ABSENT.
     """
@@ -105,8 +115,8 @@ def make_histories(lists, targets=None):
     lengths, asked = ([len(part) for part in parts] for parts in (lists, targets))
     flat, held = (np.concatenate([*parts, []]).astype(np.int32) for parts in (lists, targets))
     return Histories(
-        user_id=np.asarray([f"u{row}".encode() for row in range(len(lists))], object),
-        user_index=np.arange(len(lists), dtype=np.int32),
+        user_id=np.asarray([f"u{first + row}".encode() for row in range(len(lists))], object),
+        user_index=np.arange(len(lists), dtype=np.int32) if user_index is None else user_index,
         context=np.ones((len(lists), len(features.USER_CONTEXT)), np.int32),
         positions=flat,
         splits=splits_of(lengths),
@@ -119,13 +129,15 @@ def make_histories(lists, targets=None):
     )
 
 
-def make_catalog(size):
-    """Items i0, i1, ...; the genre is the item's group."""
+def make_catalog(size, first=0):
+    """Items i0, i1, ..., or from `first` on; the genre is the item's group."""
     genres = np.zeros((size, GROUPS), np.float32)
     genres[np.arange(size), np.arange(size) % GROUPS] = 1.0
     return Catalog(
-        item_ids=np.asarray([f"i{position}".encode() for position in range(size)], object),
-        titles=np.asarray([f"Title {position}".encode() for position in range(size)], object),
+        item_ids=np.asarray([f"i{first + position}".encode() for position in range(size)], object),
+        titles=np.asarray(
+            [f"Title {first + position}".encode() for position in range(size)], object
+        ),
         item_index=np.arange(size, dtype=np.int32),
         genres=genres,
         genre_names=("Action", "Comedy", "Drama", "Horror"),
@@ -137,16 +149,25 @@ def make_catalog(size):
     )
 
 
-def make_dataset(users=80, items=60, length=8, seed=0):
-    """Users consume only items of their group; valid holds out one more of these."""
+def make_dataset(users=80, items=60, length=8, seed=0, first=0):
+    """Users consume only items of their group; valid holds out one more of these.
+
+    With `first`, a multiple of GROUPS, ids start there and vocabularies have
+    another order.
+    """
     random = np.random.default_rng(seed)
     own = [random.permutation(np.arange(user % GROUPS, items, GROUPS)) for user in range(users)]
     histories = [positions[:length] for positions in own]
+    targets = [positions[length : length + 1] for positions in own]
+    user_index, item_index = np.arange(users, dtype=np.int32), np.arange(items, dtype=np.int32)
+    if first:
+        user_index, item_index = random.permutation(user_index), random.permutation(item_index)
     return Dataset(
-        catalog=make_catalog(items),
-        train=make_histories(histories),
-        valid=make_histories(histories, [positions[length : length + 1] for positions in own]),
-        user_vocabulary=[f"u{row}".encode() for row in range(users)],
+        catalog=dataclasses.replace(make_catalog(items, first), item_index=item_index),
+        train=make_histories(histories, None, first, user_index),
+        valid=make_histories(histories, targets, first, user_index),
+        user_vocabulary=[f"u{first + row}".encode() for row in np.argsort(user_index)],
         user_oov_buckets=1,
-        context_sizes=(3, 8, 2),
+        genders=[b"F", b"M"],
+        occupations=[b"writer"],
     )

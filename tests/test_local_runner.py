@@ -16,6 +16,7 @@ from pipeline import config as configuration
 from pipeline import presets
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+SYNTHETIC = "synthetic:users=5,items=9,interactions="
 
 
 def _run(cwd, *arguments):
@@ -58,9 +59,19 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--set", "trainer.epochs"], "--set: expected KEY=VALUE"),
         (["--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'; did you mean"),
         (["--set", "trainer.learning_rate=-1"], "trainer.learning_rate: expected > 0, got -1"),
+        (["--tune", "many"], "argument --tune: invalid int value: 'many'"),
+        (["--tune", "-1"], "tune.trials: expected 0 or more, got -1"),
+        (["--tune", "3", "--model", "popularity"], "popularity has nothing to search by default"),
+        (["--tune", "3", "--set", "tune.space.lr=[1, 2]"], "tune.space: Unknown key 'lr'"),
         (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
         (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
+        (["--data", "synthetic:users=5"], "data.path: synthetic: expected users, items, interact"),
+        (["--data", f"{SYNTHETIC}9"], "data.path: synthetic: interactions: expected 15 to 45 with"),
+        (
+            ["--data", f"{SYNTHETIC}20", "--format", "ncf"],
+            "data.format: expected auto or ml-1m with generated data, got 'ncf'",
+        ),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
     ],
 )
@@ -88,6 +99,17 @@ def test_the_configuration_can_be_printed_and_read_back(capsys, tmp_path):
     file.write_text(printed)
     assert configuration.load(str(file)).trainer.epochs == 3
     assert yaml.safe_load(printed)["data"]["dataset"] == "ml-100k"
+
+
+def test_tune_sets_the_trials_of_what_the_other_arguments_configure(capsys):
+    space = "tune.space={itemknn.neighbors: {low: 10, high: 50}}"
+    arguments = ["--tune", "7", "--set", space, "--model", "itemknn"]
+    assert local_runner.main([*arguments, "--print-config"]) == 0
+    tune = yaml.safe_load(capsys.readouterr().out)["tune"]
+    assert tune["trials"] == 7
+    assert tune["space"]["itemknn.neighbors"]["high"] == 50
+    assert local_runner.main(["--print-config"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["tune"]["trials"] == 0
 
 
 def test_presets_are_listed(capsys):

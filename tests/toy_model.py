@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from schema import features
 from trainer.catalog import Catalog, CatalogTensors
-from trainer.config import ProtocolConfig
 from trainer.histories import UserTable
 from trainer.models.base import Recommender
 from trainer.serving import ServingModel
@@ -32,15 +31,18 @@ class DotProduct(Recommender):
         return tf.matmul(user_codes, item_codes, transpose_b=True)
 
 
-def make_catalog(counts):
+def make_catalog(counts, genres=None, years=None):
     size = len(counts)
+    names = sorted({name for row in genres or [] for name in row}) or ["Drama"]
     return Catalog(
         item_ids=np.asarray([f"i{position}".encode() for position in range(size)], object),
         titles=np.asarray([f"Title {position}".encode() for position in range(size)], object),
         item_index=np.arange(size, dtype=np.int32),
-        genres=np.zeros((size, 1), np.float32),
-        genre_names=("Drama",),
-        year=np.full(size, -1, np.int32),
+        genres=np.asarray(
+            [[float(name in row) for name in names] for row in genres or [[]] * size], np.float32
+        ),
+        genre_names=tuple(names),
+        year=np.asarray(years or [-1] * size, np.int32),
         year_index=np.zeros(size, np.int32),
         counts=np.asarray(counts, np.int64),
         num_vocabulary=size,
@@ -48,9 +50,9 @@ def make_catalog(counts):
     )
 
 
-def make_serving(user_codes, item_codes, counts, histories, **protocol):
+def make_serving(user_codes, item_codes, counts, histories, k=10, **catalog):
     """A ServingModel of the users u0, u1, ... and the items i0, i1, ...."""
-    catalog = make_catalog(counts)
+    catalog = make_catalog(counts, **catalog)
     unknown = np.zeros((1, np.shape(user_codes)[1]))
     model = DotProduct(
         catalog, np.concatenate([user_codes, unknown]), np.concatenate([item_codes, unknown])
@@ -62,7 +64,7 @@ def make_serving(user_codes, item_codes, counts, histories, **protocol):
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )
     names = [f"u{row}".encode() for row in range(len(histories))]
-    return ServingModel(model, catalog, users, names, 1, ProtocolConfig(**protocol))
+    return ServingModel(model, catalog, users, names, 1, k)
 
 
 def row(user, history=(), target=None, candidates=(), **others):
@@ -78,7 +80,7 @@ def row(user, history=(), target=None, candidates=(), **others):
     values = {
         features.USER_ID: [user],
         features.ITEM_ID: list(history),
-        features.TARGET_ITEM_ID: [target] if target else [],
+        features.TARGET_ITEM_ID: [target] if isinstance(target, str) else list(target or []),
         features.CANDIDATE_ITEM_ID: list(candidates),
         **{name: [value] for name, value in others.items()},
     }

@@ -1,4 +1,4 @@
-"""Settings of models, training and ranking protocol; no TensorFlow import.
+"""Settings of models and training; no TensorFlow import.
 
 Composed in pipeline.config, carried to trainer.run as JSON in the Trainer's
 custom_config, and read by the modules that each dataclass names.
@@ -29,33 +29,13 @@ MODELS = (
     *RATING_MODELS,
 )
 STRATEGIES = ("none", "mirrored")
-PROTOCOLS = ("full", "sampled")
 UNCONSUMED = "unconsumed"
 SAMPLERS = (UNCONSUMED, "random", "popular")
 PRECISIONS = ("float32", "float16", "bfloat16")
 # Models that can compute in fewer bits.
 MIXED_PRECISION = ("gmf", "mlp", "neumf")
-
-
-@dataclasses.dataclass(frozen=True)
-class ProtocolConfig:
-    """How a held-out item is ranked; read by trainer.ranking and trainer.export.
-
-    Attributes:
-      k: cut-off of HR@k and NDCG@k.
-      negatives: how many unseen items stand beside the target in the sampled
-        protocol, where the dataset brings no candidates of its own.
-      seed: of the sampled negatives, together with the user id.
-    """
-
-    k: int = 10
-    negatives: int = 99
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        check(self.k >= 1, f"k: expected at least 1, got {self.k}.")
-        check(self.negatives >= 1, f"negatives: expected at least 1, got {self.negatives}.")
-        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+# Models that have no weights to start from.
+CLOSED_FORM = ("popularity", "itemknn", "ease")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,10 +59,13 @@ class TrainerConfig:
       hr_threshold: validation HR that stops the training; null never does.
       checkpoint_every: epochs between two states that a killed training can go
         on from; 0 keeps none.
-      validation_protocol: the protocol whose NDCG@k chooses the best epoch
-        (of the model rating: not used, its RMSE chooses).
+      validation_protocol: name of the protocol, among those of the evaluation,
+        whose NDCG@k chooses the best epoch (of the model rating: not used, its
+        RMSE chooses).
       refit: train once more, on train and valid, for the chosen number of
         epochs.
+      warm_start: start from the weights of the last blessed model, rows going
+        by raw id; the first training, which finds none, starts from random ones.
       strategy: one of STRATEGIES.
       jit_compile: compile the training step with XLA, two to three times as
         fast.
@@ -114,6 +97,7 @@ class TrainerConfig:
     checkpoint_every: int = 1
     validation_protocol: str = "sampled"
     refit: bool = False
+    warm_start: bool = False
     strategy: str = "none"
     jit_compile: bool = True
     precision: str = "float32"
@@ -131,7 +115,6 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
         check_choice("strategy", self.strategy, STRATEGIES)
-        check_choice("validation_protocol", self.validation_protocol, PROTOCOLS)
         for name in ("epochs", "batch_size", "negatives_per_positive"):
             value = getattr(self, name)
             check(value >= 1, f"{name}: expected at least 1, got {value}.")
@@ -140,6 +123,7 @@ class TrainerConfig:
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
         self._check_sampler()
         self._check_loop()
+        self._check_warm_start()
 
     def _check_sampler(self) -> None:
         check_choice("sampler", self.sampler, SAMPLERS)
@@ -152,6 +136,18 @@ class TrainerConfig:
             f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
             f"expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
+        )
+
+    def _check_warm_start(self) -> None:
+        check(
+            not self.warm_start or self.model not in CLOSED_FORM,
+            f"warm_start: expected false with the model {self.model}, which is computed from the "
+            f"data at once and starts from nothing.",
+        )
+        check(
+            not self.warm_start or self.model != "neumf" or not self.neumf.pretrain.gmf_epochs,
+            "warm_start: expected false with neumf.pretrain, since either gives the first "
+            "weights; set neumf.pretrain.gmf_epochs and mlp_epochs to 0 to start warm.",
         )
 
     def _check_loop(self) -> None:

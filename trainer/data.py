@@ -28,8 +28,8 @@ class Dataset:
       valid: the users with validation targets, their histories without these.
       user_vocabulary: raw user ids by index.
       user_oov_buckets: out-of-vocabulary user indices after those.
-      context_sizes: number of indices of each context feature, 0 being
-        unknown, in the order of schema.features.USER_CONTEXT_INDICES.
+      genders: by index, from 1 on.
+      occupations: by index, from 1 on.
     """
 
     catalog: Catalog
@@ -37,12 +37,21 @@ class Dataset:
     valid: Histories
     user_vocabulary: list[bytes]
     user_oov_buckets: int
-    context_sizes: tuple[int, ...]
+    genders: list[bytes]
+    occupations: list[bytes]
 
     @functools.cached_property
     def known(self) -> Histories:
         """All that is known before the test split: train, and the targets of valid."""
         return self.train.followed_by(self.valid.with_targets(self.catalog))
+
+    @property
+    def context_sizes(self) -> tuple[int, ...]:
+        """Number of indices of each context feature, 0 being unknown.
+
+        In the order of schema.features.USER_CONTEXT_INDICES.
+        """
+        return len(self.genders) + 1, len(features.AGE_BOUNDARIES) + 2, len(self.occupations) + 1
 
     @property
     def num_users(self) -> int:
@@ -85,11 +94,8 @@ def read_dataset(
         valid=read_histories(_files(valid_files), catalog),
         user_vocabulary=output.vocabulary_by_name(features.USER_VOCABULARY),
         user_oov_buckets=user_oov_buckets,
-        context_sizes=(
-            output.vocabulary_size_by_name(features.GENDER_VOCABULARY) + 1,
-            len(features.AGE_BOUNDARIES) + 2,
-            output.vocabulary_size_by_name(features.OCCUPATION_VOCABULARY) + 1,
-        ),
+        genders=output.vocabulary_by_name(features.GENDER_VOCABULARY),
+        occupations=output.vocabulary_by_name(features.OCCUPATION_VOCABULARY),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from schema import features
 from schema.settings import check, check_choice
 
 FULL, SAMPLED = "full", "sampled"
@@ -16,6 +17,9 @@ CANDIDATES = (FULL, SAMPLED)
 DRAWS = ("uniform", "popularity")
 EXCLUDES = ("all", "history")
 TIES = ("average", "pessimistic", "optimistic")
+# What figures can be split by; two of them are crossed as "gender*age_group".
+SLICES = (*features.USER_FEATURES, *features.ROW_SLICES, *features.MODEL_SLICES)
+CROSS = "*"
 # Parts of metric names, of signature outputs and of `--set` keys.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -28,11 +32,15 @@ class ProtocolConfig:
       candidates: "full" takes the catalog, "sampled" some drawn items.
       mask_seen: full only: the row's history is left out of the candidates.
       negatives: sampled only: how many items stand beside the targets.
-      draw: sampled only: "uniform", or "popularity" by training interactions.
-      replacement: sampled only: an item may be drawn, and counted, repeatedly.
+      draw: sampled only: "uniform", or "popularity" by the interactions that the
+        model knows of the items; one without any is never drawn then.
+      replacement: sampled only: an item may be drawn, or given, and counted
+        repeatedly.
       exclude: sampled only: what is never drawn: "all" interactions of the row,
-        its other targets among them, or its "history" only.
-      given: sampled only: a row's own candidates are taken instead of a draw.
+        its targets among them, or its "history" only; a target that is drawn then
+        stands in the list already and does not count again.
+      given: sampled only: a row's own candidates are taken instead of a draw; a
+        target among them does not count again.
       mlperf: sampled only: rules of MLPerf's NCF: repeated negatives count once,
         and a row with nothing but repetitions has weight 0.
     """
@@ -80,6 +88,8 @@ class EvaluationConfig:
       ties: where equal scores stand: "average" is the expectation over all their
         orders, "pessimistic" puts targets last, "optimistic" first.
       seed: of all draws, together with the user id.
+      slices: names out of SLICES, or crosses of two of them, whose groups of rows
+        are measured too.
     """
 
     k: int = 10
@@ -87,6 +97,10 @@ class EvaluationConfig:
     protocols: dict[str, ProtocolConfig] = dataclasses.field(default_factory=_protocols)
     ties: str = "average"
     seed: int = 42
+    slices: tuple[str, ...] = (
+        *(features.GENDER, features.AGE_GROUP, features.OCCUPATION, features.ACTIVITY),
+        *(features.TARGET_POPULARITY, features.TARGET_GENRE),
+    )
 
     def __post_init__(self) -> None:
         check(self.k >= 1, f"k: expected at least 1, got {self.k}.")
@@ -103,3 +117,31 @@ class EvaluationConfig:
             )
         check_choice("ties", self.ties, TIES)
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+        self._check_slices()
+
+    def _check_slices(self) -> None:
+        for position, name in enumerate(self.slices):
+            parts = name.split(CROSS)
+            for part in parts:
+                check_choice("slices", part, SLICES)
+            check(
+                len(parts) <= 2 and len(set(parts)) == len(parts),
+                f"slices: expected crosses of two different features, got {name!r}.",
+            )
+            check(
+                name not in self.slices[:position],
+                f"slices: expected each once, got {name!r} twice.",
+            )
+
+    def for_training(self, protocol: str) -> EvaluationConfig:
+        """What a training depends on, so that nothing else of the evaluation repeats it.
+
+        Args:
+          protocol: name of the protocol that chooses the best epoch.
+
+        Returns:
+          Cut-off, seed and that protocol; the rest as it is by default.
+        """
+        return EvaluationConfig(
+            k=self.k, protocols={protocol: self.protocols[protocol]}, seed=self.seed
+        )

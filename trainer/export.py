@@ -7,6 +7,7 @@ that loads a SavedModel.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -18,15 +19,20 @@ SIGNATURES = (
     "recommend",
     "score",
     "similar_items",
-    "rank",
-    "user_slices",
-    "target_slices",
+    "scores",
+    "catalog",
+    "known_users",
 )
 # Of models that read the user's history only.
 HISTORY_SIGNATURE = "recommend_for_history"
 
 
-def export(serving: ServingModel, path: str, tflite: bool = False) -> None:
+def export(
+    serving: ServingModel,
+    path: str,
+    tflite: bool = False,
+    write_more: Callable[[str], None] | None = None,
+) -> None:
     """Writes the model beside `path`, then renames it into place.
 
     Args:
@@ -34,6 +40,7 @@ def export(serving: ServingModel, path: str, tflite: bool = False) -> None:
         and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
       tflite: whether to put a TensorFlow Lite model into it, see trainer.lite.
+      write_more: called with the written folder, to add files of its own.
     """
     unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
     names = [*SIGNATURES, HISTORY_SIGNATURE] if hasattr(serving, HISTORY_SIGNATURE) else SIGNATURES
@@ -42,6 +49,8 @@ def export(serving: ServingModel, path: str, tflite: bool = False) -> None:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
         if tflite:
             lite.write(serving, unfinished)
+        if write_more is not None:
+            write_more(unfinished)
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)
         tf.io.gfile.rename(unfinished, path)

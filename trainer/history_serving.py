@@ -50,6 +50,6 @@ class HistoryServingModel(ServingModel):
                 self._score_all(codes, self._codes),
                 self._popularity[tf.newaxis],
             )
-            return best_items(scores, sampling.marked(rows, tf.size(self._fingerprints)), k)
+            return best_items(scores, sampling.marked(rows, tf.size(self._popularity)), k)
 
         return self._lists(best, tf.shape(item_id)[0])

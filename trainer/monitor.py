@@ -28,7 +28,8 @@ class Monitor:
       model: in training.
       validator: measures the model.
       config: patience, hr_threshold and criterion.
-      run_dir: gets `logs` (TensorBoard) and `checkpoints` (of the best epoch).
+      run_dir: gets `logs` (TensorBoard) and `checkpoints` (of the best epoch);
+        None writes neither.
       name: subfolder in both; "" for none.
       progress: told of each epoch.
 
@@ -47,7 +48,7 @@ class Monitor:
         model: Recommender,
         validator: Validate,
         config: TrainerConfig,
-        run_dir: str,
+        run_dir: str | None,
         name: str,
         progress: Progress,
     ) -> None:
@@ -55,9 +56,13 @@ class Monitor:
         self._validator = validator
         self._config = config
         self._progress = progress
-        self._logs = os.path.join(run_dir, "logs", name)
-        self._checkpoint = os.path.join(run_dir, "checkpoints", name, "ckpt")
-        self._writer = tf.summary.create_file_writer(self._logs)
+        self._run_dir = run_dir
+        self._name = name
+        self._writer = (
+            tf.summary.create_noop_writer()
+            if run_dir is None
+            else tf.summary.create_file_writer(os.path.join(run_dir, "logs", name))
+        )
         self.epochs: list[Epoch] = []
         self.metrics: list[dict[str, float]] = []
         self.initial: dict[str, float] | None = None
@@ -118,8 +123,11 @@ class Monitor:
           catalog: names the points of TensorBoard's projector.
         """
         self._model.set_weights(self.best_weights)
-        tf.train.Checkpoint(model=self._model).write(f"{self._checkpoint}-{self.best_epoch}")
-        projector.write(self._model, catalog, self._logs)
+        if self._run_dir is None:
+            return
+        checkpoint = os.path.join(self._run_dir, "checkpoints", self._name, "ckpt")
+        tf.train.Checkpoint(model=self._model).write(f"{checkpoint}-{self.best_epoch}")
+        projector.write(self._model, catalog, os.path.join(self._run_dir, "logs", self._name))
 
     def log(self, epoch: Epoch, metrics: dict[str, float]) -> None:
         """Writes an epoch's scalars for TensorBoard.

@@ -1,40 +1,15 @@
-"""Where a held-out item ranks among its candidates, as pure TensorFlow functions.
+"""Where one held-out item a user ranks, and HR and NDCG of that, in TensorFlow.
 
-Called by trainer.serving (the `rank` signature that TFMA evaluates) and by
-the validation of each epoch. Two protocols share one comparison: `full` takes
-the whole catalog less the user's history, `sampled` the row's own candidates
-or else items drawn from what `full` takes. A rank is two counts, the
-candidates scored better and those scored equal, so that any tie rule can be
-applied afterwards; a constant model then scores as chance, never better.
+Called by trainer.validation after each epoch; the Evaluator's ranks are those
+of trainer.standing. A rank is two counts, the candidates scored better and
+those scored equal; a constant model then scores as chance, never better.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
-
-from trainer.config import PROTOCOLS
-from trainer.sampling import by_chunks, draw, marked
-
-
-class Queries(NamedTuple):
-    """Held-out items to rank, one row a user; items are catalog positions.
-
-    Attributes:
-      user_fingerprint: int64 [B], `fingerprint` of the user ids; names the user
-        for the draws of the sampled protocol.
-      history: int32 ragged [B, None], items seen; -1 where not in the catalog.
-      target: int32 [B], the held-out item; -1 where not in the catalog.
-      candidates: int32 ragged [B, None], the row's own candidates of the
-        sampled protocol; an empty row has them drawn.
-    """
-
-    user_fingerprint: tf.Tensor
-    history: tf.RaggedTensor
-    target: tf.Tensor
-    candidates: tf.RaggedTensor
 
 
 class Ranks(NamedTuple):
@@ -114,93 +89,5 @@ def compare(scores: tf.Tensor, target: tf.Tensor, candidates: tf.Tensor) -> Rank
     return Ranks(_count(better), _count(equal))
 
 
-def unseen(queries: Queries, items: tf.Tensor) -> tf.Tensor:
-    """Candidates of the full protocol: the catalog less history and target.
-
-    Args:
-      queries: B rows.
-      items: number C of catalog items, a scalar.
-
-    Returns:
-      bool [B, C].
-    """
-    return ~(marked(queries.history, items) | _targets(queries, items))
-
-
-def sampled(
-    queries: Queries, unseen_items: tf.Tensor, items: tf.Tensor, negatives: int, seed: int
-) -> tf.Tensor:
-    """Candidates of the sampled protocol: those given, or `negatives` drawn.
-
-    See trainer.sampling for the draw. A given candidate that is the target,
-    that is not in the catalog or that is repeated does not count (again).
-
-    Args:
-      queries: B rows.
-      unseen_items: bool [B, C], what `unseen` gave.
-      items: int64 [C], `fingerprint` of the item ids.
-      negatives: how many to draw.
-      seed: of the draws.
-
-    Returns:
-      bool [B, C].
-    """
-    size = tf.size(items)
-    given = marked(queries.candidates, size) & ~_targets(queries, size)
-    drawn = draw(queries.user_fingerprint, items, unseen_items, count=negatives, seed=seed)
-    has_own = (queries.candidates.row_lengths() > 0)[:, tf.newaxis]
-    return tf.where(has_own, given, drawn)
-
-
-def rank(
-    queries: Queries,
-    scorers: Mapping[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]],
-    items: tf.Tensor,
-    *,
-    negatives: int,
-    seed: int,
-    protocols: tuple[str, ...] = PROTOCOLS,
-) -> dict[str, Ranks]:
-    """Ranks every query's target under each protocol, by each scorer.
-
-    Rows are taken some at a time, so that memory does not grow with B.
-
-    Args:
-      queries: B rows.
-      scorers: what ranks, by name. Each is called with a range (start, end) of
-        rows and returns their scores, float [end - start, C], or [1, C] when
-        every row has the same.
-      items: int64 [C], `fingerprint` of the catalog's item ids.
-      negatives: of the sampled protocol.
-      seed: of the sampled protocol's draws.
-      protocols: those wanted, of trainer.config.PROTOCOLS.
-
-    Returns:
-      Ranks of [B] by "{scorer}_{protocol}".
-    """
-    names = [f"{name}_{protocol}" for name in scorers for protocol in protocols]
-
-    def rank_rows(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
-        rows = Queries(*(part[start:end] for part in queries))
-        candidates = {"full": unseen(rows, tf.size(items))}
-        if "sampled" in protocols:
-            candidates["sampled"] = sampled(rows, candidates["full"], items, negatives, seed)
-        counts: list[tf.Tensor] = []
-        for scorer in scorers.values():
-            scores = scorer(start, end)
-            for protocol in protocols:
-                counts.extend(compare(scores, rows.target, candidates[protocol]))
-        return counts
-
-    dtypes = [tf.int32] * (2 * len(names))
-    columns = by_chunks(rank_rows, tf.size(queries.target), tf.size(items), dtypes)
-    columns = [tf.ensure_shape(column, [None]) for column in columns]
-    return {name: Ranks(*columns[2 * i : 2 * i + 2]) for i, name in enumerate(names)}
-
-
 def _count(flags: tf.Tensor) -> tf.Tensor:
     return tf.math.count_nonzero(flags, axis=1, dtype=tf.int32)
-
-
-def _targets(queries: Queries, items: tf.Tensor) -> tf.Tensor:
-    return tf.range(items)[tf.newaxis, :] == queries.target[:, tf.newaxis]

@@ -1,6 +1,6 @@
 """Raw rows and ids as tensors, and top-k lists: what the signatures share.
 
-Called by trainer.serving.
+Called by trainer.serving and trainer.judge.
 """
 
 from __future__ import annotations
@@ -66,6 +66,21 @@ def vocabulary(ids: Sequence[bytes], oov_buckets: int) -> tf.lookup.StaticVocabu
     return tf.lookup.StaticVocabularyTable(rows, oov_buckets)
 
 
+def positions(ids: Sequence[bytes]) -> tf.lookup.StaticHashTable:
+    """Makes the lookup of catalog positions.
+
+    Args:
+      ids: raw item ids by position.
+
+    Returns:
+      A table of string to int32, -1 for other ids.
+    """
+    initializer = tf.lookup.KeyValueTensorInitializer(
+        tf.constant(list(ids), tf.string), tf.range(len(ids))
+    )
+    return tf.lookup.StaticHashTable(initializer, default_value=-1)
+
+
 def stored(values: np.ndarray, dtype: tf.DType) -> tf.Variable:
     """Holds an array of the model's size; as a constant it would bloat the graph.
 
@@ -83,13 +98,13 @@ def at(rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """Gathers rows, the last one where there is none to gather.
 
     Args:
-      rows: [C + 1].
+      rows: [C + 1, ...].
       positions: int32 [...], -1 taking the last row.
 
     Returns:
-      Of the shape of `positions`.
+      Of the shape of `positions`, and of a row's.
     """
-    return tf.gather(rows, tf.where(positions < 0, tf.size(rows) - 1, positions))
+    return tf.gather(rows, tf.where(positions < 0, tf.shape(rows)[0] - 1, positions))
 
 
 def best_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor | int) -> list[tf.Tensor]:

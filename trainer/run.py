@@ -8,15 +8,18 @@ folder for the states of unfinished trainings and a digest of the sources.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from schema.settings import from_dict
-from trainer.config import ProtocolConfig, TrainerConfig
+from schema.settings import from_dict, replace_values
+from trainer.base_model import read_base, write_base
+from trainer.config import TrainerConfig
 from trainer.data import Dataset, read_dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.history_serving import HistoryServingModel
@@ -25,7 +28,7 @@ from trainer.serving import ServingModel
 from trainer.training import Trained, train
 
 TRAINER_KEY = "trainer"
-PROTOCOL_KEY = "protocol"
+EVALUATION_KEY = "evaluation"
 USER_OOV_KEY = "user_oov_buckets"
 ITEM_OOV_KEY = "item_oov_buckets"
 CATALOG_KEY = "catalog"
@@ -45,7 +48,9 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     settings = fn_args.custom_config
     config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
-    protocol = from_dict(ProtocolConfig, settings[PROTOCOL_KEY], PROTOCOL_KEY)
+    if fn_args.hyperparameters:
+        config = replace_values(config, fn_args.hyperparameters["values"])
+    evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,
         fn_args.train_files,
@@ -54,20 +59,27 @@ def run_fn(fn_args: FnArgs) -> None:
         settings[USER_OOV_KEY],
         settings[ITEM_OOV_KEY],
     )
+    base = None
+    if config.warm_start and fn_args.base_model:
+        base = read_base(fn_args.base_model, config)
     states = None
     if settings.get(STATES_KEY):
-        name = digest(config, protocol, dataset, settings.get(DIGEST_KEY))
+        name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, protocol, dataset, fn_args.model_run_dir, states)
-    serving = _serving(trained, dataset, protocol)
-    export(serving, fn_args.serving_model_dir, config.export_tflite)
+    trained = train(config, evaluation, dataset, fn_args.model_run_dir, states, base)
+    export(
+        _serving(trained, dataset, evaluation.k),
+        fn_args.serving_model_dir,
+        config.export_tflite,
+        functools.partial(write_base, trained.model, trained.chosen, config, dataset),
+    )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):
         tf.io.gfile.rmtree(states)
 
 
-def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> ServingModel:
+def _serving(trained: Trained, dataset: Dataset, k: int) -> ServingModel:
     """What is pushed knows all interactions up to the test split, refitted or not."""
     known = dataset.known
     serving = HistoryServingModel if trained.model.history_limit else ServingModel
@@ -77,5 +89,5 @@ def _serving(trained: Trained, dataset: Dataset, protocol: ProtocolConfig) -> Se
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        protocol,
+        k,
     )

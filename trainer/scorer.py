@@ -12,13 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from trainer import sampling, slices
 from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig
 from trainer.histories import UserTable
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
-from trainer.rows import stored, vocabulary
+from trainer.rows import positions, stored, vocabulary
+from trainer.sampling import PAIRS_AT_A_TIME, WIDE_PAIRS_AT_A_TIME
 
 
 class Scorer(tf.Module):
@@ -30,7 +29,7 @@ class Scorer(tf.Module):
       users: what is known of each user.
       user_vocabulary: raw ids in the order of Transform's vocabulary.
       user_oov_buckets: out-of-vocabulary buckets after it.
-      protocol: of `rank`; its k is also the length of `serving_default`'s lists.
+      k: length of `serving_default`'s lists.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Scorer(tf.Module):
         users: UserTable,
         user_vocabulary: Sequence[bytes],
         user_oov_buckets: int,
-        protocol: ProtocolConfig,
+        k: int,
     ) -> None:
         super().__init__()
         # The variables are tracked, the Keras object is not: saving would
@@ -53,7 +52,8 @@ class Scorer(tf.Module):
         self._score_all = model.score_all
         self._likeness = model.likeness
         self._rate = model.rate if model.rates else None
-        self._protocol = (protocol.k, protocol.negatives, protocol.seed)
+        self._k = k
+        self._pairs = WIDE_PAIRS_AT_A_TIME if model.pairwise else PAIRS_AT_A_TIME
         self._num_users = len(user_vocabulary)
         self._raw_ids = (tuple(user_vocabulary), tuple(catalog.item_ids))
         self._users = vocabulary(user_vocabulary, user_oov_buckets)
@@ -74,18 +74,14 @@ class Scorer(tf.Module):
         return self._raw_ids[1]
 
     def _remember_catalog(self, catalog: Catalog) -> None:
-        self._positions = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(catalog.item_ids.tolist(), tf.string), tf.range(catalog.size)
-            ),
-            default_value=-1,
-        )
+        self._positions = positions(catalog.item_ids.tolist())
         # One more row at the end answers position -1.
         self._item_ids = tf.constant([*catalog.item_ids.tolist(), b""])
         self._titles = tf.constant([*catalog.titles.tolist(), b""])
-        groups = slices.popularity_group(catalog.counts).tolist()
-        self._groups = tf.constant([*groups, slices.NEVER_TRAINED])
-        self._fingerprints = sampling.fingerprint(self._item_ids[:-1])
+        self._genre_names = tf.constant(list(catalog.genre_names), tf.string)
+        self._genres = stored(catalog.genres, tf.float32)
+        self._years = stored(np.maximum(catalog.year, 0), tf.int32)
+        self._counts = stored(catalog.counts, tf.int64)
         shares = catalog.counts / max(catalog.counts.sum(), 1)
         self._popularity = stored(shares, tf.float32)
 
@@ -102,7 +98,7 @@ class Scorer(tf.Module):
         safe = tf.maximum(position, 0)
         users, codes = self._user_codes(index), tf.gather(self._codes, safe)
         scores = self._score_pairs(users, codes[:, tf.newaxis])[:, 0]
-        scores = tf.where(index < self._num_users, scores, tf.gather(self._popularity, safe))
+        scores = tf.where(self._known(index), scores, tf.gather(self._popularity, safe))
         outputs = {"score": tf.where(position < 0, -np.inf, scores)}
         if self._rate is not None:
             outputs[features.RATING] = tf.where(position < 0, np.nan, self._rate(users, codes))
@@ -113,6 +109,9 @@ class Scorer(tf.Module):
 
     def _index(self, user_id: tf.Tensor) -> tf.Tensor:
         return tf.cast(self._users.lookup(user_id), tf.int32)
+
+    def _known(self, index: tf.Tensor) -> tf.Tensor:
+        return index < self._num_users
 
     def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
         return item_ids.with_values(self._positions.lookup(item_ids.values))
@@ -125,5 +124,4 @@ class Scorer(tf.Module):
 
     def _scores(self, index: tf.Tensor) -> tf.Tensor:
         scores = self._score_all(self._user_codes(index), self._codes)
-        known = (index < self._num_users)[:, tf.newaxis]
-        return tf.where(known, scores, self._popularity[tf.newaxis])
+        return tf.where(self._known(index)[:, tf.newaxis], scores, self._popularity[tf.newaxis])

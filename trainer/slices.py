@@ -1,8 +1,8 @@
 """Readable groups of held-out rows, for metrics by slice.
 
-Called by trainer.serving, whose signatures hand the groups to TFMA. A group
-of users depends on the row alone, a group of targets on the popularity that
-the model saw in training.
+Called by trainer.judge, whose signatures hand the groups to TFMA. A group of
+users depends on the row alone but for what the model knows of them, a group of
+targets on the model's catalog.
 """
 
 from __future__ import annotations
@@ -72,6 +72,75 @@ def popularity_group(counts: np.ndarray) -> np.ndarray:
     share = better / max(len(known), 1)
     group = np.searchsorted(_POPULARITY_SHARES, share, side="right")
     return np.asarray(_POPULARITY_NAMES, object)[np.where(counts > 0, group, -1)]
+
+
+def coldness(subject: str, known: tf.Tensor) -> tf.Tensor:
+    """Names whether training knew something.
+
+    Args:
+      subject: "user" or "item".
+      known: bool [...].
+
+    Returns:
+      string of that shape, such as "known user" or "new user".
+    """
+    return tf.where(known, f"known {subject}", f"new {subject}")
+
+
+class TargetGroups(tf.Module):
+    """The groups that each item of a catalog belongs to.
+
+    Args:
+      counts: int64 [C], training interactions.
+      years: int32 [C], 0 where unknown.
+      genres: float32 [C, G], 1 where the item has the genre.
+      names: bytes [G], of the genres.
+    """
+
+    def __init__(
+        self, counts: np.ndarray, years: np.ndarray, genres: np.ndarray, names: list[bytes]
+    ) -> None:
+        super().__init__()
+        # One more row at the end answers position -1.
+        groups = [*popularity_group(counts).tolist(), NEVER_TRAINED]
+        decades = [f"{year // 10 * 10}s" if year > 0 else UNKNOWN for year in years.tolist()]
+        self._genre_names = tf.constant([*names, UNKNOWN.encode()])
+        self._genres = tf.Variable(_listed(genres), trainable=False)
+        self._by_item = {
+            features.TARGET_POPULARITY: tf.constant(groups),
+            features.TARGET_DECADE: tf.constant([*decades, UNKNOWN]),
+        }
+        self._trained = tf.Variable(np.append(counts > 0, False), trainable=False)
+
+    def __call__(self, targets: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Groups of rows by all of their targets.
+
+        Args:
+          targets: int32 [B, T], catalog positions, -1 for none.
+
+        Returns:
+          string [B, ?] by the names schema.features.TARGET_*, with repetitions.
+        """
+        rows = tf.where(targets < 0, tf.shape(self._trained)[0] - 1, targets)
+        groups = {name: tf.gather(of_item, rows) for name, of_item in self._by_item.items()}
+        trained = tf.gather(self._trained, rows)
+        groups[features.TARGET_COLDNESS] = coldness("item", trained)
+        genres = tf.gather(self._genre_names, tf.gather(self._genres, rows))
+        groups[features.TARGET_GENRE] = tf.reshape(
+            genres, [tf.shape(rows)[0], tf.shape(rows)[1] * self._genres.shape[1]]
+        )
+        return groups
+
+
+def _listed(genres: np.ndarray) -> np.ndarray:
+    """Each item's genres, and a last row without any: int32 [C + 1, most].
+
+    Rows are filled up with the first of their genres, with G where they have none.
+    """
+    number = genres.shape[1]
+    lists = [np.flatnonzero(row).tolist() or [number] for row in genres] + [[number]]
+    most = max(map(len, lists))
+    return np.asarray([row + row[:1] * (most - len(row)) for row in lists], np.int32)
 
 
 def _int64(values: tuple[int, ...]) -> tf.Tensor:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.fit import Epoch, Fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
@@ -27,25 +28,30 @@ from trainer.resume import States
 from trainer.solving import Solver
 from trainer.validation import make_validator
 
+# Told of each epoch and its validation metrics; True stops the training there.
+Watch = Callable[[int, Mapping[str, float]], bool]
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """What all stages of a training share.
 
     Attributes:
-      protocol: of the validation.
+      evaluation: of the validation.
       dataset: what to learn from.
       strategy: where the replicas run.
-      run_dir: gets logs and checkpoints.
+      run_dir: gets logs and checkpoints; None writes neither.
       states_dir: keeps the states that a killed training goes on from; None
         keeps none.
+      watch: follows the last stage that is validated; None for nobody.
     """
 
-    protocol: ProtocolConfig
+    evaluation: EvaluationConfig
     dataset: Dataset
     strategy: tf.distribute.Strategy
-    run_dir: str
+    run_dir: str | None
     states_dir: str | None
+    watch: Watch | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +117,7 @@ def choose(
         start(fitter.model)
     with Progress(config.model, config.epochs) as progress:
         validator = make_validator(
-            config, fitter.model, dataset.valid, dataset.catalog, setting.protocol
+            config, fitter.model, dataset.valid, dataset.catalog, setting.evaluation
         )
         monitor = Monitor(fitter.model, validator, config, setting.run_dir, name, progress)
         states = _states(setting, f"choose-{config.model}", config, fitter, monitor)
@@ -122,7 +128,9 @@ def choose(
         def after(epoch: Epoch) -> bool:
             stop = monitor(epoch)
             states.save(monitor.epochs, stop)
-            return stop
+            if stop or name or setting.watch is None:
+                return stop
+            return setting.watch(epoch.number, monitor.metrics[-1])
 
         if monitor.stopped_by is None:
             fitter.fit(config.epochs, after, progress, len(before) + 1)

@@ -15,12 +15,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.base_model import BaseModel
+from trainer.config import CLOSED_FORM, TrainerConfig
 from trainer.data import Dataset
+from trainer.evaluation_config import EvaluationConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
-from trainer.stages import Setting, Stage, choose, refit
+from trainer.stages import Setting, Stage, Watch, choose, refit
 from trainer.strategy import make_strategy
+from trainer.warm_start import COLD, WarmStart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,51 +33,72 @@ class Trained:
     Attributes:
       model: with the weights to export.
       report: JSON-ready figures: epochs, losses, validation metrics, speed.
+      chosen: of a refitted one that can be started from, the model before,
+        which has not learned from valid.
     """
 
     model: Recommender
     report: dict[str, Any]
+    chosen: Recommender | None = None
 
 
 def train(
     config: TrainerConfig,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
     dataset: Dataset,
-    run_dir: str,
+    run_dir: str | None,
     states_dir: str | None = None,
+    base: BaseModel | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Trains one model.
 
     Args:
       config: model, epochs, strategy and so on.
-      protocol: of the validation.
+      evaluation: how the validation ranks; `config` names the protocol.
       dataset: what to learn from.
-      run_dir: gets logs and checkpoints.
+      run_dir: gets logs and checkpoints; None writes neither.
       states_dir: where a killed training's states are kept, to go on from; of
         this configuration and these data only. None keeps none.
+      base: what a warm start begins with; None before there is any. Read by
+        configurations with `warm_start` only.
+      watch: may stop the training after an epoch, as trainer.tuning does.
 
     Returns:
       The model with its best weights, and the figures of the training.
 
     Raises:
-      UserError: the loss diverged, or the batch does not fit the strategy.
+      UserError: the loss diverged, the batch does not fit the strategy, or the
+        base has another architecture.
     """
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
     strategy = make_strategy(config.strategy, config.batch_size)
-    setting = Setting(protocol, dataset, strategy, run_dir, states_dir)
+    setting = Setting(evaluation, dataset, strategy, run_dir, states_dir, watch)
+    warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
         name = "" if stage is config else stage.model
-        chosen.append(choose(stage, setting, name, _start(config, chosen)))
+        chosen.append(
+            choose(stage, setting, name, _start(config, chosen, warm.choose if warm else None))
+        )
     refitted: list[Stage] = []
     if config.refit:
         for stage, first in zip(_stage_configs(config), chosen, strict=True):
             assert first.monitor is not None
             epochs = first.monitor.best_epoch
-            refitted.append(refit(stage, setting, epochs, _start(config, refitted)))
-    model = (refitted or chosen)[-1].model
-    return Trained(model, _report(config, strategy, chosen, refitted))
+            refitted.append(
+                refit(
+                    stage, setting, epochs, _start(config, refitted, warm.refit if warm else None)
+                )
+            )
+    report = _report(config, strategy, chosen, refitted)
+    if config.warm_start:
+        report["warm_start"] = warm.report() if warm else COLD
+    if not refitted:
+        return Trained(chosen[-1].model, report)
+    before = None if config.model in CLOSED_FORM else chosen[-1].model
+    return Trained(refitted[-1].model, report, before)
 
 
 def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
@@ -99,8 +123,12 @@ def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
     return [*parts, config]
 
 
-def _start(config: TrainerConfig, done: list[Stage]) -> Callable[[NeuMF], None] | None:
-    """What gives the last of several stages its weights."""
+def _start(
+    config: TrainerConfig, done: list[Stage], warm: Callable[[Recommender], None] | None
+) -> Callable[[Any], None] | None:
+    """What gives the next stage its weights; None leaves it those it was built with."""
+    if warm is not None:
+        return warm
     if len(done) < 2:
         return None
     gmf, mlp = done[0].model, done[1].model
@@ -124,6 +152,7 @@ def _report(
         "validation_protocol": config.validation_protocol,
         **last.figures(),
         **last.validation(),
+        "warm_start": None,
         "pretraining": [
             {"model": model, **stage.figures(), **stage.validation()}
             for model, stage in zip(("gmf", "mlp"), chosen[:-1], strict=False)

@@ -1,8 +1,9 @@
 """HR@k and NDCG@k, RMSE and MAE on the valid split after each epoch.
 
 Called by trainer.run. Ranks are counted as in trainer.ranking. Under the
-sampled protocol the negatives are drawn once, with replacement, so an epoch
-scores only them; the Evaluator's negatives are drawn in the `rank` signature.
+sampled protocol the negatives are drawn once, uniformly with replacement
+whatever the protocol says of draws, so an epoch scores only them; the
+Evaluator's are drawn as trainer.candidates says.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import tensorflow as tf
 from schema.errors import UserError
 from trainer import ranking
 from trainer.catalog import Catalog
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import SAMPLED, EvaluationConfig
 from trainer.histories import ABSENT, Histories
 from trainer.input import newest, user_tensors
 from trainer.models.base import Recommender
@@ -38,7 +40,7 @@ def make_validator(
     model: Recommender,
     histories: Histories,
     catalog: Catalog,
-    protocol: ProtocolConfig,
+    evaluation: EvaluationConfig,
 ) -> Validate:
     """What measures the configured model: its ranking, its ratings, or both.
 
@@ -50,14 +52,14 @@ def make_validator(
       model: the model in training.
       histories: the valid split.
       catalog: the candidate items.
-      protocol: cut-off, number of negatives and seed.
+      evaluation: cut-off, protocols and seed.
 
     Returns:
       A function of no arguments; `TrainerConfig.criterion` is among its metrics.
     """
     parts: list[Validate] = []
     if config.criterion == "ndcg":
-        parts.append(Validator(model, histories, catalog, protocol, config.validation_protocol))
+        parts.append(Validator(model, histories, catalog, evaluation, config.validation_protocol))
     if config.predicts_ratings:
         parts.append(RatingValidator(model, histories))
     return lambda: {name: value for part in parts for name, value in part().items()}
@@ -135,8 +137,8 @@ class Validator:
       model: the model in training.
       histories: the valid split.
       catalog: the candidate items.
-      protocol: cut-off, number of negatives and seed.
-      which: one of trainer.config.PROTOCOLS.
+      evaluation: cut-off, protocols and seed.
+      which: name of one of its protocols.
     """
 
     def __init__(
@@ -144,23 +146,25 @@ class Validator:
         model: Recommender,
         histories: Histories,
         catalog: Catalog,
-        protocol: ProtocolConfig,
+        evaluation: EvaluationConfig,
         which: str,
     ) -> None:
         self._model = model
-        self._k = protocol.k
+        self._k = evaluation.k
+        protocol = evaluation.protocols[which]
         self._all = tf.range(catalog.size)
         self._users = _Users(model, histories)
         self._targets = tf.RaggedTensor.from_row_splits(
             tf.constant(histories.targets), tf.constant(histories.target_splits)
         )
         self._target_splits = histories.target_splits
-        if which == "sampled":
+        self._mask_seen = protocol.mask_seen
+        if protocol.candidates == SAMPLED:
             sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
             rows = tf.range(len(histories.user_index))
-            seed = tf.constant([protocol.seed, 0], tf.int64)
+            seed = tf.constant([evaluation.seed, 0], tf.int64)
             self._negatives = sampler(rows, protocol.negatives, seed)
-        score = self._sampled if which == "sampled" else self._full
+        score = self._sampled if protocol.candidates == SAMPLED else self._full
         self._score = tf.function(score, reduce_retracing=True)
         self._compare = tf.function(_compare, reduce_retracing=True)
 
@@ -168,7 +172,7 @@ class Validator:
         """Measures the model.
 
         Returns:
-          "hr" and "ndcg" at the protocol's k, means over the targets.
+          "hr" and "ndcg" at the evaluation's k, means over the targets.
         """
         codes = self._model.encode_items(self._all)
         parts = []
@@ -200,9 +204,11 @@ class Validator:
     def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> _Scored:
         """Every item in the column of its position."""
         targets = self._targets[start:end]
-        known = tf.concat([self._users.history[start:end], targets], axis=1)
+        left_out = targets
+        if self._mask_seen:
+            left_out = tf.concat([self._users.history[start:end], targets], axis=1)
         scores = self._model.score_all(self._users.encoded(start, end), codes)
-        return scores, ~marked(known, tf.size(self._all)), targets
+        return scores, ~marked(left_out, tf.size(self._all)), targets
 
 
 class _Users:

@@ -43,6 +43,9 @@ class RecommenderTrainer(base_component.BaseComponent):
       catalog: `examples` of CatalogExampleGen.
       custom_config: JSON-ready settings for trainer.run.run_fn; a digest of
         the sources among them makes an edit miss the cache.
+      hyperparameters: `best_hyperparameters` of RecommenderTuner; its values
+        stand in for those of custom_config.
+      base_model: what a warm start begins with; the channel may be empty.
     """
 
     SPEC_CLASS = RecommenderTrainerSpec
@@ -54,11 +57,15 @@ class RecommenderTrainer(base_component.BaseComponent):
         transform_graph: types.BaseChannel,
         catalog: types.BaseChannel,
         custom_config: dict[str, Any],
+        hyperparameters: types.BaseChannel | None = None,
+        base_model: types.BaseChannel | None = None,
     ) -> None:
         spec = RecommenderTrainerSpec(
             examples=examples,
             transform_graph=transform_graph,
             catalog=catalog,
+            hyperparameters=hyperparameters,
+            base_model=base_model,
             run_fn=RUN_FN,
             train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
             eval_args=trainer_pb2.EvalArgs(splits=[features.VALID]),

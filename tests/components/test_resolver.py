@@ -1,7 +1,13 @@
 import pytest
 from tfx.types import standard_artifacts
 
-from components.resolver import BLESSING, CANDIDATE, MODEL, LatestOtherBlessedModelStrategy
+from components.resolver import (
+    BLESSING,
+    CANDIDATE,
+    MODEL,
+    LatestOtherBlessedModelStrategy,
+    LatestPresentBlessedModelStrategy,
+)
 
 
 @pytest.fixture
@@ -57,3 +63,19 @@ def test_a_model_whose_files_are_gone_is_passed_over(make):
     model, blessing = make
     models = [model(1), model(2, exists=False), model(3)]
     assert _resolve(model(3), models, [blessing(11, 1), blessing(12, 2)]) == ([1], [11])
+
+
+def _base(models, blessings):
+    resolved = LatestPresentBlessedModelStrategy().resolve_artifacts(
+        None, {MODEL: models, BLESSING: blessings}
+    )
+    assert resolved is not None
+    return [m.id for m in resolved[MODEL]]
+
+
+def test_a_training_starts_from_the_latest_blessed_model_that_is_still_there(make):
+    model, blessing = make
+    models = [model(1), model(2), model(3, exists=False), model(4)]
+    blessings = [blessing(11, 1), blessing(12, 2), blessing(13, 3), blessing(14, 4, blessed=False)]
+    assert _base(models, blessings) == [2]
+    assert _base(models, []) == []

@@ -28,7 +28,11 @@ class Workplace:
 
     def __init__(self, folder):
         self.output = folder / "out"
-        self.data = synthetic.write(folder / "data", "ml-100k", users=120, items=60)
+        self.data = self.write(users=120, items=60)
+
+    def write(self, **sizes):
+        """Writes the raw files, over those that were there."""
+        return synthetic.write(self.output.parent / "data", "ml-100k", **sizes)
 
     def command(self, *settings):
         arguments = [a for setting in (*TRAINED, *settings) for a in ("--set", setting)]
@@ -158,3 +162,30 @@ def test_a_run_killed_again_and_again_ends_well_when_started_once_more(tmp_path)
     assert last.returncode == 0, last.stdout
     assert "RecommenderTrainer" not in workplace.ran()
     assert len(workplace.versions()) == 1
+
+
+def test_a_warm_start_on_grown_data_counts_what_it_carried_over(tmp_path):
+    workplace = Workplace(tmp_path)
+    first = workplace.run("trainer.warm_start=true", "gate.max_drop=null")
+    assert first.returncode == 0, first.stdout
+    assert "cold start, no model was blessed here before" in first.stdout
+    cold = workplace.summary()
+    assert cold["training"]["warm_start"]["base_model"] is None
+    workplace.write(users=128, items=63)
+    second = workplace.run("trainer.warm_start=true", "gate.max_drop=null")
+    assert second.returncode == 0, second.stdout
+    summary = workplace.summary()
+    start = summary["training"]["warm_start"]
+    assert start["rows"]["user_id"] == {"carried": 120, "new": 8, "dropped": 0}
+    assert start["rows"]["item_id"]["carried"] + start["rows"]["item_id"]["new"] <= 63
+    assert start["rows"]["item_id"]["carried"] > 50
+    base = str(pathlib.Path(start["base_model"]).parent)
+    assert base == summary["gate"]["baseline_model"]
+    assert f"warm start from {start['base_model']}: item_id " in second.stdout
+    assert {c["name"] for c in summary["components"]} == NODES
+    # The planted groups are known before the first epoch.
+    initial, reached = (
+        run["training"][name]["ndcg"]
+        for run, name in ((summary, "initial_validation"), (cold, "best_validation"))
+    )
+    assert initial > 0.6 * reached

@@ -6,6 +6,7 @@ from components import formats
 from pipeline import config as configuration
 from pipeline import datasets, presets
 from pipeline.config import DataConfig, RunConfig
+from pipeline.synthetic_config import SyntheticConfig
 from schema import settings
 from schema.errors import UserError
 
@@ -64,6 +65,7 @@ def test_a_file_may_leave_keys_out(tmp_path):
         (b"trainer:\n  epochs: many\n", r"run\.yaml: trainer\.epochs: expected an integer"),
         (b"data: {format: ml-1k}\n", r"run\.yaml: data\.format: expected one of auto, "),
         (b"data: {path: ''}\n", r"run\.yaml: data\.path: expected a folder"),
+        (b"data: {path: 'synthetic:seeds=1'}\n", r"data\.path: synthetic: .*did you mean 'seed'"),
     ],
 )
 def test_a_bad_file_is_one_sentence_with_file_and_line_or_key(tmp_path, content, message):
@@ -82,9 +84,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_overrides_apply_in_order_and_reach_every_level():
     config = configuration.override(
         RunConfig(),
-        ["trainer.epochs=3", "trainer.neumf.l2_mf=1e-6", "trainer.epochs=4", "protocol.k=5"],
+        ["trainer.epochs=3", "trainer.neumf.l2_mf=1e-6", "trainer.epochs=4", "evaluation.k=5"],
     )
-    assert (config.trainer.epochs, config.trainer.neumf.l2_mf, config.protocol.k) == (4, 1e-6, 5)
+    assert (config.trainer.epochs, config.trainer.neumf.l2_mf, config.evaluation.k) == (4, 1e-6, 5)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_overrides_apply_in_order_and_reach_every_level():
         ("trainer.learning_rates=1", r"did you mean 'trainer\.learning_rate'"),
         ("trainr.epochs=1", "did you mean 'trainer'"),
         ("trainer.learning_rate=-1", r"trainer\.learning_rate: expected > 0, got -1"),
-        ("protocol.k=0", r"protocol\.k: expected at least 1, got 0"),
+        ("evaluation.k=0", r"evaluation\.k: expected at least 1, got 0"),
         ("trainer.neumf.hidden_units=[7, 4]", "must be even, got 7"),
         ("data.ingest.min_user_interactions=0", "min_user_interactions: expected at least 1"),
     ],
@@ -112,10 +114,25 @@ def test_a_bad_override_names_the_key(assignment, message):
         (DataConfig(path="/some/where/my ratings/"), "my-ratings"),
         (DataConfig(path="gs://bucket/ml_25m"), "ml-25m"),
         (DataConfig(path="/"), "data"),
+        (
+            DataConfig(path="synthetic:items=500,users=2000,interactions=60000"),
+            "synthetic-2000-500-60000-fff27a63",
+        ),
     ],
 )
 def test_the_label_of_the_data_is_fit_for_names(data, label):
     assert data.label == label
+
+
+def test_a_file_may_ask_for_generated_data(tmp_path):
+    text = "synthetic:users=20,items=30,interactions=100"
+    file = tmp_path / "run.yaml"
+    file.write_text(f"data: {{path: '{text}'}}")
+    config = configuration.load(str(file))
+    assert config.data.synthetic == SyntheticConfig(20, 30, 100)
+    assert DataConfig(path="/synthetic:").synthetic is None
+    file.write_text(configuration.dump(config))
+    assert configuration.load(str(file)) == config
 
 
 def test_every_setting_is_plain_json():

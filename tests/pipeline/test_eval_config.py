@@ -3,15 +3,16 @@
 import pytest
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.config import RunConfig
+from pipeline.config import RunConfig, override
 from pipeline.eval_config import GateConfig, build_eval_config, metric_name
 from schema.errors import UserError
 from schema.settings import from_dict, to_dict
-from trainer.config import ProtocolConfig, TrainerConfig
+from trainer.config import TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 
 
 def thresholds(gate, k=10, ratings=False):
-    config = build_eval_config(ProtocolConfig(k=k), gate, "digest", ratings)
+    config = build_eval_config(EvaluationConfig(k=k), gate, "digest", ratings)
     return {
         metric.config.split('"name": "')[1].split('"')[0]: metric.per_slice_thresholds[0]
         for metric in config.metrics_specs[0].metrics
@@ -22,7 +23,6 @@ def thresholds(gate, k=10, ratings=False):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"protocol": "ful"}, r"gate.protocol: .*got 'ful'; did you mean 'full'\?"),
         ({"min_ndcg": 1.5}, r"gate.min_ndcg: expected in \[0, 1\] or null, got 1.5."),
         ({"max_drop": -0.1}, r"gate.max_drop: expected in \[0, 1\] or null, got -0.1."),
         ({"max_dorp": 0.1}, r"Unknown key 'gate.max_dorp'; did you mean 'gate.max_drop'\?"),
@@ -31,6 +31,20 @@ def thresholds(gate, k=10, ratings=False):
 def test_a_bad_gate_is_named(values, message):
     with pytest.raises(UserError, match=message):
         from_dict(GateConfig, values, "gate")
+
+
+@pytest.mark.parametrize("key", ["trainer.validation_protocol", "gate.protocol"])
+def test_a_protocol_that_is_not_among_those_of_the_evaluation_is_named(key):
+    with pytest.raises(UserError, match=rf"{key}: .*got 'ful'; did you mean 'full'\?"):
+        override(RunConfig(), [f"{key}=ful"])
+    override(
+        RunConfig(),
+        [
+            "evaluation.protocols={full: {}, uni999: {candidates: sampled, negatives: 999}, "
+            "sampled: {candidates: sampled}}",
+            f"{key}=uni999",
+        ],
+    )
 
 
 def test_a_gate_survives_the_round_trip():
@@ -74,7 +88,7 @@ def test_a_gate_that_asks_for_nothing_still_lets_a_model_through():
 
 def test_the_sources_digest_changes_the_configuration():
     one, other = (
-        build_eval_config(ProtocolConfig(), GateConfig(), digest).SerializeToString()
+        build_eval_config(EvaluationConfig(), GateConfig(), digest).SerializeToString()
         for digest in ("one", "other")
     )
     assert one != other
@@ -87,7 +101,7 @@ def test_errors_of_ratings_are_measured_and_bounded_where_ratings_are_predicted(
     assert not bound.HasField("lower_bound")
 
     def classes(ratings):
-        config = build_eval_config(ProtocolConfig(), GateConfig(), "digest", ratings)
+        config = build_eval_config(EvaluationConfig(), GateConfig(), "digest", ratings)
         return {metric.class_name for metric in config.metrics_specs[0].metrics}
 
     assert classes(True) - classes(False) == {"RatingRMSE", "RatingMAE"}

@@ -17,7 +17,8 @@ from toy_model import make_serving, row
 
 from pipeline.eval_config import GateConfig, build_eval_config
 from pipeline.evaluation import Estimate, read_metrics, read_refusals
-from trainer.config import ProtocolConfig
+from trainer import judging
+from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 
 USERS, ITEMS, SEEN = 40, 30, 29
@@ -50,7 +51,9 @@ def folder(tmp_path_factory):
         ("old", 0, np.roll(COUNTS, 15)),
     ):
         serving = make_serving(scores(position), np.eye(ITEMS), counts, [[SEEN]] * USERS)
-        export(serving, str(folder / name / "Format-Serving"))
+        export(serving, str(folder / "exported" / name))
+        judged = str(folder / name / "Format-Serving")
+        judging.wrap(str(folder / "exported" / name), EvaluationConfig(), judged)
     split = folder / "examples" / "Split-test"
     split.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(split / "data.gz"), "GZIP") as writer:
@@ -81,7 +84,7 @@ def evaluate(folder, work, candidate, baseline=None, gate=None):
         "evaluation": [artifact(standard_artifacts.ModelEvaluation, work / "evaluation")],
         "blessing": [blessing],
     }
-    config = build_eval_config(ProtocolConfig(), gate or GateConfig(), "digest")
+    config = build_eval_config(EvaluationConfig(), gate or GateConfig(), "digest")
     Executor(Executor.Context(beam_pipeline_args=[], tmp_dir=str(work / "tmp"))).Do(
         inputs,
         outputs,

@@ -26,7 +26,7 @@ PAD = float("-inf")
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "model"
-    export(make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES, k=3, negatives=2), str(path))
+    export(make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES, k=3), str(path))
     return path
 
 
@@ -106,61 +106,23 @@ def test_similar_items_are_nearest_by_cosine(signatures):
     assert output["score"].numpy()[0, 0] == pytest.approx(cosine)
 
 
-def rank(signatures, *rows):
-    output = signatures["rank"](examples=tf.constant(rows))
-    return {name: values.numpy().tolist() for name, values in output.items()}
+def test_scores_are_those_that_users_are_served_by(signatures):
+    output = signatures["scores"](user_id=tf.constant(["u1", "nobody"]))
+    np.testing.assert_allclose(
+        output["score"], [[0, 1, 2, 3, 4], np.asarray(COUNTS) / 14], rtol=1e-6
+    )
+    known = signatures["known_users"](user_id=tf.constant(["u1", "nobody"]))["known"]
+    assert known.numpy().tolist() == [True, False]
 
 
-def test_rank_masks_the_rows_history_and_not_the_stored_one(signatures):
-    # By u0's scores 9 4 3 2 1; i0 is history of the first row only.
-    output = rank(signatures, row("u0", ["i0"], "i2"), row("u0", ["i4"], "i2"))
-    assert output["full_greater"] == [1, 2]
-    assert output["full_ties"] == [0, 0]
-    # By counts 5 4 4 1 0.
-    assert output["popularity_full_greater"] == [0, 1]
-    assert output["popularity_full_ties"] == [1, 1]
-
-
-def test_rank_takes_the_rows_candidates(signatures):
-    output = rank(signatures, row("u0", ["i0"], "i2", ["i1", "i4", "i2"]))
-    assert (output["sampled_greater"], output["sampled_ties"]) == ([1], [0])
-    assert output["popularity_sampled_ties"] == [1]
-
-
-def test_rank_draws_the_same_candidates_in_any_batch(signatures):
-    rows = [row(f"u{number % 2}", ["i0"], "i2") for number in range(6)]
-    together = rank(signatures, *rows)
-    for number, one in enumerate(rows):
-        alone = rank(signatures, one)
-        assert {name: values[number] for name, values in together.items()} == {
-            name: values[0] for name, values in alone.items()
-        }
-
-
-def test_rank_serves_an_unknown_user_by_popularity(signatures):
-    output = rank(signatures, row("nobody", ["i0"], "i3"))
-    assert output["full_greater"] == output["popularity_full_greater"] == [2]
-
-
-def test_slices_are_readable(signatures):
-    rows = [
-        row("u0", ["i0"], "i0", age=25),
-        row("u1", ["i0"] * 20, "i4", age=1),
-        row("u1", ["i0"] * 200, "no such item"),
-    ]
-    users = signatures["user_slices"](examples=tf.constant(rows))
-    assert users["age_group"].numpy().ravel().tolist() == [b"25-34", b"under 18", b"unknown"]
-    assert users["activity"].numpy().ravel().tolist() == [
-        b"1-19 interactions",
-        b"20-49 interactions",
-        b"200 or more interactions",
-    ]
-    targets = signatures["target_slices"](examples=tf.constant(rows))
-    assert targets["target_popularity"].numpy().ravel().tolist() == [
-        b"top 1 %",
-        b"never in training",
-        b"never in training",
-    ]
+def test_catalog_tells_what_is_ranked(signatures):
+    output = {name: values.numpy() for name, values in signatures["catalog"]().items()}
+    assert output["item_id"].tolist() == [b"i0", b"i1", b"i2", b"i3", b"i4"]
+    assert output["count"].tolist() == COUNTS
+    assert output["genre"].tolist() == [b"Drama"]
+    assert output["genres"].shape == (5, 1)
+    assert output["year"].tolist() == [0] * 5
+    assert output["user_count"] == 2
 
 
 def test_popularity_groups_are_shares_of_the_trained_items():
@@ -206,7 +168,7 @@ def test_a_failed_export_leaves_nothing(tmp_path):
     def broken():
         raise RuntimeError("no signature")
 
-    serving.rank = broken
+    serving.scores = broken
     with pytest.raises(Exception, match="no signature"):
         export(serving, str(tmp_path / "model"))
     assert os.listdir(tmp_path) == []

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from trainer import lite
-from trainer.config import ProtocolConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.models import BUILDERS, DataSizes
@@ -25,7 +24,7 @@ def path(request, tmp_path_factory):
         user_table(known, len(data.user_vocabulary), data.num_users),
         data.user_vocabulary,
         data.user_oov_buckets,
-        ProtocolConfig(),
+        10,
     )
     path = tmp_path_factory.mktemp("lite") / "model"
     export(serving, str(path), tflite=True)

@@ -11,13 +11,13 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector import projector_config_pb2
 
 from trainer import fit
-from trainer.config import NeuMFConfig, PretrainConfig, ProtocolConfig, TwoTowerConfig
+from trainer.config import NeuMFConfig, PretrainConfig, TwoTowerConfig
 from trainer.optimizer_config import OptimizerConfig
 from trainer.resume import digest
 from trainer.training import train
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
 # Pretrained and refitted: five stages of which any can be the one that is killed.
+EVALUATION = planted.EVALUATION
 PRETRAINED = dataclasses.replace(
     planted.CONFIGS["neumf"],
     epochs=2,
@@ -46,7 +46,7 @@ def dataset():
 @pytest.fixture(scope="module")
 def whole(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return train(PRETRAINED, PROTOCOL, dataset, str(folder)), folder
+    return train(PRETRAINED, EVALUATION, dataset, str(folder)), folder
 
 
 def killed_in_epoch(number, config, dataset, folder, monkeypatch):
@@ -63,7 +63,7 @@ def killed_in_epoch(number, config, dataset, folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(fit.Progress, "advance", advance)
         with pytest.raises(Killed):
-            train(config, PROTOCOL, dataset, str(folder / "first"), str(folder / "states"))
+            train(config, EVALUATION, dataset, str(folder / "first"), str(folder / "states"))
 
 
 def assert_equal_weights(left, right):
@@ -86,7 +86,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ):
     # Epochs 1-3 are GMF's, 4-5 MLP's, 6-7 NeuMF's.
     killed_in_epoch(7, PRETRAINED, dataset, tmp_path, monkeypatch)
-    again = train(PRETRAINED, PROTOCOL, dataset, str(tmp_path / "second"), str(tmp_path / "states"))
+    again = train(
+        PRETRAINED, EVALUATION, dataset, str(tmp_path / "second"), str(tmp_path / "states")
+    )
     assert_equal_weights(again.model, whole[0].model)
     assert without_times(again.report) == without_times(whole[0].report)
     stages = [*again.report["pretraining"], again.report]
@@ -102,9 +104,9 @@ def test_dropout_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
         jit_compile=False,
         two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4, dropout=0.3),
     )
-    expected = train(config, PROTOCOL, dataset, str(tmp_path / "whole"))
+    expected = train(config, EVALUATION, dataset, str(tmp_path / "whole"))
     killed_in_epoch(3, config, dataset, tmp_path, monkeypatch)
-    again = train(config, PROTOCOL, dataset, str(tmp_path / "second"), str(tmp_path / "states"))
+    again = train(config, EVALUATION, dataset, str(tmp_path / "second"), str(tmp_path / "states"))
     assert again.report["resumed_epochs"] == 2
     assert_equal_weights(again.model, expected.model)
 
@@ -116,7 +118,7 @@ def test_states_are_kept_every_n_epochs(dataset, tmp_path, monkeypatch):
     killed_in_epoch(4, config, dataset, tmp_path, monkeypatch)
     assert [path.name for path in (tmp_path / "states/choose-gmf").glob("epoch-*")] == ["epoch-2"]
     none = dataclasses.replace(config, checkpoint_every=0, epochs=1)
-    train(none, PROTOCOL, dataset, str(tmp_path / "run"), str(tmp_path / "unused"))
+    train(none, EVALUATION, dataset, str(tmp_path / "run"), str(tmp_path / "unused"))
     assert not (tmp_path / "unused").exists()
 
 
@@ -146,14 +148,14 @@ def test_pretraining_is_reported_by_stage_and_starts_the_fine_tuning(whole):
 
 def test_fine_tuning_that_only_harms_leaves_the_fused_weights(dataset, tmp_path):
     config = dataclasses.replace(PRETRAINED, learning_rate=3.0, epochs=1, refit=False)
-    report = train(config, PROTOCOL, dataset, str(tmp_path)).report
+    report = train(config, EVALUATION, dataset, str(tmp_path)).report
     assert report["best_epoch"] == 0
     assert report["best_validation"] == report["initial_validation"]
 
 
 def test_training_stops_at_the_target_hit_rate(dataset, tmp_path):
     config = dataclasses.replace(planted.CONFIGS["gmf"], hr_threshold=0.6, jit_compile=False)
-    report = train(config, PROTOCOL, dataset, str(tmp_path)).report
+    report = train(config, EVALUATION, dataset, str(tmp_path)).report
     reached = [epoch["valid_hr"] >= 0.6 for epoch in report["history"]]
     assert reached == [False] * (len(reached) - 1) + [True]
     assert report["stopped_by"] == "hr_threshold"

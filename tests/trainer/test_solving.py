@@ -8,13 +8,12 @@ import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer.config import ProtocolConfig
 from trainer.histories import user_table
 from trainer.models.ials import IALS
 from trainer.serving import ServingModel
 from trainer.training import train
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
+EVALUATION = planted.EVALUATION
 IALS_CONFIG = planted.CONFIGS["ials"]
 
 
@@ -25,11 +24,11 @@ def dataset():
 
 def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
     config = dataclasses.replace(IALS_CONFIG, epochs=30, patience=1)
-    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    trained = train(config, EVALUATION, dataset, str(tmp_path))
     best = trained.report["best_epoch"]
     assert trained.report["epochs"] == best + 1 < 30
     shorter = dataclasses.replace(IALS_CONFIG, epochs=best)
-    again = train(shorter, PROTOCOL, dataset, str(tmp_path / "again"))
+    again = train(shorter, EVALUATION, dataset, str(tmp_path / "again"))
     for left, right in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -37,7 +36,7 @@ def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
 @pytest.mark.parametrize("name", ["ease", "itemknn"])
 def test_refit_learns_from_the_validation_targets(name, dataset, tmp_path):
     config = dataclasses.replace(planted.CONFIGS[name], refit=True)
-    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    trained = train(config, EVALUATION, dataset, str(tmp_path))
     assert trained.report["refit_epochs"] == 1
     weights = {v.name.split(":")[0]: v.numpy() for v in trained.model.variables}
     known = dataset.known
@@ -52,25 +51,25 @@ def test_refit_learns_from_the_validation_targets(name, dataset, tmp_path):
 def test_an_objective_that_is_no_number_is_one_sentence(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(IALS, "solve", lambda self, histories: iter([1.0, float("nan")]))
     with pytest.raises(UserError, match=r"loss became nan in epoch 2.*larger trainer\.ials\.l2"):
-        train(IALS_CONFIG, PROTOCOL, dataset, str(tmp_path))
+        train(IALS_CONFIG, EVALUATION, dataset, str(tmp_path))
 
 
 def test_a_mirrored_model_holds_the_same_solution(dataset, tmp_path):
-    alone = train(IALS_CONFIG, PROTOCOL, dataset, str(tmp_path / "none"))
+    alone = train(IALS_CONFIG, EVALUATION, dataset, str(tmp_path / "none"))
     config = dataclasses.replace(IALS_CONFIG, strategy="mirrored")
-    mirrored = train(config, PROTOCOL, dataset, str(tmp_path / "mirrored"))
+    mirrored = train(config, EVALUATION, dataset, str(tmp_path / "mirrored"))
     assert mirrored.report["best_validation"] == alone.report["best_validation"]
 
 
 def test_similar_items_are_those_of_the_largest_weights(dataset, tmp_path):
-    model = train(planted.CONFIGS["ease"], PROTOCOL, dataset, str(tmp_path / "run")).model
+    model = train(planted.CONFIGS["ease"], EVALUATION, dataset, str(tmp_path / "run")).model
     serving = ServingModel(
         model,
         dataset.catalog.with_counts(dataset.train.counts(dataset.catalog.size)),
         user_table(dataset.train, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        PROTOCOL,
+        10,
     )
     found = serving.similar_items(tf.constant(["i5"]), tf.constant(10))
     # Only items of one group have users in common.

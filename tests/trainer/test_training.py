@@ -14,13 +14,12 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from trainer import stages
-from trainer.config import ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.input import user_tensors
 from trainer.negatives import NegativeSampler
 from trainer.training import train
 from trainer.validation import is_better
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
 CONFIG = dataclasses.replace(planted.CONFIGS["neumf"], epochs=3)
 
 
@@ -34,7 +33,9 @@ def sampled_metrics(model, dataset):
     valid = dataset.valid
     rows = tf.range(len(valid.user_index))
     sampler = NegativeSampler(valid.with_targets(dataset.catalog), dataset.catalog.size)
-    negatives = sampler(rows, PROTOCOL.negatives, tf.constant([PROTOCOL.seed, 0], tf.int64)).numpy()
+    count = planted.EVALUATION.protocols["sampled"].negatives
+    seed = tf.constant([planted.EVALUATION.seed, 0], tf.int64)
+    negatives = sampler(rows, count, seed).numpy()
     users = model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
@@ -48,7 +49,7 @@ def sampled_metrics(model, dataset):
 def test_the_exported_weights_are_those_of_the_best_epoch(dataset, tmp_path):
     # A learning rate this high makes later epochs worse than earlier ones.
     config = dataclasses.replace(CONFIG, epochs=6, learning_rate=0.1)
-    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
     history = [epoch["valid_ndcg"] for epoch in trained.report["history"]]
     best = trained.report["best_epoch"]
     assert best == 1 + int(np.argmax(history))
@@ -60,14 +61,17 @@ def test_the_exported_weights_are_those_of_the_best_epoch(dataset, tmp_path):
 def test_patience_stops_and_zero_never_does(dataset, tmp_path):
     config = dataclasses.replace(CONFIG, epochs=8, learning_rate=1e-9)
     impatient = dataclasses.replace(config, patience=2)
-    stopped = train(impatient, PROTOCOL, dataset, str(tmp_path / "a")).report
+    stopped = train(impatient, planted.EVALUATION, dataset, str(tmp_path / "a")).report
     assert stopped["epochs"] == stopped["best_epoch"] + 2 < 8
-    assert train(config, PROTOCOL, dataset, str(tmp_path / "b")).report["epochs"] == 8
+    assert train(config, planted.EVALUATION, dataset, str(tmp_path / "b")).report["epochs"] == 8
 
 
-def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
-    config = dataclasses.replace(CONFIG, validation_protocol="full")
-    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_full_protocol_ranks_among_all_items_that_it_does_not_mask(dataset, tmp_path, mask_seen):
+    config = dataclasses.replace(CONFIG, validation_protocol="full", epochs=2)
+    protocols = {"full": ProtocolConfig(mask_seen=mask_seen)}
+    evaluation = EvaluationConfig(k=5, protocols=protocols)
+    trained = train(config, evaluation, dataset, str(tmp_path))
     valid = dataset.valid
     users = trained.model.encode_users(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
@@ -77,7 +81,9 @@ def test_full_protocol_ranks_among_all_unseen_items(dataset, tmp_path):
     hits = []
     for row, target in enumerate(valid.targets):
         seen = valid.positions[valid.splits[row] : valid.splits[row + 1]]
-        others = np.setdiff1d(np.arange(dataset.catalog.size), [*seen, target])
+        others = np.setdiff1d(
+            np.arange(dataset.catalog.size), [*(seen if mask_seen else []), target]
+        )
         hits.append((scores[row, others] > scores[row, target]).sum() < 5)
     assert trained.report["best_validation"]["hr"] == pytest.approx(np.mean(hits), abs=1e-5)
 
@@ -92,14 +98,14 @@ def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypat
 
     monkeypatch.setattr(stages, "TrainingData", recording)
     config = dataclasses.replace(CONFIG, refit=True)
-    report = train(config, PROTOCOL, dataset, str(tmp_path)).report
+    report = train(config, planted.EVALUATION, dataset, str(tmp_path)).report
     users = len(dataset.train.user_index)
     assert sizes == [8 * users, 9 * users]
     assert report["refit_epochs"] == report["best_epoch"]
 
 
 def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
-    trained = train(CONFIG, PROTOCOL, dataset, str(tmp_path))
+    trained = train(CONFIG, planted.EVALUATION, dataset, str(tmp_path))
     report = trained.report
     json.dumps(report)
     assert report["examples"] == 3 * 5 * len(dataset.train.positions)
@@ -124,7 +130,7 @@ def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
     with pytest.raises(
         UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"
     ):
-        train(config, PROTOCOL, dataset, str(tmp_path))
+        train(config, planted.EVALUATION, dataset, str(tmp_path))
 
 
 def test_two_mirrored_devices_train_as_one(tmp_path):
@@ -132,17 +138,16 @@ def test_two_mirrored_devices_train_as_one(tmp_path):
     script = textwrap.dedent("""
         import dataclasses, sys
         import numpy as np, planted, tensorflow as tf
-        from trainer.config import ProtocolConfig
         from trainer.training import train
         cpu = tf.config.list_physical_devices("CPU")[0]
         logical = tf.config.LogicalDeviceConfiguration()
         tf.config.set_logical_device_configuration(cpu, [logical] * 2)
         config = dataclasses.replace(planted.CONFIGS["neumf"], epochs=2)
-        data, protocol = planted.make_dataset(), ProtocolConfig(k=5, negatives=20)
+        data, evaluation = planted.make_dataset(), planted.EVALUATION
         reports = []
         for name in ("none", "mirrored"):
             chosen = dataclasses.replace(config, strategy=name)
-            reports.append(train(chosen, protocol, data, sys.argv[1] + name).report)
+            reports.append(train(chosen, evaluation, data, sys.argv[1] + name).report)
         assert [report["replicas"] for report in reports] == [1, 2], reports
         losses = [[epoch["loss"] for epoch in report["history"]] for report in reports]
         np.testing.assert_allclose(*losses, rtol=1e-4)
@@ -157,7 +162,7 @@ def test_two_mirrored_devices_train_as_one(tmp_path):
 def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     # A learning rate this high makes later epochs worse than earlier ones.
     config = dataclasses.replace(planted.CONFIGS["rating"], epochs=6, learning_rate=0.2)
-    trained = train(config, PROTOCOL, dataset, str(tmp_path))
+    trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
     history = [epoch["valid_rmse"] for epoch in trained.report["history"]]
     assert np.ptp(history) > 0.01
     assert trained.report["best_epoch"] == 1 + int(np.argmin(history))

@@ -8,6 +8,7 @@ trainer.config and one line to trainer.models.BUILDERS.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -26,9 +27,12 @@ class Recommender(tfrs.Model, abc.ABC):
     Attributes:
       history_limit: newest items of a user's history that encode_users reads; 0
         reads none.
+      pairwise: whether score_all keeps many floats a pair while it computes, so
+        that fewer users should be scored at a time.
     """
 
     history_limit = 0
+    pairwise = False
     # Whether `rate` predicts ratings; such a model's batches bring ratings.
     rates = False
 
@@ -85,6 +89,27 @@ class Recommender(tfrs.Model, abc.ABC):
         Returns:
           float32 [B, C].
         """
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """The variables whose first axis runs over a vocabulary; read by trainer.base_model.
+
+        A warm start carries their rows over by id. The first axis of any other
+        variable means the same whatever the data hold.
+
+        Returns:
+          Variables by the name of the vocabulary: of schema.features USER_ID,
+          ITEM_ID (rows by item index), CATALOG (rows by position), GENRES,
+          TITLE (its words), GENDER or OCCUPATION.
+        """
+        return {}
+
+    def training_state(self) -> Sequence[tf.Variable]:
+        """The variables that follow a training and are no part of what it learns.
+
+        Returns:
+          Those that a warm start leaves as they are.
+        """
+        return ()
 
     def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
         """How alike some items are to every item: the cosine of their codes.

@@ -8,7 +8,7 @@ Datasets", with the frequency-scaled regularization of Rendle et al. 2022,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -77,6 +77,10 @@ class IALS(SolvedRecommender):
             penalty = self._penalty(by_user, by_item.active)
             left += float(np.sum(penalty * np.square(users.astype(np.float64)).sum(axis=1)))
             yield left / len(owner)
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {features.USER_ID: [self._users], features.CATALOG: [self._items]}
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: embeddings, float32 [B, D]."""

@@ -6,6 +6,8 @@ Revisited", section 3: the baseline that NeuMF has to beat.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from schema import features
@@ -40,6 +42,13 @@ class MF(Recommender):
             for name, rows in (("user", num_users), ("item", catalog.num_indices))
         )
         self._bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {
+            features.USER_ID: [self._users, self._user_bias],
+            features.ITEM_ID: [self._items, self._item_bias],
+        }
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [p_u, b_u + b, 1], float32 [B, D + 2]."""

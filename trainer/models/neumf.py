@@ -45,6 +45,8 @@ class NeuMF(Recommender):
         scores must stay apart, is float32.
     """
 
+    pairwise = True
+
     def __init__(
         self,
         settings: NeuMFConfig,
@@ -99,6 +101,10 @@ class NeuMF(Recommender):
                 zip(settings.hidden_units[2:], regularizers[2:], strict=True), start=2
             )
         ]
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_u m_u + b], float32 [B, D]."""

@@ -6,6 +6,8 @@ Recommenders with the mean squared error as loss and its root as metric.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
@@ -31,6 +33,7 @@ class Rating(Recommender):
     """
 
     rates = True
+    pairwise = True
 
     def __init__(
         self, settings: RatingConfig, num_users: int, unknown_users: int, catalog: CatalogTensors
@@ -50,6 +53,10 @@ class Rating(Recommender):
         # needs them before.
         zero = tf.zeros([1], tf.int32)
         self.rate(self.encode_users({features.USER_INDEX: zero}), self.encode_items(zero))
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user's half of the first layer, float32 [B, D]."""

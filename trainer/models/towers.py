@@ -83,6 +83,17 @@ class ItemFeatures(_Features):
             self._word = self._table("title_word", len(words) + 1, width)
         self.names = tuple(names)
 
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender; decades are the same in all catalogs."""
+        tables: dict[str, Sequence[tf.Variable]] = {}
+        if ID in self.names:
+            tables[features.ITEM_ID] = [self._item_id]
+        if "genres" in self.names:
+            tables[features.GENRES] = [self._genre]
+        if "title" in self.names:
+            tables[features.TITLE] = [self._word]
+        return tables
+
     def parts(self, positions: tf.Tensor) -> list[tf.Tensor]:
         """Embeds items.
 
@@ -172,6 +183,11 @@ class UserFeatures(_Features):
             elif name in _INDICES:
                 index = _INDICES[name]
                 self._tables[name] = self._table(index, sizes[index], settings.feature_dim)
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender; age groups are the same in all data."""
+        names = {ID: features.USER_ID, "gender": features.GENDER, "occupation": features.OCCUPATION}
+        return {names[name]: [table] for name, table in self._tables.items() if name in names}
 
     def parts(self, users: dict[str, tf.Tensor]) -> list[tf.Tensor]:
         """Embeds users.

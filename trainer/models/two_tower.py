@@ -124,6 +124,15 @@ class TwoTower(Recommender):
             return tf.exp(self._log_temperature)
         return tf.constant(self._settings.temperature)
 
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {**self._items.tables(), **self._users.tables()}
+
+    def training_state(self) -> Sequence[tf.Variable]:
+        """See Recommender: the steps, and the frequencies that count by them."""
+        streaming = self._settings.softmax.logq == "streaming"
+        return [self._steps, *(self._streaming.variables if streaming else ())]
+
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user tower's output, float32 [B, D]."""
         return self._finish(self._user_layers, self._users.parts(users), training)

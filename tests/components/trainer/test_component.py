@@ -1,5 +1,6 @@
 """RecommenderTrainer: its own executor on what the real upstream components wrote."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -16,7 +17,8 @@ from components.example_gen.component import CatalogExampleGen, InteractionsExam
 from components.example_gen.config import IngestConfig
 from components.trainer.component import RecommenderTrainer
 from schema import curated, features, settings
-from trainer.config import NeuMFConfig, ProtocolConfig, TrainerConfig
+from trainer.config import NeuMFConfig, TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
 from trainer.rows import vocabulary
 
 CONFIG = TrainerConfig(
@@ -76,28 +78,37 @@ def trained(tmp_path_factory):
         examples=examples,
         schema=schema,
     )
-    component = RecommenderTrainer(
-        examples=channel([transform["transformed_examples"]]),
-        transform_graph=channel([transform["transform_graph"]]),
-        catalog=channel([catalog]),
-        custom_config={
-            "trainer": settings.to_dict(CONFIG),
-            "protocol": settings.to_dict(ProtocolConfig(k=3, negatives=10)),
-            "user_oov_buckets": 1,
-            "item_oov_buckets": 1,
-        },
+
+    def train(config, **base_model):
+        component = RecommenderTrainer(
+            examples=channel([transform["transformed_examples"]]),
+            transform_graph=channel([transform["transform_graph"]]),
+            catalog=channel([catalog]),
+            custom_config={
+                "trainer": settings.to_dict(config),
+                "evaluation": settings.to_dict(EvaluationConfig(k=3)),
+                "user_oov_buckets": 1,
+                "item_oov_buckets": 1,
+            },
+            **{name: channel([model]) for name, model in base_model.items()},
+        )
+        return run(
+            component.with_id(f"Trainer{len(base_model)}"),
+            examples=transform["transformed_examples"],
+            transform_graph=transform["transform_graph"],
+            catalog=catalog,
+            **base_model,
+        )
+
+    first = train(CONFIG)
+    warm = train(
+        dataclasses.replace(CONFIG, warm_start=True, jit_compile=False), base_model=first["model"]
     )
-    outputs = run(
-        component,
-        examples=transform["transformed_examples"],
-        transform_graph=transform["transform_graph"],
-        catalog=catalog,
-    )
-    return data, transform, outputs
+    return data, transform, first, warm
 
 
 def test_it_writes_a_model_that_serves_raw_ids(trained):
-    data, _, outputs = trained
+    data, _, outputs, _ = trained
     model = tf.saved_model.load(str(pathlib.Path(outputs["model"].uri) / "Format-Serving"))
     user = data.users[0].user_id
     answer = model.signatures["recommend"](
@@ -111,7 +122,7 @@ def test_it_writes_a_model_that_serves_raw_ids(trained):
 
 
 def test_the_report_tells_what_was_trained(trained):
-    data, _, outputs = trained
+    data, _, outputs, _ = trained
     report = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
     # Each of the 60 users holds out two interactions; four negatives a positive.
     positives = len(data.interactions) - 2 * len(data.users)
@@ -120,7 +131,7 @@ def test_the_report_tells_what_was_trained(trained):
 
 
 def test_the_served_indices_are_those_of_transform(trained):
-    data, transform, _ = trained
+    data, transform, *_ = trained
     known = tft.TFTransformOutput(transform["transform_graph"].uri).vocabulary_by_name(
         features.USER_VOCABULARY
     )
@@ -133,3 +144,21 @@ def test_the_served_indices_are_those_of_transform(trained):
         index = example.features.feature[features.USER_INDEX].int64_list.value[0]
         assert known[index] == user
         assert int(served.lookup(tf.constant(user))) == index
+
+
+def test_a_base_model_is_what_a_warm_start_begins_with(trained):
+    data, _, first, warm = trained
+    cold, report = (
+        json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+        for outputs in (first, warm)
+    )
+    assert cold["warm_start"] is None
+    assert report["warm_start"] == {
+        "base_model": str(pathlib.Path(first["model"].uri) / "Format-Serving"),
+        "rows": {
+            "user_id": {"carried": len(data.users), "new": 0, "dropped": 0},
+            "item_id": {"carried": len(data.items), "new": 0, "dropped": 0},
+        },
+        "variables": {"copied": 4, "by_row": 2, "initialized": 0},
+    }
+    assert report["initial_validation"] == cold["best_validation"]

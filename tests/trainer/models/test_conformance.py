@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from schema import settings
-from trainer.config import MODELS, ProtocolConfig, TrainerConfig
+from trainer.config import MODELS, TrainerConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.input import user_tensors
@@ -17,10 +17,9 @@ from trainer.models import BUILDERS, DataSizes
 from trainer.serving import ServingModel
 from trainer.training import train
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
-
 # Models that a test cannot ask its question, with the reason; it then holds
 # them to the reason.
+EVALUATION = planted.EVALUATION
 CLOSED_FORM = {
     "popularity": "counting is done after one epoch, so no loss can fall",
     "itemknn": "minimizes no loss, and its similarities are known after one epoch",
@@ -37,7 +36,7 @@ def dataset():
 @pytest.fixture(scope="module", params=sorted(BUILDERS))
 def trained(request, dataset, tmp_path_factory):
     config = planted.CONFIGS[request.param]
-    return train(config, PROTOCOL, dataset, str(tmp_path_factory.mktemp("run")))
+    return train(config, EVALUATION, dataset, str(tmp_path_factory.mktemp("run")))
 
 
 def users_of(dataset):
@@ -74,6 +73,14 @@ def test_loss_falls(trained):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_a_seed_gives_the_same_figures_to_the_last_digit(trained, dataset, tmp_path):
+    config = dataclasses.replace(planted.CONFIGS[trained.report["model"]], epochs=2)
+    again = train(config, planted.EVALUATION, dataset, str(tmp_path)).report["history"]
+    timing = ("seconds", "examples_per_second", "steps_per_second")
+    for first, second in zip(trained.report["history"], again, strict=False):
+        assert first | dict.fromkeys(timing) == second | dict.fromkeys(timing)
+
+
 def test_learns_the_planted_groups(trained, dataset):
     best = trained.report["best_validation"]
     if "rmse" in best:
@@ -103,7 +110,7 @@ def test_served_scores_equal_the_training_model_after_reloading(trained, dataset
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        PROTOCOL,
+        10,
     )
     export(serving, str(tmp_path / "model"))
     loaded = tf.saved_model.load(str(tmp_path / "model"))
@@ -121,7 +128,7 @@ def test_served_scores_equal_the_training_model_after_reloading(trained, dataset
 def test_a_seed_makes_two_trainings_equal(name, dataset, tmp_path):
     config = dataclasses.replace(planted.CONFIGS[name], epochs=2)
     first, second = (
-        train(config, PROTOCOL, dataset, str(tmp_path / run)) for run in ("first", "second")
+        train(config, EVALUATION, dataset, str(tmp_path / run)) for run in ("first", "second")
     )
     for left, right in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)

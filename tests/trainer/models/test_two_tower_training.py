@@ -7,7 +7,6 @@ import planted
 import pytest
 import tensorflow as tf
 
-from trainer.config import ProtocolConfig
 from trainer.export import export
 from trainer.histories import user_table
 from trainer.history_serving import HistoryServingModel
@@ -15,7 +14,6 @@ from trainer.input import newest, user_tensors
 from trainer.training import train
 from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
 
-PROTOCOL = ProtocolConfig(k=5, negatives=20)
 SIZES = {"embedding_dim": 8, "feature_dim": 4}
 VARIANTS = {
     "every softmax option": (
@@ -43,7 +41,7 @@ def fitted(variant, dataset, folder, **overrides):
     config = dataclasses.replace(
         planted.CONFIGS["two_tower"], two_tower=towers, **settings, **overrides
     )
-    return train(config, PROTOCOL, dataset, str(folder))
+    return train(config, planted.EVALUATION, dataset, str(folder))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +73,7 @@ def history_model(dataset, tmp_path_factory):
         user_table(known, len(dataset.user_vocabulary), dataset.num_users),
         dataset.user_vocabulary,
         dataset.user_oov_buckets,
-        PROTOCOL,
+        10,
     )
     export(serving, str(folder / "model"))
     return trained, tf.saved_model.load(str(folder / "model"))

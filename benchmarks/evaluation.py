@@ -1,0 +1,229 @@
+"""Seconds and peak memory of an evaluation, by users and items.
+
+A two-tower model with random weights is judged on a made-up test split: wrapped
+(trainer.judging), then evaluated by TFX's Evaluator with the metrics, slices and
+intervals of the default settings. The rank signature is also timed by itself,
+which tells TFMA's part. Sizes are USERSxITEMS; each is measured in a process of
+its own, so that peaks do not mix.
+
+    python benchmarks/evaluation.py [--sizes 6040x3706 ...] [--model NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+SIZES = ("6040x3706", "30000x20000")
+# ML-1M's mean length of a history.
+HISTORY = 165
+
+
+def main() -> None:
+    """Prints a line a size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="USERSxITEMS")
+    parser.add_argument("--model", default="two_tower", help="one of trainer.config.MODELS")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    for size in options.sizes:
+        users, items = map(int, size.split("x"))
+        if options.one:
+            print(json.dumps(measure(users, items, options.model)))
+            return
+        command = [sys.executable, __file__, "--one", "--model", options.model, "--sizes", size]
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        figures = json.loads(result.stdout.splitlines()[-1])
+        print(f"{users:,} users x {items:,} items, {options.model}:", end=" ")
+        print(", ".join(f"{name} {value:,.1f}" for name, value in figures.items()), flush=True)
+
+
+def measure(users: int, items: int, model: str) -> dict[str, float]:
+    """Seconds of each step, and the process's peak memory in MiB after the last two."""
+    from trainer import judging
+    from trainer.evaluation_config import EvaluationConfig
+
+    figures = {}
+
+    def timed(name, function, *arguments):
+        begin = time.monotonic()
+        result = function(*arguments)
+        figures[f"{name} s"] = time.monotonic() - begin
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        histories = make_histories(users, items)
+        write_split(root / "examples" / "Split-test", histories, items)
+        export_model(str(root / "exported"), model, histories, items)
+        judged = root / "judged" / "Format-Serving"
+        timed("wrap", judging.wrap, str(root / "exported"), EvaluationConfig(), str(judged))
+        timed("rank signature", rank_all, str(judged), root / "examples" / "Split-test")
+        figures["peak MiB"] = peak()
+        timed("Evaluator", evaluate, root)
+        figures["peak with TFMA MiB"] = peak()
+    return figures
+
+
+def peak() -> float:
+    """Most memory that the process has had so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def make_histories(users: int, items: int):
+    """Items of users, popular ones more often: positions and row splits; the last is the target."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    lengths = np.clip(random.lognormal(np.log(HISTORY) - 0.5, 1.0, users), 20, items // 2)
+    splits = np.concatenate([[0], np.cumsum(lengths.astype(np.int64))])
+    positions = (items * random.random(splits[-1]) ** 3).astype(np.int32)
+    return positions, splits
+
+
+def write_split(folder: pathlib.Path, histories, items: int) -> None:
+    """Writes the test split as InteractionsExampleGen would, uncompressed."""
+    import tensorflow as tf
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    folder.mkdir(parents=True)
+    encoder = RecordBatchToExamplesEncoder()
+    options = tf.io.TFRecordOptions("GZIP", compression_level=1)
+    with tf.io.TFRecordWriter(str(folder / "data.gz"), options) as writer:
+        for batch in record_batches(histories):
+            for example in encoder.encode(batch):
+                writer.write(example)
+
+
+def record_batches(histories, rows: int = 4096) -> Iterator:
+    """Rows as Arrow record batches."""
+    import numpy as np
+    import pyarrow as pa
+
+    from schema import features
+
+    positions, splits = histories
+    random = np.random.default_rng(1)
+    for start in range(0, len(splits) - 1, rows):
+        ends = splits[start : start + rows + 1]
+        own = positions[ends[0] : ends[-1]]
+        count, ends = len(ends) - 1, ends - ends[0]
+        is_target = np.zeros(len(own), bool)
+        is_target[ends[1:] - 1] = True
+        names = np.char.add("i", own.astype(str)).astype(object)
+
+        def lists(values, each=1, kind=None, count=count):
+            splits_of_lists = np.arange(count + 1, dtype=np.int64) * each
+            splits_of_lists = splits_of_lists if np.isscalar(each) else each
+            return pa.LargeListArray.from_arrays(splits_of_lists, pa.array(values, kind))
+
+        seen = ends - np.arange(count + 1)
+        columns = {
+            features.USER_ID: lists([b"u%d" % row for row in range(start, start + count)]),
+            features.GENDER: lists(random.choice([b"F", b"M"], count).tolist()),
+            features.AGE: lists(random.choice([1, 18, 25, 35, 45, 50, 56], count)),
+            features.OCCUPATION: lists([b"%d" % job for job in random.integers(0, 21, count)]),
+            features.ITEM_ID: pa.LargeListArray.from_arrays(
+                seen, pa.array(names[~is_target], pa.large_binary())
+            ),
+            features.TARGET_ITEM_ID: lists(names[is_target], kind=pa.large_binary()),
+            features.TARGET_RATING: lists(np.full(count, 4, np.float32)),
+        }
+        yield pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+def export_model(path: str, name: str, histories, items: int) -> None:
+    """Exports a model with initial weights."""
+    import numpy as np
+
+    from schema import features
+    from trainer.catalog import Catalog
+    from trainer.config import TrainerConfig, TwoTowerConfig
+    from trainer.export import export
+    from trainer.histories import UserTable
+    from trainer.models import BUILDERS, DataSizes
+    from trainer.serving import ServingModel
+
+    positions, splits = histories
+    users = len(splits) - 1
+    random = np.random.default_rng(2)
+    catalog = Catalog(
+        item_ids=np.asarray([b"i%d" % item for item in range(items)], object),
+        titles=np.full(items, b"", object),
+        item_index=np.arange(items, dtype=np.int32),
+        genres=(random.random((items, 18)) < 0.1).astype(np.float32),
+        genre_names=tuple(f"genre {number}" for number in range(18)),
+        year=random.integers(1930, 2020, items).astype(np.int32),
+        year_index=np.zeros(items, np.int32),
+        counts=np.bincount(positions, minlength=items),
+        num_vocabulary=items,
+        num_indices=items + 1,
+    )
+    config = TrainerConfig(model=name, two_tower=TwoTowerConfig(embedding_dim=64))
+    model = BUILDERS[name](config, DataSizes(users + 1, (3, 8, 22), catalog))
+    table = UserTable(
+        context=np.zeros((users + 1, len(features.USER_CONTEXT)), np.int32),
+        history=positions,
+        history_splits=np.append(splits, splits[-1]),
+    )
+    names = [b"u%d" % user for user in range(users)]
+    export(ServingModel(model, catalog, table, names, 1, 10), path)
+
+
+def rank_all(judged: str, split: pathlib.Path) -> None:
+    """Calls the rank signature for all rows, in batches as TFMA has them."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(judged)
+    files = [str(file) for file in split.iterdir()]
+    for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(1000):
+        loaded.signatures["rank"](examples=batch)
+
+
+def evaluate(root: pathlib.Path) -> None:
+    """Runs TFX's Evaluator on the judged model."""
+    from tfx.components.evaluator.executor import Executor
+    from tfx.types import artifact_utils, standard_artifacts
+    from tfx.utils import proto_utils
+
+    from pipeline.eval_config import build_eval_config
+    from pipeline.gate import GateConfig
+    from trainer.evaluation_config import EvaluationConfig
+
+    def artifact(kind, path):
+        made = kind()
+        made.uri = str(path)
+        return made
+
+    examples = artifact(standard_artifacts.Examples, root / "examples")
+    examples.split_names = artifact_utils.encode_split_names(["test"])
+    config = build_eval_config(EvaluationConfig(), GateConfig(), "digest")
+    context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(root / "tmp"))
+    Executor(context).Do(
+        {"examples": [examples], "model": [artifact(standard_artifacts.Model, root / "judged")]},
+        {
+            "evaluation": [artifact(standard_artifacts.ModelEvaluation, root / "evaluation")],
+            "blessing": [artifact(standard_artifacts.ModelBlessing, root / "blessing")],
+        },
+        {
+            "eval_config": proto_utils.proto_to_json(config),
+            "example_splits": json.dumps(["test"]),
+            "fairness_indicator_thresholds": "null",
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

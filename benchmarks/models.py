@@ -1,0 +1,229 @@
+"""The table of models: each is trained through the pipeline, one Markdown line each.
+
+Behind the README's results on He et al.'s split; `--data` may be any other
+folder, or `synthetic:...`. The variants share one output folder, so the data is
+read once. A variant whose summary lies there with the same settings is not run
+again: start the same command again after a kill; after an edit of the sources
+take another `--output`. Lines go to standard output, progress to standard error.
+
+    python benchmarks/models.py --data DIR [--output DIR] [--filter NAME ...]
+        [--seeds N ...] [--set KEY=VALUE ...]
+
+HR@k and NDCG@k are those of `test` with half of the 95 % interval over users;
+epochs are the best on `valid`, after how many, pretraining's first; seconds are
+all training, on train and once more on train and valid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import fnmatch
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from pipeline import config as configuration
+from pipeline import presets
+from pipeline.synthetic_config import PREFIX
+from schema import settings
+from schema.errors import UserError
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+# Nothing is to be served from here: with no model ever blessed, none is compared
+# with the one before it, and no order of the variants matters.
+COMMON = ("data.format=auto", "gate.min_hr=1.0")
+TRAINED = (0, 3)
+CELLS = [f"{m}@{{k}}_{p}" for p in ("sampled", "full") for m in ("hr", "ndcg")]
+
+# He et al.'s widths of 64 predictive factors; set at once, as they must agree.
+_MLP = "hidden_units: [256, 128, 64], l2_mlp: [0, 0, 0]"
+_LOSS = "trainer.two_tower.loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A line of the table: a preset of this name after `ncf-ml-1m-`, and what is set on it."""
+
+    preset: str
+    assignments: tuple[str, ...] = ()
+
+
+VARIANTS = {
+    "popularity": Variant("popularity"),
+    "itemknn": Variant("itemknn"),
+    "ease": Variant("ease"),
+    "ials": Variant("ials"),
+    "mf": Variant("mf"),
+    "gmf": Variant(
+        "neumf",
+        (
+            *("trainer.model=gmf", "trainer.neumf.embedding_dim=32", "trainer.batch_size=1024"),
+            *("trainer.learning_rate=0.001", "trainer.epochs=30"),
+        ),
+    ),
+    "mlp": Variant(
+        "neumf",
+        (
+            *("trainer.model=mlp", f"trainer.neumf={{{_MLP}}}"),
+            *("trainer.batch_size=1024", "trainer.learning_rate=0.001"),
+        ),
+    ),
+    "neumf": Variant("neumf"),
+    # Pretraining on Adam, fine-tuning on SGD: section 3.4.1 of the paper.
+    "neumf-pretrained": Variant(
+        "neumf",
+        (
+            f"trainer.neumf={{embedding_dim: 64, {_MLP}}}",
+            *("trainer.neumf.pretrain={gmf_epochs: 20, mlp_epochs: 20}", "trainer.batch_size=1024"),
+            *("trainer.optimizer.name=sgd", "trainer.learning_rate=0.01", "trainer.epochs=10"),
+        ),
+    ),
+    "two-tower-softmax": Variant("two-tower"),
+    "two-tower-cross-entropy": Variant(
+        "two-tower", (f"{_LOSS}=cross_entropy", "trainer.epochs=20")
+    ),
+    "two-tower-max-margin": Variant("two-tower", (f"{_LOSS}=max_margin", "trainer.epochs=20")),
+    "two-tower-bpr": Variant("two-tower", (f"{_LOSS}=bpr", "trainer.epochs=20")),
+}
+
+
+def main() -> int:
+    """Prints the table; 1 where a variant failed."""
+    options = _parser().parse_args()
+    try:
+        names = _names(options.filter)
+        configs = {
+            (name, seed): _configure(VARIANTS[name], seed, options)
+            for name in names
+            for seed in options.seeds
+        }
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    k = next(iter(configs.values())).evaluation.k
+    titles = [f"{m}@{k} {p}" for p in ("sampled", "full") for m in ("HR", "NDCG")]
+    _line("model", *titles, "train s", "examples/s", "epochs")
+    _line("---", *["---:"] * 7)
+    failed = False
+    for name in names:
+        rows = []
+        for seed in options.seeds:
+            summary = _result(name, seed, configs[name, seed], options)
+            if summary is None:
+                failed = True
+                continue
+            rows.append(summary)
+            label = f"{name}, seed {seed}" if len(options.seeds) > 1 else name
+            _line(label, *_cells(summary, k))
+        if len(rows) > 1:
+            _line(f"{name}, {len(rows)} seeds: mean ±sd", *_spread(rows, k))
+    return int(failed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of He et al.'s split, or another")
+    parser.add_argument("--output", default="output/models", help="default: %(default)s")
+    parser.add_argument(
+        "--filter",
+        metavar="NAME",
+        nargs="+",
+        default=["*"],
+        help=f"{', '.join(VARIANTS)}; or '*-bpr'",
+    )
+    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[42])
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="for all variants"
+    )
+    return parser
+
+
+def _names(patterns: list[str]) -> list[str]:
+    """The variants that some pattern fits, in the order of the table."""
+    for pattern in patterns:
+        if not fnmatch.filter(VARIANTS, pattern):
+            settings.check_choice("--filter", pattern, tuple(VARIANTS))
+    return [name for name in VARIANTS if any(fnmatch.fnmatch(name, p) for p in patterns)]
+
+
+def _arguments(variant: Variant, seed: int, options: argparse.Namespace) -> tuple[str, list[str]]:
+    """The preset, and what is set on it in this order."""
+    data = options.data
+    if not data.startswith(PREFIX) and "://" not in data:
+        data = os.path.abspath(data)
+    every = [f"data.path={json.dumps(data)}", *COMMON, *variant.assignments]
+    return f"ncf-ml-1m-{variant.preset}", [*every, f"trainer.seed={seed}", *options.set]
+
+
+def _configure(variant: Variant, seed: int, options: argparse.Namespace) -> configuration.RunConfig:
+    preset, assignments = _arguments(variant, seed, options)
+    return configuration.override(presets.get(preset), assignments)
+
+
+def _result(
+    name: str, seed: int, config: configuration.RunConfig, options: argparse.Namespace
+) -> dict[str, Any] | None:
+    """The summary of a variant, which is run unless it was; None where it failed."""
+    folder = pathlib.Path(options.output).absolute()
+    file = folder / f"{name}-seed{seed}.json"
+    if file.exists():
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        if summary["configuration"] == settings.to_dict(config):
+            return summary
+    preset, assignments = _arguments(VARIANTS[name], seed, options)
+    command = [sys.executable, str(REPOSITORY / "local_runner.py"), f"--preset={preset}"]
+    command += [f"--output={folder / 'pipeline'}", f"--summary={file}"]
+    command += [f"--set={assignment}" for assignment in assignments]
+    print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode not in TRAINED:
+        print(f"{name}, seed {seed}: failed with exit code {done.returncode}", file=sys.stderr)
+        return None
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return result
+
+
+def _cells(summary: dict[str, Any], k: int) -> Iterator[str]:
+    """What stands in a variant's line."""
+    overall = summary["metrics"][0]["metrics"]
+    for cell in CELLS:
+        figure = overall[cell.format(k=k)]
+        yield f"{figure['value']:.4f} ±{(figure['upper'] - figure['lower']) / 2:.4f}"
+    training = summary["training"]
+    stages = [*training["pretraining"], training]
+    speed = training["examples_per_second"]
+    yield f"{_seconds(summary):,.0f}"
+    yield f"{speed:,.0f}" if speed else ""
+    yield " + ".join(f"{stage['best_epoch']}/{stage['epochs']}" for stage in stages)
+
+
+def _spread(summaries: list[dict[str, Any]], k: int) -> Iterator[str]:
+    """Means over seeds."""
+    for cell in CELLS:
+        values = [s["metrics"][0]["metrics"][cell.format(k=k)]["value"] for s in summaries]
+        yield f"{statistics.mean(values):.4f} ±{statistics.stdev(values):.4f}"
+    yield f"{statistics.mean(map(_seconds, summaries)):,.0f}"
+    yield ""
+    yield ""
+
+
+def _seconds(summary: dict[str, Any]) -> float:
+    training = summary["training"]
+    before = sum(stage["seconds"] for stage in training["pretraining"])
+    return float(before + training["seconds"] + training["refit_seconds"])
+
+
+def _line(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

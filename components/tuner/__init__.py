@@ -1,0 +1,1 @@
+"""The Tuner component: searches the Trainer's hyper-parameters on the valid split."""

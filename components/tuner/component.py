@@ -1,0 +1,71 @@
+"""RecommenderTuner: searches hyper-parameters, which RecommenderTrainer then takes.
+
+The stock Tuner's interface is KerasTuner's, whose models are Keras 3, and has
+no slot for the catalog; the artifacts are those of the stock one. Wired in
+pipeline.pipeline when `tune.trials` asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import json_utils
+
+from components.tuner.executor import CATALOG_KEY, Executor
+
+
+class RecommenderTunerSpec(ComponentSpec):
+    """What RecommenderTrainer reads; the outputs of TunerSpec."""
+
+    PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
+        standard_component_specs.CUSTOM_CONFIG_KEY: ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        standard_component_specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        standard_component_specs.TRANSFORM_GRAPH_KEY: ChannelParameter(
+            type=standard_artifacts.TransformGraph
+        ),
+        CATALOG_KEY: ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = standard_component_specs.TunerSpec.OUTPUTS
+
+
+class RecommenderTuner(base_component.BaseComponent):
+    """Trains on the train split again and again and compares on the valid split.
+
+    Outputs `best_hyperparameters`, which the Trainer takes, and `tuner_results`
+    (all trials as trials.json and trials.csv).
+
+    Args:
+      examples: Transform's `transformed_examples` with the train and valid
+        splits.
+      transform_graph: Transform's `transform_graph`.
+      catalog: `examples` of CatalogExampleGen.
+      custom_config: JSON-ready settings, by the keys of components.tuner.executor
+        and trainer.run; a digest of the sources among them makes an edit miss
+        the cache.
+    """
+
+    SPEC_CLASS = RecommenderTunerSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        catalog: types.BaseChannel,
+        custom_config: dict[str, Any],
+    ) -> None:
+        spec = RecommenderTunerSpec(
+            examples=examples,
+            transform_graph=transform_graph,
+            catalog=catalog,
+            custom_config=json_utils.dumps(custom_config),
+            best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
+            tuner_results=types.Channel(type=standard_artifacts.TunerResults),
+        )
+        super().__init__(spec=spec)

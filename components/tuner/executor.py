@@ -1,0 +1,100 @@
+"""Executor of RecommenderTuner: reads the splits, searches, writes what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import optuna
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import io_utils, json_utils
+
+from schema import features
+from schema.settings import from_dict
+from trainer import run
+from trainer.config import TrainerConfig
+from trainer.data import Dataset, read_dataset
+from trainer.evaluation_config import EvaluationConfig
+from trainer.resume import digest
+from trainer.trials import Search
+from trainer.tuning import tune
+from trainer.tuning_config import TuningConfig
+
+CATALOG_KEY = "catalog"
+TUNE_KEY = "tune"
+BEST_FILE = "best_hyperparameters.txt"
+RESULTS_FILE = "trials.json"
+TABLE_FILE = "trials.csv"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Runs trainer.tuning on the artifacts."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Searches.
+
+        Args:
+          input_dict: as RecommenderTunerSpec names them.
+          output_dict: the same.
+          exec_properties: custom_config as JSON.
+
+        Raises:
+          UserError: the space does not fit the configuration, or no trial could
+            be trained.
+        """
+        custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        config = from_dict(TrainerConfig, custom[run.TRAINER_KEY], run.TRAINER_KEY)
+        evaluation = from_dict(EvaluationConfig, custom[run.EVALUATION_KEY], run.EVALUATION_KEY)
+        tuning = from_dict(TuningConfig, custom[TUNE_KEY], TUNE_KEY)
+        dataset = _dataset(input_dict, custom)
+        folder = None
+        if custom.get(run.STATES_KEY):
+            # More trials go on with those that were finished.
+            search = dataclasses.replace(tuning, trials=0)
+            version = (custom.get(run.DIGEST_KEY), optuna.__version__)
+            name = digest(config, evaluation, dataset, search, version)
+            folder = os.path.join(custom[run.STATES_KEY], f"tuning-{name}")
+        _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
+
+
+def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:
+    def patterns(key: str, split: str) -> list[str]:
+        uris = artifact_utils.get_split_uris(input_dict[key], split)
+        return [io_utils.all_files_pattern(uri) for uri in uris]
+
+    graph = input_dict[standard_component_specs.TRANSFORM_GRAPH_KEY]
+    return read_dataset(
+        artifact_utils.get_single_uri(graph),
+        patterns(standard_component_specs.EXAMPLES_KEY, features.TRAIN),
+        patterns(standard_component_specs.EXAMPLES_KEY, features.VALID),
+        patterns(CATALOG_KEY, features.CATALOG),
+        custom[run.USER_OOV_KEY],
+        custom[run.ITEM_OOV_KEY],
+    )
+
+
+def _write(search: Search, output_dict: dict[str, list[types.Artifact]]) -> None:
+    best = artifact_utils.get_single_uri(
+        output_dict[standard_component_specs.BEST_HYPERPARAMETERS_KEY]
+    )
+    results = artifact_utils.get_single_uri(output_dict[standard_component_specs.TUNER_RESULTS_KEY])
+    # As KerasTuner's HyperParameters.from_config reads it.
+    chosen = {"space": [], "values": search.best().values}
+    for folder, name, text in (
+        (best, BEST_FILE, json.dumps(chosen, indent=2)),
+        (results, RESULTS_FILE, json.dumps(search.report(), indent=2)),
+        (results, TABLE_FILE, search.csv()),
+    ):
+        fileio.makedirs(folder)
+        with fileio.open(os.path.join(folder, name), "w") as file:
+            file.write(text)

@@ -1,0 +1,106 @@
+"""RecommenderTuner's own executor, and the real Trainer on what it found."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+import keras_tuner
+import pytest
+import upstream
+from tfx.types import channel_utils
+
+from components.trainer.component import RecommenderTrainer
+from components.tuner.component import RecommenderTuner
+from schema import settings
+from trainer.config import NeuMFConfig, TrainerConfig
+from trainer.evaluation_config import EvaluationConfig
+from trainer.tuning_config import TuningConfig
+
+CONFIG = TrainerConfig(
+    model="gmf",
+    epochs=2,
+    batch_size=256,
+    # The worst that is searched.
+    learning_rate=1e-6,
+    jit_compile=False,
+    neumf=NeuMFConfig(embedding_dim=4),
+)
+TUNING = TuningConfig(
+    trials=2,
+    space={"learning_rate": (1e-6, 0.02, 0.05), "neumf.hidden_units": ((8,) * 4, (4,) * 4)},
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return upstream.trainer_inputs(tmp_path_factory.mktemp("upstream"))
+
+
+def run(folder, component, inputs, **settings_of_its_own):
+    channels = {name: channel_utils.as_channel([artifact]) for name, artifact in inputs.items()}
+    custom_config = {
+        "trainer": settings.to_dict(CONFIG),
+        "evaluation": settings.to_dict(EvaluationConfig(k=3)),
+        "user_oov_buckets": 1,
+        "item_oov_buckets": 1,
+        **settings_of_its_own,
+    }
+    node = component(**channels, custom_config=custom_config)
+    return upstream.Runner(folder)(node, **inputs)
+
+
+def tune(folder, inputs, trials, states):
+    tuning = settings.to_dict(dataclasses.replace(TUNING, trials=trials))
+    return run(folder, RecommenderTuner, inputs, tune=tuning, checkpoints=str(states))
+
+
+def report(outputs):
+    return json.loads((pathlib.Path(outputs["tuner_results"].uri) / "trials.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(scope="module")
+def tuned(inputs, states, tmp_path_factory):
+    return tune(tmp_path_factory.mktemp("tuned"), inputs, 2, states)
+
+
+def test_the_trainer_trains_with_the_values_that_were_found(inputs, tuned, tmp_path):
+    best = report(tuned)["best"]
+    assert best["values"]["learning_rate"] > 1e-6
+    given = {**inputs, "hyperparameters": tuned["best_hyperparameters"]}
+    outputs = run(tmp_path, RecommenderTrainer, given)
+    training = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+    # The same training once more, to the last digit.
+    assert [epoch["valid_ndcg"] for epoch in training["history"]] == best["curve"]
+    assert training["best_validation"]["ndcg"] == best["valid_ndcg"]
+
+
+def test_the_artifact_is_what_keras_tuner_writes(tuned):
+    (path,) = pathlib.Path(tuned["best_hyperparameters"].uri).iterdir()
+    found = keras_tuner.HyperParameters.from_config(json.loads(path.read_text()))
+    assert found.values == report(tuned)["best"]["values"]
+
+
+def test_the_table_is_written_as_csv_and_json(tuned):
+    with open(pathlib.Path(tuned["tuner_results"].uri) / "trials.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    trials = report(tuned)["history"]
+    assert [row["number"] for row in rows] == ["1", "2"]
+    for row, trial in zip(rows, trials, strict=True):
+        assert float(row["valid_ndcg"]) == trial["valid_ndcg"]
+        assert float(row["learning_rate"]) == trial["values"]["learning_rate"]
+        assert json.loads(row["neumf.hidden_units"]) == trial["values"]["neumf.hidden_units"]
+        assert int(row["epochs"]) == len(trial["curve"]) == CONFIG.epochs
+
+
+def test_more_trials_go_on_with_the_finished_ones(inputs, tuned, states, tmp_path):
+    more = report(tune(tmp_path, inputs, 3, states))
+    assert (more["trials"], more["resumed"]) == (3, 2)
+    assert more["history"][:2] == report(tuned)["history"]
+    # One small file is all that is kept.
+    assert [path.name for path in states.rglob("*") if path.is_file()] == ["trials.json"]

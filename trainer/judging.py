@@ -1,0 +1,94 @@
+"""Puts a judge around an exported model, so that it can be evaluated under any protocol.
+
+Called by the Evaluator's executor, which lets TFMA evaluate what `wrap` writes:
+the evaluation settings are no part of the export, so changing them needs no
+training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from schema import features
+from schema.errors import UserError
+from trainer.evaluation_config import EvaluationConfig
+from trainer.judge import Judge
+
+# Signatures of the exported model that a judge calls, and those that it has.
+NEEDED = ("scores", "catalog", "known_users", "score")
+SIGNATURES = ("rank", "user_slices", "target_slices")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFacts:
+    """What an exported model knows.
+
+    Attributes:
+      item_ids: raw ids of its catalog, by position.
+      user_count: users that training knew.
+      signatures: names of its signatures.
+    """
+
+    item_ids: tuple[bytes, ...]
+    user_count: int
+    signatures: tuple[str, ...]
+
+
+def wrap(model_path: str, evaluation: EvaluationConfig, output_path: str) -> None:
+    """Writes a judge of an exported model as a SavedModel, whole or not at all.
+
+    Args:
+      model_path: folder of the exported model.
+      evaluation: the settings to judge under.
+      output_path: folder to write; replaced when it exists.
+
+    Raises:
+      UserError: the model lacks signatures that a judge needs.
+    """
+    judge = Judge(_load(model_path), evaluation)
+    unfinished = f"{output_path.rstrip('/')}.unfinished-{os.getpid()}"
+    try:
+        signatures = {name: getattr(judge, name) for name in SIGNATURES}
+        tf.saved_model.save(judge, unfinished, signatures=signatures)
+        if tf.io.gfile.exists(output_path):
+            tf.io.gfile.rmtree(output_path)
+        tf.io.gfile.rename(unfinished, output_path)
+    finally:
+        if tf.io.gfile.exists(unfinished):
+            tf.io.gfile.rmtree(unfinished)
+
+
+def facts(model_path: str) -> ModelFacts:
+    """Reads what a model knows.
+
+    Args:
+      model_path: folder of the exported model.
+
+    Returns:
+      The facts.
+
+    Raises:
+      UserError: the model lacks signatures that a judge needs.
+    """
+    model = _load(model_path)
+    catalog = model.signatures["catalog"]()
+    return ModelFacts(
+        item_ids=tuple(catalog[features.ITEM_ID].numpy().tolist()),
+        user_count=int(catalog["user_count"]),
+        signatures=tuple(sorted(model.signatures)),
+    )
+
+
+def _load(model_path: str) -> Any:
+    model = tf.saved_model.load(model_path)
+    missing = [name for name in NEEDED if name not in model.signatures]
+    if missing:
+        raise UserError(
+            f"{model_path}: expected a model with the signatures {', '.join(NEEDED)}, got one "
+            f"without {', '.join(missing)}."
+        )
+    return model
