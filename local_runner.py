@@ -9,48 +9,35 @@ blessed; 2 bad input or configuration; 1 anything else.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import pathlib
 import sys
 import time
-from typing import NoReturn, TextIO
+from typing import TextIO
 
-from pipeline import chatter, presets, synthetic_config
+from pipeline import chatter, command, presets
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
-from schema import settings
 from schema.errors import UserError, find_user_error
 
 PUSHED, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; --help lists the arguments.")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = command.Parser(
         prog="local_runner.py",
         description="Trains a recommender on MovieLens ratings, gates it and pushes it.",
         allow_abbrev=False,
     )
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
-    start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
-    parser.add_argument(
-        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
-    )
-    parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
+    command.add_configuration(parser)
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
     parser.add_argument(
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
+        "--force-bless", metavar="REASON", help="push the model whatever the gate finds; recorded"
     )
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
@@ -74,7 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
             for name, preset in presets.PRESETS.items():
                 print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
             return 0
-        config = _configure(options)
+        config = command.assign(
+            command.start(options),
+            options,
+            {"trainer.model": options.model, "tune.trials": options.tune},
+        )
+        if options.force_bless is not None and not options.force_bless.strip():
+            raise UserError("--force-bless: expected a reason, got an empty text.")
         if options.print_config:
             print(configuration.dump(config), end="")
             return 0
@@ -87,61 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILED
 
 
-def _configure(options: argparse.Namespace) -> RunConfig:
-    if options.config:
-        config = configuration.load(options.config)
-    else:
-        config = presets.get(options.preset or presets.DEFAULT)
-    for key, value in (
-        ("data.path", options.data),
-        ("data.format", options.format),
-        ("trainer.model", options.model),
-    ):
-        if value is not None:
-            config = settings.replace_at(config, key, json.dumps(value))
-    config = configuration.override(config, options.set)
-    # Last, since what is searched must fit all the rest.
-    tune = [] if options.tune is None else [f"tune.trials={options.tune}"]
-    return configuration.override(config, tune)
-
-
-def _data_folder(config: RunConfig) -> str:
-    """Folder of the raw files; obtains published or generated data that is not here yet."""
-    path, named = config.data.path, config.data.format
-    generated = config.data.synthetic is not None
-    if generated and named not in (configuration.AUTO, synthetic_config.FORMAT):
-        raise UserError(
-            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
-            f"generated data, got {named!r}."
-        )
-    if path is None or generated:
-        from pipeline import datasets
-
-        return datasets.obtain(path or config.data.dataset)
-    if "://" in path:
-        return path
-    if not os.path.isdir(path):
-        raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
-    return os.path.abspath(path)
-
-
-def _layout(config: RunConfig, data: str) -> str:
-    from components import formats
-
-    named = config.data.format
-    return formats.detect(data) if named == configuration.AUTO else formats.get(named).name
-
-
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
     started = time.monotonic()
     name = pathlib.Path(options.config).stem if options.config else options.preset
-    data = _data_folder(config)
+    data = command.data_folder(config.data)
     workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
     _set_environment()
     with workspace.held(), chatter.diverted(str(workspace.log)) as out:
         out.write(f"log {workspace.log}\n")
         try:
-            return _execute(config, data, workspace, out, started)
+            return _execute(config, options, data, workspace, out, started)
         except Exception as error:
             logging.exception("The run failed.")
             sentence = find_user_error(error)
@@ -160,9 +108,14 @@ def _set_environment() -> None:
 
 
 def _execute(
-    config: RunConfig, data: str, workspace: Workspace, out: TextIO, started: float
+    config: RunConfig,
+    options: argparse.Namespace,
+    data: str,
+    workspace: Workspace,
+    out: TextIO,
+    started: float,
 ) -> int:
-    format_name = _layout(config, data)
+    format_name = command.layout(config.data, data)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
     from pipeline import metadata, sample, summary
@@ -177,7 +130,9 @@ def _execute(
     )
     name = f"movielens-{config.data.label}"
     runner = ReportingRunner(console)
-    runner.run(create_pipeline(name, config, places, workspace.database))
+    runner.run(
+        create_pipeline(name, config, places, workspace.database, force_bless=options.force_bless)
+    )
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
@@ -194,7 +149,7 @@ def _execute(
         "seconds": round(time.monotonic() - started, 3),
     }
     summary.write(summary.build(config, facts, outcome), str(workspace.summary))
-    console.report(outcome, config.evaluation, str(workspace.summary))
+    console.report(outcome, config.evaluation, config.gate.protocol, str(workspace.summary))
     if outcome.pushed is None:
         return NOT_BLESSED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri

@@ -19,7 +19,11 @@ BLESSING = "model_blessing"
 
 
 class LatestPresentBlessedModelStrategy(LatestBlessedModelStrategy):
-    """The latest blessed model of those whose files are still there."""
+    """The latest blessed model of those whose files are still there.
+
+    A model that was blessed several times comes with its first blessing: the
+    Evaluator reads it, and each further one would make it run again.
+    """
 
     def _resolve(
         self,
@@ -28,8 +32,10 @@ class LatestPresentBlessedModelStrategy(LatestBlessedModelStrategy):
         model_blessing_channel_key: str,
     ) -> dict[str, list[types.Artifact]]:
         present = [m for m in input_dict[model_channel_key] if fileio.exists(m.uri)]
+        # The stock strategy takes the last that it meets.
+        blessings = sorted(input_dict[model_blessing_channel_key], key=lambda b: -b.id)
         return super()._resolve(
-            {**input_dict, model_channel_key: present},
+            {model_channel_key: present, model_blessing_channel_key: blessings},
             model_channel_key,
             model_blessing_channel_key,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
+from typing import TypeVar
 
 import yaml
 
@@ -30,6 +31,8 @@ FORMATS = (
     *("ml-csv", "ncf", "recbole"),
 )
 AUTO = "auto"
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,11 +159,11 @@ def dump(config: RunConfig) -> str:
     return yaml.safe_dump(settings.to_dict(config), sort_keys=False)
 
 
-def override(config: RunConfig, assignments: list[str]) -> RunConfig:
+def override(config: T, assignments: list[str]) -> T:
     """Applies `--set` assignments in their order.
 
     Args:
-      config: what to start from.
+      config: what to start from, a RunConfig or another dataclass of settings.
       assignments: texts such as "trainer.learning_rate=0.002".
 
     Returns:
@@ -169,9 +172,10 @@ def override(config: RunConfig, assignments: list[str]) -> RunConfig:
     Raises:
       UserError: an assignment without "=", an unknown key or a bad value.
     """
+    pairs = []
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
         if not separator or not key.strip():
             raise UserError(f"--set: expected KEY=VALUE, got {assignment!r}.")
-        config = settings.replace_at(config, key.strip(), value)
-    return config
+        pairs.append((key.strip(), value))
+    return settings.replace_at(config, pairs)

@@ -59,31 +59,48 @@ class RunConsole:
         """A component raised."""
         self._line(f"  {component:24} {seconds:6.1f} s [red]failed[/]")
 
-    def report(self, outcome: Outcome, evaluation: EvaluationConfig, summary: str) -> None:
-        """Shows what came of the run.
+    def report(
+        self, outcome: Outcome, evaluation: EvaluationConfig, protocol: str, summary: str
+    ) -> None:
+        """Shows what came of the run; the summary holds the other figures.
 
         Args:
           outcome: the metrics and the gate's decision.
           evaluation: protocols and cut-off of the metrics.
+          protocol: name of the one whose figures are shown for every slice.
           summary: path of the JSON summary.
         """
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
-        self._console.print(_table(outcome.results, evaluation))
+        self.figures(outcome.results, evaluation, protocol)
         if warm := outcome.training.get("warm_start"):
             self._line(_start(warm))
-        if outcome.blessed:
-            against = (
-                "compared with the last blessed model" if outcome.baseline else "the first one here"
-            )
-            self._line(f"[green]blessed[/], {against}")
-        else:
-            self._line("[yellow]not blessed[/], so not pushed:")
-            for reason in outcome.reasons:
-                self._line(f"  {escape(reason)}")
+        self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
-        self._line(f"summary {escape(summary)}")
+        self.wrote("summary", summary)
+
+    def figures(
+        self, results: list[SliceResult], evaluation: EvaluationConfig, protocol: str
+    ) -> None:
+        """Shows the figures of an evaluation.
+
+        Args:
+          results: the overall slice first.
+          evaluation: protocols and cut-off of the metrics.
+          protocol: name of the one whose figures are shown for every slice.
+        """
+        for table in tables(results, evaluation, protocol):
+            self._console.print(table)
+
+    def wrote(self, what: str, path: str) -> None:
+        """Says where something was written.
+
+        Args:
+          what: a word for it.
+          path: the file.
+        """
+        self._line(f"{what:7} {escape(path)}")
 
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Shows recommended titles.
@@ -106,6 +123,19 @@ class RunConsole:
         )
         self._line(f"trials  {escape(tuning['table'])}")
 
+    def _verdict(self, gate: dict[str, Any]) -> None:
+        """Says whether the model is blessed, and why."""
+        compared = gate["baseline_model"] is not None
+        against = "compared with the last blessed model" if compared else "the first one here"
+        if gate["passed"]:
+            self._line(f"[green]blessed[/], {against}")
+        elif gate["forced"] is not None:
+            self._line(f"[yellow]blessed by force[/] ({escape(gate['forced'])}), although:")
+        else:
+            self._line("[yellow]not blessed[/], so not pushed:")
+        for sentence in (*gate["reasons"], *gate["notes"]):
+            self._line(f"  {escape(sentence)}")
+
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
 
@@ -121,32 +151,59 @@ def _start(warm: dict[str, Any]) -> str:
     return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
 
 
-def _table(results: list[SliceResult], evaluation: EvaluationConfig) -> Table:
-    """HR and NDCG of model and popularity, a slice a row, for each protocol; errors of ratings."""
-    k = evaluation.k
-    table = Table(title=f"HR@{k} and NDCG@{k}, popularity's in brackets", title_justify="left")
-    table.add_column("slice")
-    table.add_column("rows", justify="right")
-    rated = [name for name in RATING_METRICS if name in results[0].metrics] if results else []
-    for name in rated:
-        table.add_column(name.upper(), justify="right")
-    shown = [(metric, protocol) for protocol in evaluation.protocols for metric in ("hr", "ndcg")]
-    for metric, protocol in shown:
-        table.add_column(f"{metric.upper()} {protocol}", justify="right")
-    for result in results:
-        label = f"{result.feature} {result.value}".strip() or "overall"
-        cells = [_cell(result, metric, protocol, k) for metric, protocol in shown]
-        cells = [_estimate(result.metrics[name]) for name in rated] + cells
-        style = None if result.feature else "bold"
-        table.add_row(escape(label), str(result.count), *cells, style=style)
+def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: str) -> list[Table]:
+    """The main figures: overall by protocol, and by slice under one of them.
+
+    Args:
+      results: the overall slice first; without any there is nothing to show.
+      evaluation: protocols and cut-off.
+      protocol: name of the one that slices are shown under.
+
+    Returns:
+      Two tables; one without slices.
+    """
+    if not results:
+        return []
+    compared = bool(results[0].change)
+    overall = _table(f"all {results[0].count} users", ["protocol"], evaluation.k, compared)
+    for name in evaluation.protocols:
+        overall.add_row(name, *_cells(results[0], evaluation.k, name))
+    for name in RATING_METRICS:
+        if name in results[0].metrics:
+            overall.add_row(name.upper(), _estimate(results[0].metrics[name]))
+    slices = _table(f"slices, protocol {protocol}", ["slice", "users"], evaluation.k, compared)
+    for result in results[1:]:
+        label = escape(f"{result.feature} {result.value}")
+        slices.add_row(label, str(result.count), *_cells(result, evaluation.k, protocol))
+    return [overall, slices] if slices.rows else [overall]
+
+
+def _table(title: str, first: list[str], k: int, compared: bool) -> Table:
+    table = Table(title=title, title_justify="left")
+    names = [f"HR@{k}", f"NDCG@{k}", "popularity's", f"NDCG@{k} above popularity"]
+    for name in first + names + [f"NDCG@{k} above blessed"] * compared:
+        table.add_column(name, justify="left" if name == first[0] else "right")
     return table
 
 
-def _cell(result: SliceResult, metric: str, protocol: str, k: int) -> str:
-    own = result.metrics[metric_name(metric, k, protocol)]
-    popularity = result.metrics[metric_name(metric, k, protocol, "popularity")]
-    return f"{_estimate(own)} ({popularity.value:.3f})"
+def _cells(result: SliceResult, k: int, protocol: str) -> list[str]:
+    """HR and NDCG; NDCG of popularity; NDCG's differences from it and from the last blessed."""
+    ndcg = metric_name("ndcg", k, protocol)
+    cells = [
+        _estimate(result.metrics[metric_name("hr", k, protocol)]),
+        _estimate(result.metrics[ndcg]),
+        f"{result.metrics[metric_name('ndcg', k, protocol, 'popularity')].value:.3f}",
+        _difference(result.metrics[metric_name("ndcg_lift", k, protocol)]),
+    ]
+    if ndcg in result.change:
+        cells.append(_difference(result.change[ndcg]))
+    return cells
 
 
 def _estimate(own: Estimate) -> str:
     return f"{own.value:.3f} ±{(own.upper - own.lower) / 2:.3f}"
+
+
+def _difference(own: Estimate) -> str:
+    """With the ends of its interval: 0 inside means that it may be chance."""
+    return f"{own.value:+.3f} [{own.lower:+.3f}, {own.upper:+.3f}]"

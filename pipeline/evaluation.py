@@ -1,6 +1,6 @@
-"""Reads what the Evaluator wrote: figures by slice, and why a model was refused.
+"""Reads the figures that the Evaluator wrote, by slice.
 
-Called by pipeline.summary and the runners.
+Called by pipeline.verdict, pipeline.summary and pipeline.evaluate.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import math
 import re
 
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.writers import eval_config_writer
 
-from pipeline.eval_config import EXAMPLE_COUNT, SLICES
+from pipeline.eval_config import EXAMPLE_COUNT
+from trainer.evaluation_config import CROSS
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A mean over users with the ends of its 95 % interval (bootstrap over users).
+    """A figure with the ends of its 95 % interval (bootstrap over users).
 
     Attributes:
-      value: the mean.
+      value: the figure.
       lower: lower end.
       upper: upper end.
     """
@@ -34,9 +36,11 @@ class SliceResult:
     """Figures of one slice.
 
     Attributes:
-      feature: one of pipeline.eval_config.SLICES; "" for the overall slice.
-      value: of that feature, such as "25-34"; "" for the overall slice.
-      count: rows in the slice: users, or held-out ratings of a random split.
+      feature: one of the evaluation's slices, such as "age_group" or the cross
+        "gender*age_group"; "" for the overall slice.
+      value: of that feature, such as "25-34" or "F*25-34"; "" for the overall
+        slice. A row may be in several slices of one feature (target_genre).
+      count: rows in the slice, which are users.
       metrics: of the candidate, by metric name.
       baseline: of the last blessed model; empty on a first run.
       change: the candidate's less the baseline's, with paired intervals; empty
@@ -58,36 +62,25 @@ def read_metrics(evaluation_uri: str) -> list[SliceResult]:
       evaluation_uri: of a ModelEvaluation artifact.
 
     Returns:
-      The overall slice first, then slices in the order of SLICES and, within a
-      feature, in the order of the numbers in their values.
+      The overall slice first, then slices in the order in which they were asked
+      for and, within a feature, in the order of the numbers in their values.
     """
-    results = [_slice_result(record) for record in tfma.load_metrics(evaluation_uri)]
-    return sorted(results, key=_place)
+    asked = _slices(evaluation_uri)
+    results = [_slice_result(record, asked) for record in tfma.load_metrics(evaluation_uri)]
+    # An empty text pads a row with fewer values than others have.
+    named = [r for r in results if not r.feature or "" not in r.value.split(CROSS)]
+    return sorted(named, key=lambda result: _place(result, asked))
 
 
-def read_refusals(evaluation_uri: str) -> list[str]:
-    """Says why a model was not blessed.
-
-    Args:
-      evaluation_uri: of a ModelEvaluation artifact.
-
-    Returns:
-      One sentence a threshold that was missed; empty for a blessed model.
-    """
-    validation = tfma.load_validation_result(evaluation_uri)
-    if validation.validation_ok:
-        return []
-    results = {(r.feature, r.value): r for r in read_metrics(evaluation_uri)}
-    if not results:
-        return ["Nothing was evaluated: the test split has no users."]
-    refusals = []
-    for failed in validation.metric_validations_per_slice:
-        result = results[_slice_of(failed.slice_key)]
-        refusals += [_sentence(failure, result) for failure in failed.failures]
-    return refusals or ["The overall slice was not evaluated."]
+def _slices(evaluation_uri: str) -> list[tuple[str, ...]]:
+    """Features of each slicing, as asked for."""
+    config, *_ = eval_config_writer.load_eval_run(evaluation_uri)
+    return [tuple(spec.feature_keys) for spec in config.slicing_specs]
 
 
-def _slice_result(record: tfma.proto.metrics_for_slice_pb2.MetricsForSlice) -> SliceResult:
+def _slice_result(
+    record: tfma.proto.metrics_for_slice_pb2.MetricsForSlice, asked: list[tuple[str, ...]]
+) -> SliceResult:
     metrics: dict[str, Estimate] = {}
     baseline: dict[str, Estimate] = {}
     change: dict[str, Estimate] = {}
@@ -103,54 +96,32 @@ def _slice_result(record: tfma.proto.metrics_for_slice_pb2.MetricsForSlice) -> S
         )
         if entry.key.is_diff:
             change[entry.key.name] = estimate
-        elif entry.key.model_name == tfma.BASELINE_KEY:
+        elif entry.key.model_name == tfma.constants.BASELINE_KEY:
             baseline[entry.key.name] = estimate
         else:
             metrics[entry.key.name] = estimate
-    feature, value_name = _slice_of(record.slice_key)
+    feature, value_name = _slice_of(record.slice_key, asked)
     return SliceResult(feature, value_name, count, metrics, baseline, change)
 
 
-def _slice_of(key: tfma.proto.metrics_for_slice_pb2.SliceKey) -> tuple[str, str]:
-    if not key.single_slice_keys:
-        return "", ""
-    (single,) = key.single_slice_keys
-    value = getattr(single, single.WhichOneof("kind"))
-    return single.column, value.decode() if isinstance(value, bytes) else str(value)
+def _slice_of(
+    key: tfma.proto.metrics_for_slice_pb2.SliceKey, asked: list[tuple[str, ...]]
+) -> tuple[str, str]:
+    """Feature and value; a cross as it was asked for, since TFMA sorts its features."""
+    values = {}
+    for single in key.single_slice_keys:
+        value = getattr(single, single.WhichOneof("kind"))
+        values[single.column] = value.decode() if isinstance(value, bytes) else str(value)
+    (columns,) = (columns for columns in asked if set(columns) == set(values))
+    return CROSS.join(columns), CROSS.join(values[column] for column in columns)
 
 
-def _place(result: SliceResult) -> tuple[int, list[float], str]:
-    numbers = [float(number) for number in re.findall(r"\d+", result.value)]
-    feature = ("", *SLICES).index(result.feature)
-    return feature, numbers or [math.inf], result.value
-
-
-def _sentence(
-    failure: tfma.proto.validation_result_pb2.ValidationFailure, result: SliceResult
-) -> str:
-    name = failure.metric_key.name
-    where = f"the {result.feature} {result.value} slice" if result.feature else "the overall slice"
-    if failure.message:
-        return f"{name} of {where} could not be checked: {failure.message.strip()}"
-    threshold = failure.metric_threshold
-    own = result.metrics[name].value
-    if threshold.HasField("change_threshold"):
-        allowed = -threshold.change_threshold.relative.value
-        before = result.baseline[name].value
-        return (
-            f"{name} of {where} is {own:.4f}, {1 - own / before:.1%} below the last blessed "
-            f"model's {before:.4f}; gate.max_drop allows {allowed:.1%}."
-        )
-    if "_lift@" in name:
-        metric = name.replace("_lift@", "@")
-        popularity = result.metrics[f"popularity_{metric}"].value
-        return (
-            f"{metric} of {where} is {result.metrics[metric].value:.4f}, "
-            f"not above popularity's {popularity:.4f} (gate.must_beat_popularity)."
-        )
-    if threshold.value_threshold.HasField("upper_bound"):
-        bound = threshold.value_threshold.upper_bound.value
-        return f"{name} of {where} is {own:.4f}, above the allowed {bound:.4f} (gate.max_{name})."
-    bound = threshold.value_threshold.lower_bound.value
-    key = f"gate.min_{name.split('@')[0]}"
-    return f"{name} of {where} is {own:.4f}, below the required {bound:.4f} ({key})."
+def _place(
+    result: SliceResult, asked: list[tuple[str, ...]]
+) -> tuple[int, list[tuple[list[float], str]]]:
+    features = tuple(result.feature.split(CROSS)) if result.feature else ()
+    values = []
+    for value in result.value.split(CROSS):
+        numbers = [float(number) for number in re.findall(r"\d+", value)]
+        values.append((numbers or [math.inf], value))
+    return asked.index(features), values

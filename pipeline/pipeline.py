@@ -16,9 +16,10 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
 from components.evaluator.component import RecommenderEvaluator
+from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import base_resolver, baseline_resolver
+from components.resolver import BLESSING, MODEL, base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
@@ -26,9 +27,11 @@ from components.validator.component import StrictExampleValidator
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
 from pipeline.fingerprint import source_digest
+from pipeline.verdict import GATE_KEY
 from schema import curated, features, settings
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
+GATE_FN = "pipeline.verdict.run_gate"
 DIGEST_KEY = "source_digest"
 
 # Node ids that reports look up; the other nodes are only listed.
@@ -47,12 +50,11 @@ _INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
 _TRANSFORM_SOURCES = ("transform", _NAMES)
 _TUNER_SOURCES = ("trainer", "components/tuner", _NAMES)
 _TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
+_GATE_SOURCES = ("eval_config", "evaluation", "gate", "rules", "verdict")
+# The judge's sources are among the Trainer's, whose model the Evaluator reads.
 _EVALUATOR_SOURCES = (
-    *("components/evaluator", "components/metrics", "pipeline/eval_config.py", _NAMES),
-    *(
-        f"trainer/{name}.py"
-        for name in ("judging", "judge", "candidates", "standing", "sampling", "slices", "rows")
-    ),
+    *("components/evaluator", "components/metrics", _NAMES),
+    *(f"pipeline/{name}.py" for name in _GATE_SOURCES),
 )
 _PUSHER_SOURCES = ("components/pusher.py",)
 
@@ -84,6 +86,7 @@ def create_pipeline(
     metadata_path: str | None = None,
     beam_pipeline_args: list[str] | None = None,
     stock_resolver: bool = False,
+    force_bless: str | None = None,
 ) -> Pipeline:
     """Builds the pipeline.
 
@@ -97,6 +100,8 @@ def create_pipeline(
       beam_pipeline_args: of every Beam component.
       stock_resolver: for back ends that cannot run our resolver strategy; see
         components.resolver.
+      force_bless: why the model is to be blessed whatever the gate finds; part
+        of the Evaluator's cache key, so a run without it decides anew.
 
     Returns:
       The pipeline, ready for a runner.
@@ -129,14 +134,15 @@ def create_pipeline(
         for node in (transform, *training):
             node.add_upstream_node(validator)
     baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
-    gate = _gate(config, examples, schema, trainer, baseline, places.serving_dir)
+    evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
+    pusher = _pusher(trainer, evaluator, places.serving_dir)
     connection = None
     if metadata_path:
         connection = metadata.sqlite_metadata_connection_config(metadata_path)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, *base, *training, baseline, *gate],
+        components=[*ingest, *checks, transform, *base, *training, baseline, evaluator, pusher],
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=beam_pipeline_args,
@@ -219,31 +225,44 @@ def _training(
     return [*nodes, trainer]
 
 
-def _gate(
+def _evaluator(
     config: RunConfig,
     examples: types.BaseChannel,
     schema: types.BaseChannel,
     trainer: base_node.BaseNode,
     baseline: base_node.BaseNode,
-    serving_dir: str,
-) -> list[base_node.BaseNode]:
+    force_bless: str | None,
+) -> base_node.BaseNode:
     """What stands between a trained model and the served folder."""
-    model = trainer.outputs["model"]
-    evaluator = RecommenderEvaluator(
+    digest = source_digest(*_EVALUATOR_SOURCES)
+    return RecommenderEvaluator(
         examples=examples,
-        model=model,
-        baseline_model=baseline.outputs["model"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs[MODEL],
+        baseline_blessing=baseline.outputs[BLESSING],
+        schema=schema,
         eval_config=build_eval_config(
             config.evaluation,
             config.gate,
-            source_digest(*_EVALUATOR_SOURCES),
+            digest,
             config.trainer.predicts_ratings,
+            config.trainer.negatives_per_positive,
         ),
-        evaluation=settings.to_dict(config.evaluation),
-        schema=schema,
+        gate_fn=GATE_FN,
+        settings={
+            EVALUATION_KEY: settings.to_dict(config.evaluation),
+            GATE_KEY: settings.to_dict(config.gate),
+            FORCE_KEY: force_bless,
+            DIGEST_KEY: digest,
+        },
     ).with_id(EVALUATOR)
-    pusher = Pusher(
-        model=model,
+
+
+def _pusher(
+    trainer: base_node.BaseNode, evaluator: base_node.BaseNode, serving_dir: str
+) -> base_node.BaseNode:
+    return Pusher(
+        model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
@@ -251,4 +270,3 @@ def _gate(
         custom_config={DIGEST_KEY: source_digest(*_PUSHER_SOURCES)},
         custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
     )
-    return [evaluator, pusher]

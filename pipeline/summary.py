@@ -18,8 +18,9 @@ from tfx.dsl.io import fileio
 
 from components.example_gen import counts
 from pipeline import pipeline as nodes
+from pipeline import verdict
 from pipeline.config import RunConfig
-from pipeline.evaluation import SliceResult, read_metrics, read_refusals
+from pipeline.evaluation import SliceResult, read_metrics
 from pipeline.metadata import ComponentRun
 from schema import settings
 
@@ -44,9 +45,7 @@ class Outcome:
     """What came of a run.
 
     Attributes:
-      blessed: whether the model passed the gate.
-      reasons: one sentence a threshold that was missed; empty when blessed.
-      baseline: the model that it was compared with; None when there was none.
+      gate: the verdict on the model, see pipeline.verdict.run_gate.
       pushed: the version's folder under the served folder; None when not pushed.
       results: metrics, the overall slice first.
       training: what the Trainer tells of itself.
@@ -55,9 +54,7 @@ class Outcome:
       components: in the order in which they ran; without the resolver.
     """
 
-    blessed: bool
-    reasons: list[str]
-    baseline: str | None
+    gate: dict[str, Any]
     pushed: str | None
     results: list[SliceResult]
     training: dict[str, Any]
@@ -76,16 +73,11 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
       The outcome.
     """
     evaluation = runs[nodes.EVALUATOR].outputs["evaluation"][0].uri
-    blessing = runs[nodes.EVALUATOR].outputs["blessing"][0].properties
-    blessed = blessing.get("blessed") == 1
     pushed = runs[nodes.PUSHER].outputs["pushed_model"][0].properties
-    baseline = runs[nodes.RESOLVER].outputs.get("model", [])
     resolvers = (nodes.RESOLVER, nodes.BASE_RESOLVER)
     model_run = runs[nodes.TRAINER].outputs["model_run"][0].uri
     return Outcome(
-        blessed=blessed,
-        reasons=[] if blessed else read_refusals(evaluation),
-        baseline=baseline[0].uri if baseline else None,
+        gate=verdict.read(evaluation),
         pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
         results=read_metrics(evaluation),
         training=_read_json(os.path.join(model_run, TRAINING_FILE)),
@@ -123,13 +115,9 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
         "tuning": outcome.tuning,
         "training": outcome.training,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
-        "gate": {
-            "blessed": outcome.blessed,
-            "reasons": outcome.reasons,
-            "baseline_model": outcome.baseline,
-        },
+        "gate": outcome.gate,
         "pushed_model": outcome.pushed,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -178,12 +166,17 @@ def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
     return {name: properties[name] for name in names}
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what figures come out.
+
+    Returns:
+      By name; "unknown" for a package that is not installed.
+    """
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             # Run from a folder that was never installed.
-            versions[package] = "unknown"
-    return versions
+            found[package] = "unknown"
+    return found

@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from schema.errors import UserError
@@ -78,13 +78,14 @@ def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         raise UserError(f"{where}.{error}" if where else str(error)) from None
 
 
-def replace_at(settings: T, path: str, text: str) -> T:
-    """Settings with one dotted key set from text, as `--set a.b=text` does.
+def replace_at(settings: T, assignments: Sequence[tuple[str, str]]) -> T:
+    """Settings with dotted keys set from text, as `--set a.b=text` does.
 
     Args:
       settings: the root dataclass.
-      path: dotted key, such as "trainer.learning_rate".
-      text: the value as YAML-like text: numbers, true/false, null, [a, b].
+      assignments: dotted keys, such as "trainer.learning_rate", with values as
+        YAML-like text: numbers, true/false, null, [a, b]. Later ones win; what
+        only holds of some of them together is checked after the last.
 
     Returns:
       New settings, checked whole.
@@ -94,11 +95,14 @@ def replace_at(settings: T, path: str, text: str) -> T:
     """
     import yaml
 
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"{path}: cannot read the value {text!r}.") from None
-    return replace_values(settings, {path: value})
+    values = to_dict(settings)
+    for path, text in assignments:
+        here, key = _holder(settings, values, path)
+        try:
+            here[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"{path}: cannot read the value {text!r}.") from None
+    return from_dict(type(settings), values)
 
 
 def replace_values(settings: T, changes: Mapping[str, Any]) -> T:

@@ -56,6 +56,7 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--config", "none.yaml"], "none.yaml: cannot read the configuration"),
         (["--preset", "x", "--config", "y"], "argument --config: not allowed with argument"),
         (["--epochs", "3"], "unrecognized arguments: --epochs 3"),
+        (["--force-bless", " "], "--force-bless: expected a reason, got an empty text."),
         (["--set", "trainer.epochs"], "--set: expected KEY=VALUE"),
         (["--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'; did you mean"),
         (["--set", "trainer.learning_rate=-1"], "trainer.learning_rate: expected > 0, got -1"),

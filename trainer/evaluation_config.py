@@ -17,6 +17,13 @@ CANDIDATES = (FULL, SAMPLED)
 DRAWS = ("uniform", "popularity")
 EXCLUDES = ("all", "history")
 TIES = ("average", "pessimistic", "optimistic")
+# Functions of the targets' ranks under a protocol, and of the served lists.
+RANK_METRICS = ("hr", "ndcg", "mrr", "recall", "precision", "map", "mean_rank", "auc")
+LIST_METRICS = ("coverage", "gini", "novelty", "list_popularity", "diversity")
+EVALUATION_LOSS = "evaluation_loss"
+METRICS = (*RANK_METRICS, *LIST_METRICS, EVALUATION_LOSS)
+# What the gate and the console read.
+REQUIRED_METRICS = ("hr", "ndcg")
 # What figures can be split by; two of them are crossed as "gender*age_group".
 SLICES = (*features.USER_FEATURES, *features.ROW_SLICES, *features.MODEL_SLICES)
 CROSS = "*"
@@ -90,6 +97,9 @@ class EvaluationConfig:
       seed: of all draws, together with the user id.
       slices: names out of SLICES, or crosses of two of them, whose groups of rows
         are measured too.
+      metrics: names out of METRICS to compute, "hr" and "ndcg" among them; models
+        that predict ratings have RMSE and MAE beside these. Recall, precision
+        and MAP tell more than HR only where a split holds out several items.
     """
 
     k: int = 10
@@ -101,6 +111,7 @@ class EvaluationConfig:
         *(features.GENDER, features.AGE_GROUP, features.OCCUPATION, features.ACTIVITY),
         *(features.TARGET_POPULARITY, features.TARGET_GENRE),
     )
+    metrics: tuple[str, ...] = ("hr", "ndcg", "mrr", "auc", "coverage", "novelty", "diversity")
 
     def __post_init__(self) -> None:
         check(self.k >= 1, f"k: expected at least 1, got {self.k}.")
@@ -118,6 +129,7 @@ class EvaluationConfig:
         check_choice("ties", self.ties, TIES)
         check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
         self._check_slices()
+        self._check_metrics()
 
     def _check_slices(self) -> None:
         for position, name in enumerate(self.slices):
@@ -132,6 +144,24 @@ class EvaluationConfig:
                 name not in self.slices[:position],
                 f"slices: expected each once, got {name!r} twice.",
             )
+
+    def _check_metrics(self) -> None:
+        for position, name in enumerate(self.metrics):
+            check_choice("metrics", name, METRICS)
+            check(
+                name not in self.metrics[:position],
+                f"metrics: expected each once, got {name!r} twice.",
+            )
+        check(
+            set(self.metrics) >= set(REQUIRED_METRICS),
+            f"metrics: expected {' and '.join(REQUIRED_METRICS)} among them, got "
+            f"{list(self.metrics)}.",
+        )
+        check(
+            EVALUATION_LOSS not in self.metrics
+            or any(one.candidates == SAMPLED for one in self.protocols.values()),
+            f"metrics: {EVALUATION_LOSS} expected a protocol with candidates={SAMPLED}, got none.",
+        )
 
     def for_training(self, protocol: str) -> EvaluationConfig:
         """What a training depends on, so that nothing else of the evaluation repeats it.

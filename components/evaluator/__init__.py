@@ -1,1 +1,1 @@
-"""The Evaluator: the stock one with a judge around the models that it evaluates."""
+"""The Evaluator component: TFMA's figures of judged models, and a gate of our own."""

@@ -1,6 +1,7 @@
-"""RecommenderEvaluator: TFX's Evaluator with the evaluation settings as a parameter.
+"""RecommenderEvaluator: TFX's Evaluator for models that are judged as they are evaluated.
 
-Wired in pipeline.pipeline.
+Wired in pipeline.pipeline. The stock spec has no slot for settings that are not
+TFMA's, so the component declares its own.
 """
 
 from __future__ import annotations
@@ -12,31 +13,46 @@ from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import standard_artifacts, standard_component_specs
-from tfx.types.component_spec import ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.utils import json_utils
 
-from components.evaluator.executor import SETTINGS_KEY, Executor
+from components.evaluator.executor import BLESSING_KEY, GATE_FN_KEY, SETTINGS_KEY, Executor
 from schema import features
 
 
 class RecommenderEvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """EvaluatorSpec with the evaluation settings among its parameters."""
+    """EvaluatorSpec with the settings of judge and gate, and the baseline's blessing."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
         SETTINGS_KEY: ExecutionParameter(type=str),
+        GATE_FN_KEY: ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        **standard_component_specs.EvaluatorSpec.INPUTS,
+        BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing, optional=True),
     }
 
 
 class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
-    """Evaluates a recommender on the test split, as the stock Evaluator does.
+    """Evaluates a model and the last blessed one on `test`, and applies the gate.
+
+    Outputs `evaluation` (what TFMA writes, and gate.json beside it) and
+    `blessing`, which the stock Pusher and resolvers understand.
 
     Args:
       examples: of InteractionsExampleGen.
-      model: the candidate.
-      baseline_model: the last blessed one.
-      eval_config: metrics, slices and thresholds.
-      evaluation: JSON-ready settings of the judge, trainer.evaluation_config.
+      model: of RecommenderTrainer; the candidate.
+      baseline_model: the last blessed model, or none.
+      baseline_blessing: what it was blessed with, or none.
       schema: of the examples.
+      eval_config: metrics, slices and thresholds for TFMA.
+      gate_fn: dotted name of the function that judges the figures; takes the
+        evaluation's uri, `settings` and what was found of the baseline, and
+        returns the content of gate.json, whose `blessed` decides.
+      settings: JSON-ready; `evaluation` holds the settings of the judge,
+        `force_bless` a reason or None, the rest is for gate_fn. A digest of the
+        sources among them makes an edit miss the cache.
     """
 
     SPEC_CLASS = RecommenderEvaluatorSpec
@@ -47,19 +63,25 @@ class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
         examples: types.BaseChannel,
         model: types.BaseChannel,
         baseline_model: types.BaseChannel,
-        eval_config: config_pb2.EvalConfig,
-        evaluation: dict[str, Any],
+        baseline_blessing: types.BaseChannel,
         schema: types.BaseChannel,
+        eval_config: config_pb2.EvalConfig,
+        gate_fn: str,
+        settings: dict[str, Any],
     ) -> None:
         spec = RecommenderEvaluatorSpec(
             examples=examples,
             model=model,
             baseline_model=baseline_model,
-            eval_config=eval_config,
-            example_splits=json.dumps([features.TEST]),
             schema=schema,
+            eval_config=eval_config,
+            example_splits=json_utils.dumps([features.TEST]),
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
-            **{SETTINGS_KEY: json.dumps(evaluation, sort_keys=True)},
+            **{
+                BLESSING_KEY: baseline_blessing,
+                GATE_FN_KEY: gate_fn,
+                SETTINGS_KEY: json.dumps(settings, sort_keys=True),
+            },
         )
         super().__init__(spec=spec)

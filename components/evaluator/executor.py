@@ -1,58 +1,165 @@
-"""Executor of RecommenderEvaluator: judges of candidate and baseline for TFMA."""
+"""Executor of RecommenderEvaluator: judge both models, let TFMA measure, apply the gate.
+
+Run by TFX for `component.RecommenderEvaluator`. A model is exported without any
+protocol; what TFMA evaluates is the model with a judge of the present
+evaluation settings around it, candidate and baseline alike.
+"""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import importlib
 import json
 import os
-import tempfile
+import uuid
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
-from tfx.components.evaluator import executor
-from tfx.types import standard_component_specs
-from tfx.utils import path_utils
+from tfx.components.evaluator import constants
+from tfx.components.evaluator import executor as stock
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types import standard_component_specs as specs
+from tfx.utils import io_utils, path_utils
 
+from components.evaluator import compatibility
+from components.evaluator.compatibility import Baseline
+from schema.errors import UserError
 from schema.settings import from_dict
 from trainer.evaluation_config import EvaluationConfig
-from trainer.judging import wrap
+from trainer.judging import facts, wrap
 
+# Inputs and parameters that the stock component lacks.
+BLESSING_KEY = "baseline_blessing"
 SETTINGS_KEY = "settings"
-_MODELS = (
-    standard_component_specs.MODEL_KEY,
-    standard_component_specs.BASELINE_MODEL_KEY,
-)
+GATE_FN_KEY = "gate_fn"
+# What the executor itself reads of the settings.
+EVALUATION_KEY = "evaluation"
+FORCE_KEY = "force_bless"
+GATE_FILE = "gate.json"
+
+_Artifacts = dict[str, list[types.Artifact]]
 
 
-class Executor(executor.Executor):
-    """The stock executor on judged models, all under the present settings."""
+class Executor(stock.Executor):
+    """The stock executor between a judge and a gate; see RecommenderEvaluator."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Wraps the models, then evaluates; see the stock executor.
+        """Evaluates and decides.
 
         Args:
-          input_dict: as of the stock executor.
+          input_dict: as of the stock executor, and the baseline's blessing or
+            nothing under BLESSING_KEY.
           output_dict: as of the stock executor.
-          exec_properties: the same, and the evaluation settings as JSON.
+          exec_properties: as of the stock executor, SETTINGS_KEY and GATE_FN_KEY;
+            see RecommenderEvaluator.
+
+        Raises:
+          UserError: the candidate lacks a signature that the judge needs.
         """
-        values = json.loads(exec_properties[SETTINGS_KEY])
-        evaluation = from_dict(EvaluationConfig, values, "evaluation")
-        with tempfile.TemporaryDirectory() as folder:
-            judged = dict(input_dict)
-            for key in _MODELS:
-                if input_dict.get(key):
-                    (model,) = input_dict[key]
-                    judged[key] = [_judged(model, evaluation, os.path.join(folder, key))]
-            super().Do(judged, output_dict, exec_properties)
+        settings = json.loads(exec_properties[SETTINGS_KEY])
+        scratch = os.path.join(self._get_tmp_dir(), f"judged-{uuid.uuid4().hex}")
+        try:
+            judged, baseline = _judge(input_dict, settings[EVALUATION_KEY], scratch)
+            # The stock executor blesses by TFMA's thresholds alone, so it gets a
+            # blessing of its own.
+            discarded = standard_artifacts.ModelBlessing()
+            discarded.uri = os.path.join(scratch, "blessing")
+            outputs = {**output_dict, specs.BLESSING_KEY: [discarded]}
+            super().Do(judged, outputs, exec_properties)
+        finally:
+            if fileio.exists(scratch):
+                fileio.rmtree(scratch)
+        evaluation = artifact_utils.get_single_uri(output_dict[specs.EVALUATION_KEY])
+        module, _, name = exec_properties[GATE_FN_KEY].rpartition(".")
+        gate = getattr(importlib.import_module(module), name)
+        verdict = gate(evaluation, settings, dataclasses.asdict(baseline))
+        text = json.dumps(verdict, indent=2, allow_nan=False) + "\n"
+        io_utils.write_string_file(os.path.join(evaluation, GATE_FILE), text)
+        blessing = artifact_utils.get_single_instance(output_dict[specs.BLESSING_KEY])
+        _describe(blessing, input_dict, settings, exec_properties.get("current_component_id"))
+        _bless(blessing, verdict["blessed"])
 
 
-def _judged(model: types.Artifact, evaluation: EvaluationConfig, uri: str) -> types.Artifact:
+def _judge(
+    input_dict: _Artifacts, evaluation: dict[str, Any], scratch: str
+) -> tuple[_Artifacts, Baseline]:
+    """Puts a judge around each model; the inputs with those models, and the baseline found.
+
+    A baseline that cannot be judged is left out, so that the candidate is still
+    measured; the gate decides what that means.
+    """
+    settings = from_dict(EvaluationConfig, evaluation, EVALUATION_KEY)
+    candidate = artifact_utils.get_single_instance(input_dict[specs.MODEL_KEY])
+    judged = {name: artifacts for name, artifacts in input_dict.items() if name != BLESSING_KEY}
+    judged[specs.MODEL_KEY] = [_wrapped(candidate, settings, os.path.join(scratch, "candidate"))]
+    found = judged.pop(specs.BASELINE_MODEL_KEY, None)
+    if not found:
+        return judged, Baseline()
+    baseline = artifact_utils.get_single_instance(found)
+    blessings = input_dict.get(BLESSING_KEY)
+    notes = tuple(compatibility.history(blessings[0] if blessings else None, evaluation))
+    try:
+        wrapped = _wrapped(baseline, settings, os.path.join(scratch, "baseline"))
+        known = [facts(_model_path(model)) for model in (candidate, baseline)]
+    except UserError as error:
+        return judged, Baseline(baseline.uri, str(error), notes)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        obstacle = f"{baseline.uri}: cannot be loaded ({type(error).__name__}: {reason})."
+        return judged, Baseline(baseline.uri, obstacle, notes)
+    judged[specs.BASELINE_MODEL_KEY] = [wrapped]
+    return judged, Baseline(baseline.uri, notes=(*compatibility.differences(*known), *notes))
+
+
+def _wrapped(model: types.Artifact, evaluation: EvaluationConfig, uri: str) -> types.Artifact:
+    """A copy of the artifact whose SavedModel has a judge around it."""
     judged = copy.deepcopy(model)
     judged.uri = uri
-    wrap(path_utils.serving_model_path(model.uri), evaluation, path_utils.serving_model_path(uri))
+    # As the stock executor will look for it: old artifacts nest one folder deeper.
+    inside = os.path.relpath(_model_path(model), model.uri)
+    wrap(_model_path(model), evaluation, os.path.join(uri, inside))
     return judged
+
+
+def _model_path(model: types.Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def _describe(
+    blessing: types.Artifact,
+    input_dict: _Artifacts,
+    settings: dict[str, Any],
+    component: str | None,
+) -> None:
+    """Sets the properties that the stock executor sets, and those of ours."""
+    candidate = artifact_utils.get_single_instance(input_dict[specs.MODEL_KEY])
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, candidate.uri
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, candidate.id)
+    if input_dict.get(specs.BASELINE_MODEL_KEY):
+        (baseline,) = input_dict[specs.BASELINE_MODEL_KEY]
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, baseline.uri
+        )
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, baseline.id
+        )
+    if component is not None:
+        blessing.set_string_custom_property("component_id", component)
+    evaluation = json.dumps(settings[EVALUATION_KEY], sort_keys=True)
+    blessing.set_string_custom_property(compatibility.EVALUATION_PROPERTY, evaluation)
+    if settings[FORCE_KEY] is not None:
+        blessing.set_string_custom_property(compatibility.FORCE_PROPERTY, settings[FORCE_KEY])
+
+
+def _bless(blessing: types.Artifact, blessed: bool) -> None:
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)

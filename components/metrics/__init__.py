@@ -1,6 +1,8 @@
-"""Ranking metrics for TFMA, computed from the ranks of the `rank` signature.
+"""Ranking metrics for TFMA, computed from the outputs of the `rank` signature.
 
-One metric a file; `ranks` gathers a slice's rows once for all of them,
-`bootstrap` gives their intervals. The Evaluator loads them by module and class
+One metric a file, a subclass of one in `base`, which holds its formula alone.
+`gather` packs a slice's rows once for all of them into a `table`, `places`
+applies the tie rule, `intervals` and `bootstrap` give every figure and every
+difference its interval. The Evaluator loads the metrics by module and class
 name, so this package must be importable on its workers.
 """

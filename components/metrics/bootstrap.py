@@ -1,6 +1,6 @@
 """Bootstrap over users, the same resamples for everything that is compared.
 
-Called by components.metrics.ranks. Every resample gives a user a Poisson(1)
+Called by components.metrics.intervals. Every resample gives a user a Poisson(1)
 weight that is a function of the user alone (Chamandy et al. 2012, "Estimating
 Uncertainty for Massive Data Streams"), so model, popularity and baseline are
 weighted alike, in every slice, on any sharding: differences are paired.
@@ -9,7 +9,9 @@ weighted alike, in every slice, on any sharding: differences are paired.
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,53 +23,69 @@ _DRAWS_PER_HASH = 4
 _USERS_AT_A_TIME = 4096
 
 
-def interval(values: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """Percentile interval of means over users.
-
-    Args:
-      values: float64 [N, M], M quantities a row; N at least 1.
-      users: int64 [N], fingerprints of the rows' users.
-
-    Returns:
-      float64 [2, M], lower and upper ends.
-    """
-    return ends(means(values, users))
+Rows = tuple[np.ndarray, np.ndarray]
 
 
 def ends(resampled: np.ndarray) -> np.ndarray:
     """The ends of an interval that holds CONFIDENCE of the resamples.
 
     Args:
-      resampled: float64 [R, M], M quantities of R resamples.
+      resampled: float64 [R, M], M quantities of R resamples; NaN where a
+        resample has no figure.
 
     Returns:
-      float64 [2, M], lower and upper ends.
+      float64 [2, M], lower and upper ends; NaN without any figure.
     """
     tail = (1 - CONFIDENCE) / 2
-    return np.quantile(resampled, [tail, 1 - tail], axis=0)
+    if not np.isnan(resampled).any():
+        return np.quantile(resampled, [tail, 1 - tail], axis=0)
+    found = np.full((2, resampled.shape[1]), np.nan)
+    for column, figures in enumerate(resampled.T):
+        figures = figures[~np.isnan(figures)]
+        if figures.size:
+            found[:, column] = np.quantile(figures, [tail, 1 - tail])
+    return found
 
 
-def means(values: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """Means of resamples; all rows of a user are in a resample equally often.
+def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
+    """Weighted means of resamples; all rows of a user are in a resample equally often.
 
     Args:
-      values: float64 [N, M], M quantities a row; N at least 1.
+      quantities: M pairs of values and weights of N rows, float64 [N] each.
       users: int64 [N], fingerprints of the rows' users.
 
     Returns:
-      float64 [R, M]. A resample that no user is in is left out, and the whole
-      sample always is one, so R is at least 1.
+      float64 [R, M]; NaN where no row of a resample counts. The last resample
+      is the sample itself.
     """
-    totals = values.sum(axis=0)[np.newaxis], np.asarray([float(len(values))])
-    sums, sizes = np.zeros((RESAMPLES, values.shape[1])), np.zeros(RESAMPLES)
+    weights: dict[bytes, int] = {}
+    columns: list[np.ndarray] = []
+    which = np.asarray([_place(weights, columns, weight) for _, weight in quantities])
+    columns += [values * weight for values, weight in quantities]
+    sums = _sums(np.stack(columns, axis=1), users)
+    totals = sums[:, which]
+    resampled = np.full(totals.shape, np.nan)
+    np.divide(sums[:, len(weights) :], totals, out=resampled, where=totals > 0)
+    return resampled
+
+
+def _place(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
+    """The column of a weight; most metrics share one."""
+    digest = hashlib.sha256(weight.tobytes()).digest()
+    if digest not in known:
+        known[digest] = len(columns)
+        columns.append(weight)
+    return known[digest]
+
+
+def _sums(columns: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """Sums of float64 [N, Q] over resamples, and over the sample: float64 [R, Q]."""
+    sums = np.zeros((RESAMPLES + 1, columns.shape[1]))
+    sums[-1] = columns.sum(axis=0)
     for start in range(0, len(users), _USERS_AT_A_TIME):
         rows = slice(start, start + _USERS_AT_A_TIME)
-        weights = _weights(users[rows])
-        sums += weights @ values[rows].astype(np.float32)
-        sizes += weights.sum(axis=1, dtype=np.float64)
-    sums, sizes = np.concatenate([sums, totals[0]]), np.concatenate([sizes, totals[1]])
-    resampled: np.ndarray = sums[sizes > 0] / sizes[sizes > 0, np.newaxis]
-    return resampled
+        sums[:-1] += _weights(users[rows]) @ columns[rows].astype(np.float32)
+    return sums
 
 
 def _weights(users: np.ndarray) -> np.ndarray:

@@ -2,73 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.proto import config_pb2
 
-from components.metrics.ranks import MODEL, RankTable, rank_computations
+from components.metrics.base import CutOffMetric
+from components.metrics.places import Places
 
 
-class RankHitRate(tfma.metrics.Metric):
-    """Share of users whose held-out item is among the first k.
+class RankHitRate(CutOffMetric):
+    """Share of users with a target among the first k.
 
-    Args:
-      name: of the metric.
-      k: cut-off.
-      protocol: one of components.metrics.ranks.PROTOCOLS.
-      subject: whose ranking, MODEL or POPULARITY.
-      source_digest: of this package's code; not read, but part of the
-        Evaluator's cache key.
+    A group of m positions, c of them above the cut-off, holds t targets in a
+    random order: none of them is above with the hypergeometric probability
+    (m - c) (m - c - 1) ... / (m (m - 1) ...), t factors each. With one target
+    the hit is expected to be c / m. Source: He et al. 2017, "Neural
+    Collaborative Filtering", section 4.1; the Model Garden's position < k.
     """
 
-    def __init__(
-        self,
-        name: str,
-        k: int = 10,
-        protocol: str = "full",
-        subject: str = MODEL,
-        source_digest: str = "",
-    ) -> None:
-        super().__init__(
-            _computations,
-            name=name,
-            k=k,
-            protocol=protocol,
-            subject=subject,
-            source_digest=source_digest,
-        )
-
-
-def hits(table: RankTable, k: int, protocol: str, subject: str) -> np.ndarray:
-    """Expected hit of each row: equal scores stand in every order alike often.
-
-    The target's position is uniform over greater .. greater + ties, so the
-    chance of a position below k is clip((k - greater) / (ties + 1), 0, 1).
-
-    Args:
-      table: ranks of N rows.
-      k: cut-off.
-      protocol: one of components.metrics.ranks.PROTOCOLS.
-      subject: MODEL or POPULARITY.
-
-    Returns:
-      float64 [N] in [0, 1].
-    """
-    greater, ties = table.counts(protocol, subject)
-    return np.clip((k - greater) / (ties + 1), 0, 1)
-
-
-def _computations(
-    name: str,
-    k: int,
-    protocol: str,
-    subject: str,
-    source_digest: str,
-    model_names: list[str],
-    eval_config: config_pb2.EvalConfig,
-) -> metric_types.MetricComputations:
-    per_user = functools.partial(hits, k=k, protocol=protocol, subject=subject)
-    return rank_computations(name, per_user, model_names, eval_config)
+    def of(self, places: Places) -> np.ndarray:
+        """See TargetMetric."""
+        below = places.size - places.above(self.k) - places.number
+        return 1 - places.products(np.maximum(below, 0) / (places.size - places.number))

@@ -2,76 +2,26 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.proto import config_pb2
 
-from components.metrics.ranks import MODEL, RankTable, rank_computations
+from components.metrics.base import CutOffMetric
+from components.metrics.places import Places
 
 
-class RankNDCG(tfma.metrics.Metric):
-    """Normalized discounted cumulative gain of one held-out item a user.
+class RankNDCG(CutOffMetric):
+    """Normalized discounted cumulative gain of the first k.
 
-    Args:
-      name: of the metric.
-      k: cut-off.
-      protocol: one of components.metrics.ranks.PROTOCOLS.
-      subject: whose ranking, MODEL or POPULARITY.
-      source_digest: of this package's code; not read, but part of the
-        Evaluator's cache key.
+    A target at position p (from 0) gains 1 / log2(p + 2) if p < k, as the
+    Model Garden's log 2 / log(p + 2); the sum is divided by that of a list
+    that begins with all targets. Expected over orders, a target gains the mean
+    over its group's positions, a difference of cumulated gains. Source:
+    Jarvelin and Kekalainen 2002, "Cumulated Gain-based Evaluation of IR
+    Techniques"; ties: McSherry and Najork 2008.
     """
 
-    def __init__(
-        self,
-        name: str,
-        k: int = 10,
-        protocol: str = "full",
-        subject: str = MODEL,
-        source_digest: str = "",
-    ) -> None:
-        super().__init__(
-            _computations,
-            name=name,
-            k=k,
-            protocol=protocol,
-            subject=subject,
-            source_digest=source_digest,
-        )
-
-
-def gains(table: RankTable, k: int, protocol: str, subject: str) -> np.ndarray:
-    """Expected gain of each row: equal scores stand in every order alike often.
-
-    At position p (from 0) the gain is 1 / log2(p + 2) if p < k (Jarvelin and
-    Kekalainen 2002, the ideal being 1); the mean over the positions greater ..
-    greater + ties is a difference of cumulated gains.
-
-    Args:
-      table: ranks of N rows.
-      k: cut-off.
-      protocol: one of components.metrics.ranks.PROTOCOLS.
-      subject: MODEL or POPULARITY.
-
-    Returns:
-      float64 [N] in [0, 1].
-    """
-    greater, ties = table.counts(protocol, subject)
-    cumulated = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(k) + 2))])
-    end = np.minimum(greater + ties + 1, k)
-    return (cumulated[end] - cumulated[np.minimum(greater, k)]) / (ties + 1)
-
-
-def _computations(
-    name: str,
-    k: int,
-    protocol: str,
-    subject: str,
-    source_digest: str,
-    model_names: list[str],
-    eval_config: config_pb2.EvalConfig,
-) -> metric_types.MetricComputations:
-    per_user = functools.partial(gains, k=k, protocol=protocol, subject=subject)
-    return rank_computations(name, per_user, model_names, eval_config)
+    def of(self, places: Places) -> np.ndarray:
+        """See TargetMetric."""
+        cumulated = np.append(0.0, np.cumsum(1 / np.log2(np.arange(self.k) + 2)))
+        start = np.minimum(places.first, self.k)
+        gained = cumulated[start + places.above(self.k)] - cumulated[start]
+        return places.sums(gained / places.size) / cumulated[np.minimum(places.count, self.k)]

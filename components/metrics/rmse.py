@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.proto import config_pb2
 
-from components.metrics.ranks import RankTable, rank_computations
+from components.metrics.base import RatingMetric
 
 
-class RatingRMSE(tfma.metrics.Metric):
+class RatingRMSE(RatingMetric):
     """Root of the mean squared error of the predicted ratings of held-out items.
 
-    NaN for a model whose `rank` signature gives no predicted ratings.
-
-    Args:
-      name: of the metric.
-      source_digest: of this package's code; not read, but part of the
-        Evaluator's cache key.
+    The mean is over ratings, so a user counts once a held-out rating. Source:
+    Bennett and Lanning 2007, "The Netflix Prize".
     """
 
-    def __init__(self, name: str, source_digest: str = "") -> None:
-        super().__init__(_computations, name=name, source_digest=source_digest)
+    root = True
 
-
-def squared_errors(table: RankTable) -> np.ndarray:
-    """Squared error of each row.
-
-    Args:
-      table: of N rows.
-
-    Returns:
-      float64 [N].
-    """
-    return table.errors() ** 2
-
-
-def _computations(
-    name: str, source_digest: str, model_names: list[str], eval_config: config_pb2.EvalConfig
-) -> metric_types.MetricComputations:
-    return rank_computations(name, squared_errors, model_names, eval_config, root=True)
+    def of(self, errors: np.ndarray) -> np.ndarray:
+        """See RatingMetric."""
+        return errors**2

@@ -79,3 +79,9 @@ def test_a_training_starts_from_the_latest_blessed_model_that_is_still_there(mak
     blessings = [blessing(11, 1), blessing(12, 2), blessing(13, 3), blessing(14, 4, blessed=False)]
     assert _base(models, blessings) == [2]
     assert _base(models, []) == []
+
+
+def test_a_model_that_is_blessed_again_keeps_its_first_blessing(make):
+    model, blessing = make
+    blessings = [blessing(11, 1), blessing(12, 1, blessed=False), blessing(13, 1)]
+    assert _resolve(model(2), [model(1), model(2)], blessings) == ([1], [11])

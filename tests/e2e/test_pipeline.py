@@ -34,14 +34,19 @@ class Workplace:
         """Writes the raw files, over those that were there."""
         return synthetic.write(self.output.parent / "data", "ml-100k", **sizes)
 
-    def command(self, *settings):
-        arguments = [a for setting in (*TRAINED, *settings) for a in ("--set", setting)]
+    def command(self, *settings, force=None):
+        forced = [f"--force-bless={force}"] if force else []
+        arguments = forced + [a for setting in (*TRAINED, *settings) for a in ("--set", setting)]
         paths = [f"--data={self.data.folder}", f"--output={self.output}"]
         return [sys.executable, str(ROOT / "local_runner.py"), *paths, *arguments]
 
-    def run(self, *settings):
+    def run(self, *settings, force=None):
         result = subprocess.run(
-            self.command(*settings), capture_output=True, text=True, check=False, cwd=ROOT
+            self.command(*settings, force=force),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
         )
         assert "Traceback" not in result.stdout + result.stderr, result.stderr
         return result
@@ -72,7 +77,7 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
     summary = workplace.summary()
     assert workplace.versions() == [os.path.basename(summary["pushed_model"])]
     assert summary["pushed_model"] in first.stdout
-    assert "overall" in first.stdout
+    assert "slices, protocol full" in first.stdout
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2
     titles = {item.title for item in workplace.data.items}
@@ -105,8 +110,16 @@ def test_the_summary_is_complete(workplace, first):
         assert own["lower"] <= own["value"] <= own["upper"]
         assert own["value"] > overall["metrics"][f"popularity_ndcg@10_{protocol}"]["value"]
     sliced = {result["feature"] for result in summary["metrics"]}
-    assert sliced == {"", "gender", "age_group", "occupation", "activity", "target_popularity"}
-    assert summary["gate"] == {"blessed": True, "reasons": [], "baseline_model": None}
+    assert sliced == {"", *summary["configuration"]["evaluation"]["slices"]}
+    gate = summary["gate"]
+    assert gate["blessed"] is gate["passed"] is True
+    assert (gate["reasons"], gate["notes"]) == ([], [])
+    assert (gate["forced"], gate["baseline_model"]) == (None, None)
+    assert {rule["rule"] for rule in gate["rules"]} == {
+        "evaluation",
+        "gate.must_beat_popularity",
+        "gate.max_drop",
+    }
     assert summary["versions"]["tensorflow"]
     assert pathlib.Path(summary["run"]["log"]).exists()
 
@@ -132,6 +145,23 @@ def test_a_changed_gate_reruns_the_evaluator_and_refuses(workplace, first):
     assert "gate.min_hr" in reason
     assert reason in " ".join(refused.stdout.split())
     assert len(workplace.versions()) == 1
+
+
+def test_a_forced_blessing_pushes_with_its_reason_and_is_not_reused_without_it(workplace, first):
+    pushed = workplace.versions()
+    forced = workplace.run("gate.min_hr=1.0", force="a demonstration")
+    assert forced.returncode == 0, forced.stdout
+    assert workplace.ran() == {"Evaluator", "Pusher"}
+    assert "blessed by force (a demonstration), although:" in forced.stdout
+    gate = workplace.summary()["gate"]
+    assert (gate["blessed"], gate["passed"], gate["forced"]) == (True, False, "a demonstration")
+    (reason,) = gate["reasons"]
+    assert reason in " ".join(forced.stdout.split())
+    assert len(workplace.versions()) == len(pushed) + 1
+    again = workplace.run("gate.min_hr=1.0")
+    assert again.returncode == 3
+    assert workplace.ran() == set()
+    assert workplace.summary()["gate"]["forced"] is None
 
 
 def test_a_changed_training_reruns_from_there_and_meets_the_blessed_model(workplace, first):

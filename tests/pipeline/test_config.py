@@ -89,6 +89,13 @@ def test_overrides_apply_in_order_and_reach_every_level():
     assert (config.trainer.epochs, config.trainer.neumf.l2_mf, config.evaluation.k) == (4, 1e-6, 5)
 
 
+def test_overrides_that_only_hold_together_are_checked_together():
+    protocols = "evaluation.protocols={uni: {candidates: sampled}}"
+    names = ["trainer.validation_protocol=uni", "gate.protocol=uni"]
+    config = configuration.override(RunConfig(), [protocols, *names])
+    assert list(config.evaluation.protocols) == [config.gate.protocol] == ["uni"]
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

@@ -1,14 +1,20 @@
 """Gate settings and what they become in TFMA's configuration."""
 
+import json
+import pathlib
+
 import pytest
+import yaml
+from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import config_util
 
 from pipeline.config import RunConfig, override
 from pipeline.eval_config import GateConfig, build_eval_config, metric_name
 from schema.errors import UserError
 from schema.settings import from_dict, to_dict
 from trainer.config import TrainerConfig
-from trainer.evaluation_config import EvaluationConfig
+from trainer.evaluation_config import METRICS, EvaluationConfig, ProtocolConfig
 
 
 def thresholds(gate, k=10, ratings=False):
@@ -55,6 +61,8 @@ def test_a_gate_survives_the_round_trip():
 def test_metric_names():
     assert metric_name("ndcg", 10, "full") == "ndcg@10_full"
     assert metric_name("hr", 5, "sampled", "popularity") == "popularity_hr@5_sampled"
+    assert metric_name("auc_lift", None, "full") == "auc_lift_full"
+    assert metric_name("coverage", 10, "") == "coverage@10"
 
 
 def test_the_default_gate_asks_for_lift_and_no_large_drop():
@@ -112,3 +120,99 @@ def test_a_bound_on_ratings_needs_a_model_that_predicts_them():
     with pytest.raises(UserError, match=r"gate.max_rmse: expected null, since neumf predicts no"):
         RunConfig(gate=gate)
     assert RunConfig(gate=gate, trainer=TrainerConfig(model="rating")).gate == gate
+
+
+def names(evaluation, ratings=False):
+    config = build_eval_config(evaluation, GateConfig(), "digest", ratings)
+    return [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics if m.config]
+
+
+PROTOCOLS = {"full": ProtocolConfig(), "uni999": ProtocolConfig("sampled", negatives=999)}
+
+
+def test_metrics_are_computed_for_every_protocol_cut_off_and_subject():
+    evaluation = EvaluationConfig(
+        k=10,
+        more_k=(20,),
+        protocols=PROTOCOLS,
+        metrics=("hr", "ndcg", "auc", "coverage", "diversity"),
+    )
+    expected = {"coverage@10", "coverage@20", "diversity@10"}
+    for protocol in PROTOCOLS:
+        for metric in ("hr@10", "hr@20", "ndcg@10", "ndcg@20", "auc"):
+            lift = "_lift@".join(metric.split("@")) if "@" in metric else f"{metric}_lift"
+            expected |= {f"{name}_{protocol}" for name in (metric, f"popularity_{metric}", lift)}
+    found = names(evaluation)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+def test_metrics_are_computed_as_they_are_chosen():
+    # evaluation_loss is there for protocols that sample only.
+    evaluation = EvaluationConfig(
+        protocols=PROTOCOLS, metrics=("hr", "ndcg", "evaluation_loss", "gini")
+    )
+    config = build_eval_config(evaluation, GateConfig(), "digest", training_negatives=7)
+    by_name = {
+        json.loads(m.config)["name"]: json.loads(m.config)
+        for m in config.metrics_specs[0].metrics
+        if m.config
+    }
+    assert by_name["evaluation_loss_uni999"]["training_negatives"] == 7
+    assert "evaluation_loss_full" not in by_name
+    assert "gini@10" in by_name
+    assert not any(name.startswith(("mrr", "coverage")) for name in by_name)
+
+
+def test_the_tie_rule_reaches_every_metric_of_ranks():
+    evaluation = EvaluationConfig(ties="pessimistic", metrics=METRICS)
+    config = build_eval_config(evaluation, GateConfig(), "digest")
+    for metric in config.metrics_specs[0].metrics:
+        settings = json.loads(metric.config or "{}")
+        if "subject" in settings:
+            assert settings["ties"] == "pessimistic"
+
+
+def test_every_metric_can_be_made_from_its_configuration():
+    evaluation = EvaluationConfig(more_k=(5,), metrics=METRICS)
+    config = build_eval_config(evaluation, GateConfig(), "digest", ratings=True)
+    assert set(names(evaluation)) >= {"map@5_full", "list_popularity@10", "mean_rank_sampled"}
+    config = config_util.update_eval_config_with_defaults(config, rubber_stamp=True)
+    computations = metric_specs.to_computations(list(config.metrics_specs), config)
+    assert len(computations) > len(names(evaluation))
+
+
+def test_slices_and_crosses_become_slicing_specs():
+    evaluation = EvaluationConfig(slices=("occupation", "gender*age_group"))
+    specs = build_eval_config(evaluation, GateConfig(), "digest").slicing_specs
+    assert [list(spec.feature_keys) for spec in specs] == [
+        [],
+        ["occupation"],
+        ["gender", "age_group"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"metrics": ["hr", "ndcg", "ndgc"]}, r"evaluation.metrics: .*did you mean 'ndcg'\?"),
+        ({"metrics": ["hr", "mrr"]}, r"evaluation.metrics: expected hr and ndcg among them, got"),
+        ({"metrics": ["hr", "ndcg", "hr"]}, r"metrics: expected each once, got 'hr' twice."),
+        (
+            {"metrics": ["hr", "ndcg", "evaluation_loss"], "protocols": {"full": {}}},
+            r"evaluation_loss expected a protocol with candidates=sampled, got none.",
+        ),
+    ],
+)
+def test_a_bad_choice_of_metrics_is_named(values, message):
+    with pytest.raises(UserError, match=message):
+        from_dict(EvaluationConfig, values, "evaluation")
+
+
+def test_the_documentation_names_every_metric_and_its_example_is_valid():
+    text = (pathlib.Path(__file__).parents[2] / "docs/evaluation.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    for metric in (*METRICS, "rmse", "mae"):
+        assert any(f"`{metric}`" in row or f"`{metric}@k`" in row for row in rows), metric
+    example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert "mlperf" in from_dict(RunConfig, example).evaluation.protocols

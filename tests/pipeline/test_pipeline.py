@@ -1,10 +1,59 @@
-"""The wiring that depends on settings."""
+"""The wiring that depends on settings, and what makes which component run again."""
 
 import dataclasses
 
-from pipeline.config import RunConfig
+import pytest
+
+from pipeline.config import RunConfig, override
 from pipeline.pipeline import BASE_RESOLVER, TRAINER, Places, create_pipeline
 from trainer.config import TrainerConfig
+
+
+def parameters(*settings, force_bless=None):
+    """Execution properties by component."""
+    config = override(RunConfig(), list(settings))
+    places = Places("data", "ml-100k", "artifacts", "serving")
+    pipeline = create_pipeline("name", config, places, force_bless=force_bless)
+    return {node.id: dict(node.exec_properties) for node in pipeline.components}
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return parameters()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "gate.min_hr=0.1",
+        "gate.significance=true",
+        "gate.slices.max_drop=0.1",
+        "evaluation.slices=[gender]",
+        "evaluation.ties=pessimistic",
+        "evaluation.more_k=[20]",
+        "evaluation.protocols={full: {}, sampled: {candidates: sampled, negatives: 99}, "
+        "uni999: {candidates: sampled, negatives: 999}}",
+    ],
+)
+def test_changed_gate_or_evaluation_settings_rerun_the_evaluator_alone(setting, usual):
+    changed = parameters(setting)
+    assert {name for name in usual if usual[name] != changed[name]} == {"Evaluator"}
+
+
+def test_a_changed_protocol_of_the_validation_trains_again(usual):
+    changed = parameters(
+        "evaluation.protocols={full: {}, sampled: {candidates: sampled, negatives: 50}}",
+        "trainer.validation_protocol=sampled",
+    )
+    different = {name for name in usual if usual[name] != changed[name]}
+    assert different == {"RecommenderTrainer", "Evaluator"}
+
+
+def test_a_forced_blessing_has_a_key_of_its_own(usual):
+    forced = parameters(force_bless="the old model is gone")
+    assert {name for name in usual if usual[name] != forced[name]} == {"Evaluator"}
+    assert "the old model is gone" in str(forced["Evaluator"])
+    assert parameters(force_bless="another") != forced
 
 
 def _nodes(tmp_path, **trainer):

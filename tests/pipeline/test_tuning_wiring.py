@@ -13,7 +13,7 @@ PLACES = Places("data", "ml-100k", "root", "serving", "states")
 def nodes(*assignments):
     config = presets.get(presets.DEFAULT)
     for key, value in assignments:
-        config = settings.replace_at(config, key, value)
+        config = settings.replace_at(config, [(key, value)])
     return {
         node.id: node
         for node in create_pipeline("movielens", config, PLACES, "metadata.sqlite").components

@@ -42,12 +42,12 @@ def test_keys_that_depend_on_each_other_are_set_together():
 
 
 def test_the_rest_of_a_path_below_a_mapping_is_one_key_unless_groups_lie_there():
-    root = settings.replace_at(Root(), "free.x.y", "[1, 2]")
+    root = settings.replace_at(Root(), [("free.x.y", "[1, 2]")])
     assert root.free == {"x.y": (1, 2)}
     assert settings.value_at(root, "free.x.y") == [1, 2]
-    assert settings.replace_at(Root(), "groups.a.low", "2").groups == {"a": Limits(2.0)}
+    assert settings.replace_at(Root(), [("groups.a.low", "2")]).groups == {"a": Limits(2.0)}
     with pytest.raises(UserError, match=r"Unknown key 'groups\.b'; valid keys there are a\."):
-        settings.replace_at(Root(groups={"a": Limits(1.0)}), "groups.b.low", "2")
+        settings.replace_at(Root(groups={"a": Limits(1.0)}), [("groups.b.low", "2")])
 
 
 def test_values_are_read_by_key_and_an_unknown_one_names_the_nearest():

@@ -19,7 +19,7 @@ def test_every_model_but_popularity_has_a_space_that_fits_its_settings():
 
 @pytest.mark.parametrize("name", sorted(set(presets.PRESETS) - {"ncf-ml-1m-popularity"}))
 def test_every_preset_can_be_searched(name):
-    config = settings.replace_at(presets.get(name), "tune.trials", "2")
+    config = settings.replace_at(presets.get(name), [("tune.trials", "2")])
     assert search_space(config.tune, config.trainer)
 
 

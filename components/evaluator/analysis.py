@@ -1,0 +1,159 @@
+"""Evaluates one exported model outside of a pipeline: TFMA's figures, and ranks by user.
+
+Called by pipeline.evaluate. Nothing is recorded and nothing is blessed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis.proto import config_pb2
+from tfx.dsl.io import fileio
+
+from schema import curated, features
+from trainer.evaluation_config import EvaluationConfig
+from trainer.judging import wrap
+
+_RANK = "rank"
+_WRITERS = {".csv": pyarrow.csv.CSVWriter, ".parquet": pyarrow.parquet.ParquetWriter}
+_BATCH = 512
+_COUNTS = ("greater", "ties", "candidates")
+_POPULARITY = "popularity_"
+
+
+def judge(model_path: str, evaluation: EvaluationConfig, judge_path: str) -> bool:
+    """Puts a judge around a model.
+
+    Args:
+      model_path: folder of the exported SavedModel.
+      evaluation: the settings to judge under.
+      judge_path: folder to write.
+
+    Returns:
+      Whether the model predicts ratings, so that their errors can be measured.
+
+    Raises:
+      UserError: the model lacks signatures that a judge needs.
+    """
+    wrap(model_path, evaluation, judge_path)
+    judged = tf.saved_model.load(judge_path)
+    return features.TARGET_SCORE in judged.signatures[_RANK].structured_outputs
+
+
+def measure(
+    judge_path: str, pattern: str, eval_config: config_pb2.EvalConfig, output_path: str
+) -> None:
+    """Lets TFMA evaluate a judged model.
+
+    Args:
+      judge_path: what `judge` wrote.
+      pattern: of the TFRecord files of the held-out rows.
+      eval_config: as for the Evaluator; a baseline in it is passed over.
+      output_path: folder for what TFMA writes, as in a ModelEvaluation artifact.
+    """
+    model = tfma.default_eval_shared_model(
+        eval_saved_model_path=judge_path,
+        model_name=tfma.constants.CANDIDATE_KEY,
+        eval_config=eval_config,
+    )
+    schema = text_format.Parse(curated.read(curated.INTERACTIONS), schema_pb2.Schema())
+    tfma.run_model_analysis(
+        eval_shared_model=model,
+        eval_config=eval_config,
+        data_location=pattern,
+        output_path=output_path,
+        schema=schema,
+    )
+
+
+def write_ranks(
+    judge_path: str,
+    files: list[str],
+    protocols: tuple[str, ...],
+    path: str,
+    progress: Callable[[int], None],
+) -> None:
+    """Writes where each held-out item stands, whole or not at all.
+
+    One row a user and held-out item: `user_id`, `target_item_id` and, for each
+    protocol, `{protocol}_greater` (candidates that are scored better),
+    `{protocol}_ties` (scored equal), `{protocol}_candidates` (length of the
+    list), and the first two of the popularity ranking with `popularity_` before
+    them.
+
+    Args:
+      judge_path: what `judge` wrote.
+      files: TFRecord files of the held-out rows.
+      protocols: names of the protocols.
+      path: a file whose name ends in .csv or .parquet; not written where there
+        are no rows.
+      progress: called with the number of users that are done.
+    """
+    # Signatures hold the model's tables weakly: the model must stay referenced.
+    judged = tf.saved_model.load(judge_path)
+    users = 0
+    # Arrow writes to local files only.
+    with tempfile.TemporaryDirectory() as folder:
+        local = os.path.join(folder, os.path.basename(path))
+        writer = None
+        for serialized in _batches(files):
+            table = _ranks(judged.signatures[_RANK], serialized, protocols)
+            if writer is None:
+                writer = _WRITERS[os.path.splitext(path)[1]](local, table.schema)
+            writer.write_table(table)
+            users += len(serialized)
+            progress(users)
+        if writer is not None:
+            writer.close()
+            unfinished = f"{path}.unfinished"
+            fileio.copy(local, unfinished, overwrite=True)
+            fileio.rename(unfinished, path, overwrite=True)
+
+
+def _batches(files: list[str]) -> Iterator[list[bytes]]:
+    for file in files:
+        compression = "GZIP" if os.path.splitext(file)[1] == ".gz" else ""
+        records = tf.data.TFRecordDataset(file, compression_type=compression)
+        for batch in records.batch(_BATCH).as_numpy_iterator():
+            yield batch.tolist()
+
+
+def _ranks(rank: Any, serialized: list[bytes], protocols: tuple[str, ...]) -> pa.Table:
+    """The rows of some users; per-target columns of `rank` are padded to the longest row."""
+    rows = [tf.train.Example.FromString(record).features.feature for record in serialized]
+    targets = [list(row[features.TARGET_ITEM_ID].bytes_list.value) for row in rows]
+    lengths = np.asarray([len(row) for row in targets])
+    users = [row[features.USER_ID].bytes_list.value[0] for row in rows]
+    columns = {
+        features.USER_ID: pa.array(np.repeat(np.asarray(users, object), lengths), pa.binary()),
+        features.TARGET_ITEM_ID: pa.array([item for row in targets for item in row], pa.binary()),
+    }
+    columns = {name: column.cast(pa.string()) for name, column in columns.items()}
+    found = rank(examples=tf.constant(serialized))
+    for protocol in protocols:
+        for count in _COUNTS:
+            for subject in ("", _POPULARITY):
+                name = f"{subject}{protocol}_{count}"
+                if name in found:
+                    columns[name] = pa.array(_flat(found[name].numpy(), lengths))
+    return pa.table(columns)
+
+
+def _flat(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """One value a target out of [B, T], padded, or of [B]."""
+    if values.ndim == 1:
+        return np.repeat(values, lengths)
+    present = np.arange(values.shape[1]) < lengths[:, np.newaxis]
+    flat: np.ndarray = values[present]
+    return flat

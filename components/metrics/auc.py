@@ -1,0 +1,26 @@
+"""AUC as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.metrics.base import TargetMetric
+from components.metrics.places import Places
+
+
+class RankAUC(TargetMetric):
+    """Chance that a target stands above a candidate that is none, a mean over users.
+
+    With n targets at positions p (from 0) in a list of N there are
+    sum(p) - n (n - 1) / 2 pairs in the wrong order, of n (N - n); expected over
+    orders a tie is half a pair. A user without a candidate beside the targets
+    counts as chance, 0.5. Source: Rendle et al. 2009, "BPR: Bayesian
+    Personalized Ranking from Implicit Feedback", section 4.1.1.
+    """
+
+    def of(self, places: Places) -> np.ndarray:
+        """See TargetMetric."""
+        positions = places.sums(places.first + (places.size - 1) / 2)
+        wrong = positions - places.count * (places.count - 1) / 2
+        pairs = places.count * (places.length - places.count)
+        return np.where(pairs > 0, 1 - wrong / np.maximum(pairs, 1), 0.5)

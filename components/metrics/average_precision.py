@@ -1,0 +1,35 @@
+"""MAP@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.metrics.base import CutOffMetric
+from components.metrics.places import Places
+
+
+class RankMAP(CutOffMetric):
+    """Mean average precision of the first k.
+
+    Each target at position p < k (from 0) gives the precision of the first
+    p + 1; their sum is divided by the most targets that fit, min(n, k), so that
+    a perfect list scores 1 (RecBole's rule; trec_eval divides by n).
+
+    Expected over orders: of a group of m positions from s on, with t targets
+    and a targets in better groups, each target is at each position p with
+    chance 1 / m, and then expects a + (p - s) r targets before it, r being
+    (t - 1) / (m - 1). The sum over p of (1 + a + (p - s) r) / (p + 1) is
+    (1 + a - (s + 1) r) times a difference of harmonic numbers, plus r a
+    position. Source: McSherry and Najork 2008, "Computing Information
+    Retrieval Performance Measures Efficiently in the Presence of Tied Scores".
+    """
+
+    def of(self, places: Places) -> np.ndarray:
+        """See TargetMetric."""
+        harmonic = np.append(0.0, np.cumsum(1 / (np.arange(self.k) + 1)))
+        start, above = np.minimum(places.first, self.k), places.above(self.k)
+        rate = (places.tied - 1) / np.maximum(places.size - 1, 1)
+        precisions = (1 + places.before - (places.first + 1) * rate) * (
+            harmonic[start + above] - harmonic[start]
+        ) + rate * above
+        return places.sums(precisions / places.size) / np.minimum(places.count, self.k)

@@ -1,0 +1,216 @@
+"""What all metrics share: a weighted mean over rows, for each model, with an interval.
+
+Subclassed by the metric files of this package. A metric says what each row is
+worth (`values`) and how much the row counts (`weights`); gathering, means and
+intervals are done here, once for all metrics of an evaluation.
+"""
+
+from __future__ import annotations
+
+import abc
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.metrics.gather import TABLE, GatherRanks, PackRanks
+from components.metrics.intervals import RowValues, with_intervals
+from components.metrics.places import AVERAGE, Places
+from components.metrics.table import MODEL, POPULARITY, RankTable
+
+# A subject beside MODEL and POPULARITY: the first less the second, over the same rows.
+LIFT = "lift"
+# TFMA takes a relative change against exactly 0 for a failure, so a baseline
+# that hits nothing could never be replaced.
+_LEAST_BASELINE = 1e-12
+
+
+class RankMetric(tfma.metrics.Metric, abc.ABC):
+    """A mean over rows of a function of the `rank` signature's outputs.
+
+    Args:
+      name: of the metric; thresholds need it equal to the MetricConfig's.
+      source_digest: of this package's code; not read, but part of the
+        Evaluator's cache key.
+      **settings: of a subclass; they come from the MetricConfig too.
+    """
+
+    # Whether the metric is the square root of the mean.
+    root = False
+
+    def __init__(self, name: str, source_digest: str = "", **settings: object) -> None:
+        super().__init__(self._computations, name=name, source_digest=source_digest, **settings)
+
+    @abc.abstractmethod
+    def values(self, table: RankTable) -> np.ndarray:
+        """What each row is worth.
+
+        Args:
+          table: outputs of one model for N rows.
+
+        Returns:
+          float64 [N]; what it holds where the weight is 0 does not matter.
+        """
+
+    def weights(self, table: RankTable) -> np.ndarray:
+        """How much each row counts in the mean: 1 unless overridden.
+
+        Args:
+          table: outputs of one model for N rows.
+
+        Returns:
+          float64 [N], 0 or more.
+        """
+        return np.ones(len(table.users))
+
+    def mean(self, rows: RowValues) -> float:
+        """The metric of some rows; NaN where none counts."""
+        total = rows.weights.sum()
+        mean = (rows.values * rows.weights).sum() / total if total > 0 else np.nan
+        return float(np.sqrt(mean) if self.root else mean)
+
+    def rows(self, table: RankTable) -> RowValues:
+        """Values and weights of a table's rows, fit to be summed."""
+        weights = self.weights(table)
+        return RowValues(np.where(weights > 0, self.values(table), 0.0), weights, self.root)
+
+    def _computations(
+        self, model_names: list[str], eval_config: config_pb2.EvalConfig, **_: object
+    ) -> metric_types.MetricComputations:
+        keys = [metric_types.MetricKey(name=self.name, model_name=m) for m in model_names]
+        baselines = {spec.name for spec in eval_config.model_specs if spec.is_baseline}
+
+        def means(
+            metrics: dict[metric_types.MetricKey, object],
+        ) -> dict[metric_types.MetricKey, object]:
+            results: dict[metric_types.MetricKey, object] = {}
+            for key in keys:
+                table = metrics.get(metric_types.MetricKey(TABLE, model_name=key.model_name))
+                # A slice all of whose rows hold nothing out has no figures.
+                if not isinstance(table, RankTable):
+                    continue
+                rows = self.rows(table)
+                mean = self.mean(rows)
+                if key.model_name in baselines and mean == 0:
+                    mean = _LEAST_BASELINE
+                results |= {key: mean, rows.key_of(key): rows}
+            return results
+
+        return [
+            metric_types.MetricComputation(
+                keys=[metric_types.MetricKey(TABLE, model_name=m) for m in model_names],
+                preprocessors=[PackRanks(model_names)],
+                combiner=GatherRanks(model_names),
+            ),
+            metric_types.DerivedMetricComputation(keys=keys, result=means),
+            # Equal for all metrics, so TFMA keeps one of them.
+            metric_types.CIDerivedMetricComputation(keys=[], result=with_intervals),
+        ]
+
+
+class TargetMetric(RankMetric):
+    """A function of the places where a row's targets stand under a protocol.
+
+    Args:
+      name: of the metric.
+      protocol: name of the protocol.
+      subject: whose ranking: MODEL's, POPULARITY's, or LIFT for the difference
+        between the two, whose interval is a paired one.
+      ties: rule of components.metrics.places for equal scores.
+      source_digest: see RankMetric.
+      **settings: of a subclass.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        protocol: str,
+        subject: str = MODEL,
+        ties: str = AVERAGE,
+        source_digest: str = "",
+        **settings: object,
+    ) -> None:
+        super().__init__(
+            name, source_digest, protocol=protocol, subject=subject, ties=ties, **settings
+        )
+        self._protocol, self._subject, self._ties = protocol, subject, ties
+
+    @abc.abstractmethod
+    def of(self, places: Places) -> np.ndarray:
+        """What each row is worth.
+
+        Args:
+          places: of the targets of N rows.
+
+        Returns:
+          float64 [N].
+        """
+
+    def values(self, table: RankTable) -> np.ndarray:
+        """See RankMetric."""
+        if self._subject != LIFT:
+            return self.of(table.places(self._protocol, self._subject, self._ties))
+        own, popularity = (
+            self.of(table.places(self._protocol, subject, self._ties))
+            for subject in (MODEL, POPULARITY)
+        )
+        return own - popularity
+
+    def weights(self, table: RankTable) -> np.ndarray:
+        """The protocol's row weights, 0 for a row that MLPerf's rules leave out."""
+        return table.row(f"{self._protocol}_weight")
+
+
+class CutOffMetric(TargetMetric):
+    """A TargetMetric that looks at the first k positions.
+
+    Args:
+      name: of the metric.
+      protocol: name of the protocol.
+      k: cut-off.
+      **settings: see TargetMetric.
+    """
+
+    def __init__(self, name: str, protocol: str, k: int = 10, **settings: str) -> None:
+        super().__init__(name, protocol, k=k, **settings)
+        self.k = k
+
+
+class ListMetric(RankMetric):
+    """A function of the lists that users are served; it needs no target.
+
+    Rows with an empty list do not count.
+
+    Args:
+      name: of the metric.
+      k: length of the lists.
+      source_digest: see RankMetric.
+    """
+
+    def __init__(self, name: str, k: int = 10, source_digest: str = "") -> None:
+        super().__init__(name, source_digest, k=k)
+        self.k = k
+
+    def weights(self, table: RankTable) -> np.ndarray:
+        """1 where the list holds anything."""
+        return table.listed(self.k).any(axis=1).astype(np.float64)
+
+
+class RatingMetric(RankMetric):
+    """A mean over held-out ratings of a function of the rating errors.
+
+    NaN for a model whose `rank` signature gives no predicted ratings.
+    """
+
+    @abc.abstractmethod
+    def of(self, errors: np.ndarray) -> np.ndarray:
+        """What each rating is worth: of errors float64 [M], float64 [M]."""
+
+    def values(self, table: RankTable) -> np.ndarray:
+        """Means over the row's ratings; see RankMetric."""
+        return table.row_sums(self.of(table.errors())) / table.count
+
+    def weights(self, table: RankTable) -> np.ndarray:
+        """Ratings of each row."""
+        return table.count.astype(np.float64)

@@ -1,0 +1,26 @@
+"""Genre diversity@k of what is served as a TFMA metric; loaded through pipeline.eval_config."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.metrics.base import ListMetric
+from components.metrics.table import TOP_DIVERSITY, RankTable
+
+
+class ListDiversity(ListMetric):
+    """Mean over the pairs of the first k served items of 1 less the cosine of their genres.
+
+    The `rank` signature works it out; an item without genres is like no other.
+    Lists of fewer than two items do not count. Source: Ziegler et al. 2005,
+    "Improving Recommendation Lists Through Topic Diversification" (as a
+    dissimilarity).
+    """
+
+    def values(self, table: RankTable) -> np.ndarray:
+        """See RankMetric."""
+        return table.row(TOP_DIVERSITY)
+
+    def weights(self, table: RankTable) -> np.ndarray:
+        """1 where the list holds a pair."""
+        return (table.listed(self.k).sum(axis=1) >= 2).astype(np.float64)

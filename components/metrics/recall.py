@@ -1,0 +1,22 @@
+"""Recall@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.metrics.base import CutOffMetric
+from components.metrics.places import Places
+
+
+class RankRecall(CutOffMetric):
+    """Share of a user's targets that are among the first k.
+
+    Expected over orders, each target counts the share of its group's positions
+    that are above the cut-off. With one target a user it is HR@k; with more
+    than k targets it cannot reach 1. Source: Cremonesi et al. 2010,
+    "Performance of Recommender Algorithms on Top-N Recommendation Tasks".
+    """
+
+    def of(self, places: Places) -> np.ndarray:
+        """See TargetMetric."""
+        return places.sums(places.above(self.k) / places.size) / places.count

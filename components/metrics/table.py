@@ -1,0 +1,88 @@
+"""The outputs of the `rank` signature for a slice's rows, as columns.
+
+Made by components.metrics.gather, read by the metrics through
+components.metrics.base.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from components.metrics.places import Places, places
+from schema import features
+
+MODEL, POPULARITY = "model", "popularity"
+
+USER = "user_fingerprint"
+TOP_ITEM, TOP_SHARE, TOP_DIVERSITY = "top_item", "top_share", "top_diversity"
+LISTS = (TOP_ITEM, TOP_SHARE)
+CATALOG_SIZE = "catalog_size"
+GREATER, TIES = "_greater", "_ties"
+RATINGS = (features.TARGET_SCORE, features.TARGET_RATING)
+
+
+@dataclasses.dataclass(frozen=True)
+class RankTable:
+    """What one model gave for N rows that hold out M targets.
+
+    Attributes:
+      users: int64 [N], fingerprints of the users.
+      count: int64 [N], targets of each row, at least 1.
+      rows: one value a row, int32 or float32 [N], by output name.
+      lists: the served list, int32 or float32 [N, K], by output name.
+      targets: one value a target, int32 or float32 [M], rows in order, by output name.
+    """
+
+    users: np.ndarray
+    count: np.ndarray
+    rows: dict[str, np.ndarray]
+    lists: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray]
+    _places: dict[tuple[str, ...], Places] = dataclasses.field(default_factory=dict, repr=False)
+
+    def places(self, protocol: str, subject: str, rule: str) -> Places:
+        """Where the targets stand; worked out once for all metrics.
+
+        Args:
+          protocol: its name.
+          subject: MODEL or POPULARITY, which of the two ranked.
+          rule: of components.metrics.places.
+
+        Returns:
+          The places of the M targets.
+        """
+        key = protocol, subject, rule
+        if key not in self._places:
+            prefix = f"{POPULARITY}_{protocol}" if subject == POPULARITY else protocol
+            self._places[key] = places(
+                self.targets[prefix + GREATER].astype(np.int64),
+                self.targets[prefix + TIES].astype(np.int64),
+                self.count,
+                self.rows[f"{protocol}_candidates"].astype(np.int64),
+                rule,
+            )
+        return self._places[key]
+
+    def row(self, name: str) -> np.ndarray:
+        """A row's output as float64 [N]; NaN where the model has no such output."""
+        if name not in self.rows:
+            return np.full(len(self.users), np.nan)
+        return self.rows[name].astype(np.float64)
+
+    def listed(self, k: int) -> np.ndarray:
+        """Which of the first k places of the lists are filled, bool [N, k]."""
+        return self.lists[TOP_ITEM][:, :k] >= 0
+
+    def errors(self) -> np.ndarray:
+        """Predicted less given ratings, float64 [M]; NaN without a prediction."""
+        if not self.targets.keys() >= set(RATINGS):
+            return np.full(int(self.count.sum()), np.nan)
+        predicted, given = (self.targets[name].astype(np.float64) for name in RATINGS)
+        return predicted - given
+
+    def row_sums(self, values: np.ndarray) -> np.ndarray:
+        """Sums over each row's targets: of [M], float64 [N]."""
+        row = np.repeat(np.arange(len(self.count)), self.count)
+        return np.bincount(row, values, minlength=len(self.count))

@@ -1,0 +1,129 @@
+"""What the commands share: arguments that configure a run, and where its data lies.
+
+Called by the local runner and pipeline.evaluate. Nothing here imports the heavy
+libraries before they are needed, so that mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import NoReturn, TypeVar
+
+from pipeline import config as configuration
+from pipeline import presets, synthetic_config
+from pipeline.config import DataConfig, RunConfig
+from schema.errors import UserError
+
+T = TypeVar("T")
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose mistakes are UserErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises the mistake instead of leaving the process."""
+        raise UserError(f"{message}; --help lists the arguments.")
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that `start` and `assign` read.
+
+    Args:
+      parser: gets --preset, --config, --data, --format and --set.
+    """
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
+    start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
+    parser.add_argument(
+        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+    )
+    parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
+    )
+
+
+def start(options: argparse.Namespace) -> RunConfig:
+    """The configuration to start from: a preset's or a file's.
+
+    Args:
+      options: of a parser with the arguments of `add_configuration`.
+
+    Returns:
+      The configuration.
+
+    Raises:
+      UserError: no such preset, or a file that cannot be read.
+    """
+    if options.config:
+        return configuration.load(options.config)
+    return presets.get(options.preset or presets.DEFAULT)
+
+
+def assign(config: T, options: argparse.Namespace, named: dict[str, str | int | None]) -> T:
+    """Applies what else the command line says.
+
+    Args:
+      config: what to start from; has a DataConfig as `data`.
+      options: of a parser with the arguments of `add_configuration`.
+      named: values of further arguments by dotted key, None where not given.
+
+    Returns:
+      The configuration, checked.
+
+    Raises:
+      UserError: an unknown key or a bad value.
+    """
+    values = {"data.path": options.data, "data.format": options.format, **named}
+    given = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
+    return configuration.override(config, given + options.set)
+
+
+def data_folder(data: DataConfig) -> str:
+    """Folder of the raw files; obtains published or generated data that is not here yet.
+
+    Args:
+      data: names a folder or a dataset.
+
+    Returns:
+      An absolute path, or a URI as it was given.
+
+    Raises:
+      UserError: no such folder, or a dataset that cannot be obtained.
+    """
+    path, generated = data.path, data.synthetic is not None
+    if generated and data.format not in (configuration.AUTO, synthetic_config.FORMAT):
+        raise UserError(
+            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
+            f"generated data, got {data.format!r}."
+        )
+    if path is None or generated:
+        from pipeline import datasets
+
+        return datasets.obtain(path or data.dataset)
+    if "://" in path:
+        return path
+    if not os.path.isdir(path):
+        raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
+    return os.path.abspath(path)
+
+
+def layout(data: DataConfig, folder: str) -> str:
+    """Name of the raw files' layout, as configured or as their names show it.
+
+    Args:
+      data: names it, or leaves it open.
+      folder: where the files are.
+
+    Returns:
+      The name of an adapter of components.formats.
+
+    Raises:
+      UserError: none or several fit.
+    """
+    from components import formats
+
+    named = data.format
+    return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name

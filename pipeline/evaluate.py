@@ -1,0 +1,279 @@
+"""The command `movielens-evaluate`: any exported model, any data, any protocol.
+
+Reads raw files as the pipeline does, or takes an Examples artifact's folder,
+judges the model under the configured evaluation settings and lets TFMA measure
+it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
+done; 2 bad input or configuration; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pipeline import chatter, command
+from pipeline.config import DataConfig
+from pipeline.workspace import Workspace
+from schema import features, settings
+from schema.errors import UserError, find_user_error
+from trainer.evaluation_config import EvaluationConfig
+
+if TYPE_CHECKING:
+    from pipeline.console import RunConsole
+    from pipeline.evaluation import SliceResult
+
+# Of the JSON file; changes when a key changes its meaning or goes away.
+VERSION = 1
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+# A step that is not done after so many seconds is announced, and ranks are
+# counted so often.
+_PATIENCE = 2.0
+_RANKS_EVERY = 10.0
+_SAVED_MODEL = "saved_model.pb"
+# Where TFX puts a SavedModel in a Model artifact.
+_INSIDE_ARTIFACT = "Format-Serving"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """What of a RunConfig an evaluation depends on, for `--set`.
+
+    Attributes:
+      data: which data.
+      evaluation: how held-out items are ranked and measured.
+    """
+
+    data: DataConfig
+    evaluation: EvaluationConfig
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command.Parser(
+        prog="movielens-evaluate",
+        description="Evaluates an exported model on held-out interactions, under any protocol.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="SavedModel, Model artifact or served folder (its newest)"
+    )
+    command.add_configuration(parser)
+    parser.add_argument(
+        "--examples", metavar="DIR", help="folder of an Examples artifact instead of raw files"
+    )
+    parser.add_argument("--output", metavar="DIR", help="default: output/evaluation")
+    parser.add_argument("--metrics", metavar="FILE", help="default: <output>/metrics.json")
+    parser.add_argument(
+        "--ranks",
+        metavar="FILE",
+        help="also write the rank of every held-out item, .csv or .parquet",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      arguments: the command line; that of the process when None.
+
+    Returns:
+      The exit code.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        run = command.start(options)
+        config = command.assign(Evaluated(run.data, run.evaluation), options, {})
+        # Libraries that read the command line for flags must not find ours.
+        del sys.argv[1:]
+        return _run(config, options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return FAILED
+
+
+def _run(config: Evaluated, options: argparse.Namespace) -> int:
+    if options.examples and options.data:
+        raise UserError("--examples: expected either this or --data, got both.")
+    if options.ranks and not options.ranks.endswith((".csv", ".parquet")):
+        raise UserError(
+            f"--ranks: expected a file ending in .csv or .parquet, got {options.ranks!r}."
+        )
+    model = _saved_model(options.model)
+    data = options.examples or command.data_folder(config.data)
+    output = options.output or "output/evaluation"
+    workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
+    with workspace.held(), chatter.diverted(str(workspace.log)) as out:
+        out.write(f"log {workspace.log}\n")
+        try:
+            _evaluate(config, options, model, data, workspace, out)
+            return DONE
+        except Exception as error:
+            logging.exception("The evaluation failed.")
+            sentence = find_user_error(error)
+            if sentence:
+                raise UserError(sentence) from None
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
+            return FAILED
+
+
+def _saved_model(given: str) -> str:
+    """The SavedModel in a SavedModel's, an artifact's or a served folder; a URI names it itself."""
+    if "://" in given:
+        return given
+    names = os.listdir(given) if os.path.isdir(given) else []
+    newest = max((name for name in names if name.isdigit()), key=int, default="")
+    for inside in ("", _INSIDE_ARTIFACT, newest):
+        folder = os.path.join(given, inside).rstrip("/")
+        if os.path.exists(os.path.join(folder, _SAVED_MODEL)):
+            return folder
+    raise UserError(
+        f"MODEL: expected a folder with {_SAVED_MODEL}, a Model artifact or a served folder, "
+        f"got {given!r}."
+    )
+
+
+def _evaluate(
+    config: Evaluated,
+    options: argparse.Namespace,
+    model: str,
+    data: str,
+    workspace: Workspace,
+    out: TextIO,
+) -> None:
+    # These imports take seconds; what can be told without them was told.
+    from pipeline import summary
+    from pipeline.console import RunConsole
+
+    started = time.monotonic()
+    console = RunConsole(out)
+    facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}
+    with tempfile.TemporaryDirectory(dir=workspace.output, prefix=".unfinished-") as scratch:
+        if options.examples:
+            examples = data
+            facts["examples"] = examples
+        else:
+            format_name = command.layout(config.data, data)
+            facts |= {"data": data, "format": format_name}
+            examples = os.path.join(scratch, "examples")
+            with _step(console, "ingest"):
+                facts["counts"] = _ingest(config, data, format_name, examples)
+        results = _measure(config, model, examples, scratch, console, options.ranks)
+    facts["seconds"] = round(time.monotonic() - started, 3)
+    console.figures(results, config.evaluation, next(iter(config.evaluation.protocols)))
+    written = {
+        "metrics_version": VERSION,
+        "run": facts,
+        "evaluation": settings.to_dict(config.evaluation),
+        "metrics": [dataclasses.asdict(result) for result in results],
+        "versions": summary.versions(),
+    }
+    summary.write(written, str(workspace.summary))
+    if options.ranks:
+        console.wrote("ranks", options.ranks)
+    console.wrote("metrics", str(workspace.summary))
+
+
+def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> dict[str, int]:
+    """Reads raw files into Examples, as the pipeline's generator does; what it counted."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.types import standard_artifacts
+
+    from components.example_gen import counts
+    from components.example_gen.component import InteractionsExampleGen
+
+    generator = InteractionsExampleGen(data, format_name, config.data.ingest, source_digest="")
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=[], tmp_dir=os.path.join(examples, ".temporary"), unique_id="ingest"
+    )
+    artifact = standard_artifacts.Examples()
+    artifact.uri = examples
+    generator.executor_spec.executor_class(context).Do(
+        {}, {"examples": [artifact]}, dict(generator.exec_properties)
+    )
+    return {name: artifact.get_int_custom_property(name) for name in counts.INTERACTION_COUNTS}
+
+
+def _measure(
+    config: Evaluated,
+    model: str,
+    examples: str,
+    scratch: str,
+    console: RunConsole,
+    ranks: str | None,
+) -> list[SliceResult]:
+    """Judges the model on the held-out rows; the figures, and ranks where asked for."""
+    from tfx.dsl.io import fileio
+
+    from components.evaluator import analysis
+    from pipeline.eval_config import build_eval_config
+    from pipeline.evaluation import read_metrics
+    from pipeline.gate import GateConfig
+
+    evaluation = config.evaluation
+    pattern = os.path.join(examples, f"Split-{features.TEST}", "*")
+    files = sorted(fileio.glob(pattern))
+    if not files:
+        raise UserError(f"{examples}: expected a folder with held-out rows, found no {pattern!r}.")
+    judge, figures = os.path.join(scratch, "judge"), os.path.join(scratch, "figures")
+    with _step(console, "judge"):
+        ratings = analysis.judge(model, evaluation, judge)
+    # Its thresholds have no consequence here, and TFMA needs none.
+    gate = GateConfig(next(iter(evaluation.protocols)), must_beat_popularity=False, max_drop=None)
+    with _step(console, "evaluate"):
+        analysis.measure(judge, pattern, build_eval_config(evaluation, gate, "", ratings), figures)
+    results = read_metrics(figures)
+    if not results:
+        raise UserError(f"{examples}: expected held-out rows, found none.")
+    if ranks:
+        counted = _Counted(console, results[0].count)
+        with _step(console, "ranks"):
+            analysis.write_ranks(judge, files, tuple(evaluation.protocols), ranks, counted)
+    return results
+
+
+class _Counted:
+    """Tells, now and then, for how many users the ranks are written."""
+
+    def __init__(self, console: RunConsole, total: int) -> None:
+        self._console, self._total = console, total
+        self._told = time.monotonic()
+
+    def __call__(self, users: int) -> None:
+        if time.monotonic() - self._told > _RANKS_EVERY:
+            self._told = time.monotonic()
+            self._console.running(f"ranks {users}/{self._total}")
+
+
+@contextlib.contextmanager
+def _step(console: RunConsole, name: str) -> Iterator[None]:
+    """Announces a step that takes a while, and says how long it took."""
+    started = time.monotonic()
+    timer = threading.Timer(_PATIENCE, console.running, [name])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        timer.cancel()
+        console.failed(name, time.monotonic() - started)
+        raise
+    timer.cancel()
+    console.finished(name, time.monotonic() - started, cached=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
