@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.sampling import marked
-
 
 class Ranks(NamedTuple):
     """Counts of candidates, the target itself left out.
@@ -89,21 +87,6 @@ def compare(scores: tf.Tensor, target: tf.Tensor, candidates: tf.Tensor) -> Rank
     better = candidates & (~(scores <= own) | missing)
     equal = candidates & (scores == own) & ~missing
     return Ranks(_count(better), _count(equal))
-
-
-def unseen(history: tf.RaggedTensor, target: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-    """Candidates of the full protocol: the catalog less history and target.
-
-    Args:
-      history: int32 ragged [B, None], items seen; -1 where not in the catalog.
-      target: int32 [B], the held-out item; -1 where not in the catalog.
-      items: number C of catalog items, a scalar.
-
-    Returns:
-      bool [B, C].
-    """
-    targets = tf.range(items)[tf.newaxis, :] == target[:, tf.newaxis]
-    return ~(marked(history, items) | targets)
 
 
 def _count(flags: tf.Tensor) -> tf.Tensor:

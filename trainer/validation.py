@@ -204,11 +204,10 @@ class Validator:
     def _full(self, codes: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> _Scored:
         """Every item in the column of its position."""
         targets = self._targets[start:end]
-        known = targets
-        if self._mask_seen:
-            known = tf.concat([self._users.history[start:end], targets], axis=1)
+        history = self._users.history[start:end] if self._mask_seen else targets
+        left_out = tf.concat([history, targets], axis=1)
         scores = self._model.score_all(self._users.encoded(start, end), codes)
-        return scores, ~marked(known, tf.size(self._all)), targets
+        return scores, ~marked(left_out, tf.size(self._all)), targets
 
 
 class _Users:

@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from trainer import ranking
+from trainer.sampling import marked
 
 
 def full(histories, targets, scores):
     scores, targets = tf.constant(scores, tf.float32), tf.constant(targets, tf.int32)
     history = tf.ragged.constant(histories, dtype=tf.int32, ragged_rank=1)
-    unseen = ranking.unseen(history, targets, tf.shape(scores)[1])
-    return ranking.compare(scores, targets, unseen)
+    left_out = tf.concat([history, targets[:, tf.newaxis]], axis=1)
+    return ranking.compare(scores, targets, ~marked(left_out, tf.shape(scores)[1]))
 
 
 def expected_over_orders(greater, ties, gain):

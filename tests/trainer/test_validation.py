@@ -9,13 +9,20 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from trainer import validation
-from trainer.config import ProtocolConfig
+from trainer.evaluation_config import EvaluationConfig, ProtocolConfig
 from trainer.histories import ABSENT
 from trainer.models.base import Recommender
 from trainer.negatives import NegativeSampler
 
 USERS, ITEMS, K = 23, 40, 5
-PROTOCOL = ProtocolConfig(k=K, negatives=12)
+EVALUATION = EvaluationConfig(
+    k=K,
+    protocols={
+        "full": ProtocolConfig(),
+        "unmasked": ProtocolConfig(mask_seen=False),
+        "sampled": ProtocolConfig(candidates="sampled", negatives=12),
+    },
+)
 
 
 class Fixed(Recommender):
@@ -89,20 +96,24 @@ def known(histories, user):
     return {*own, *parts(histories.targets, histories.target_splits)[user]}
 
 
-def test_full_ranks_each_target_among_all_but_history_and_targets(table, histories):
+@pytest.mark.parametrize("which", ["full", "unmasked"])
+def test_full_ranks_each_target_among_all_but_history_and_targets(table, histories, which):
     model = Fixed(table)
-    measure = validation.Validator(model, histories, planted.make_catalog(ITEMS), PROTOCOL, "full")
-    unseen = [[i for i in range(ITEMS) if i not in known(histories, u)] for u in range(USERS)]
-    assert measure() == pytest.approx(expected(table, histories, unseen.__getitem__))
+    measure = validation.Validator(model, histories, planted.make_catalog(ITEMS), EVALUATION, which)
+    candidates = []
+    for user, targets in enumerate(parts(histories.targets, histories.target_splits)):
+        left_out = known(histories, user) if which == "full" else targets
+        candidates.append([item for item in range(ITEMS) if item not in left_out])
+    assert measure() == pytest.approx(expected(table, histories, candidates.__getitem__))
     assert int(model.encoded) == USERS
 
 
 def test_sampled_ranks_each_target_among_the_rows_negatives(table, histories):
     catalog = planted.make_catalog(ITEMS)
     model = Fixed(table)
-    measure = validation.Validator(model, histories, catalog, PROTOCOL, "sampled")
+    measure = validation.Validator(model, histories, catalog, EVALUATION, "sampled")
     sampler = NegativeSampler(histories.with_targets(catalog), ITEMS)
-    negatives = sampler(tf.range(USERS), 12, tf.constant([PROTOCOL.seed, 0], tf.int64)).numpy()
+    negatives = sampler(tf.range(USERS), 12, tf.constant([EVALUATION.seed, 0], tf.int64)).numpy()
     for user in range(USERS):
         assert not known(histories, user) & {*negatives[user].tolist()}
     assert measure() == pytest.approx(expected(table, histories, negatives.__getitem__))
@@ -113,7 +124,7 @@ def test_sampled_ranks_each_target_among_the_rows_negatives(table, histories):
 def test_a_constant_model_scores_as_chance(histories, which):
     catalog = planted.make_catalog(ITEMS)
     table = np.zeros((USERS, ITEMS))
-    measured = validation.Validator(Fixed(table), histories, catalog, PROTOCOL, which)()
+    measured = validation.Validator(Fixed(table), histories, catalog, EVALUATION, which)()
     sizes = [
         12 if which == "sampled" else ITEMS - len(known(histories, u) - {ABSENT})
         for u in range(USERS)
