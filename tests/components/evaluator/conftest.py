@@ -8,8 +8,9 @@ scores. Users 0 .. 29 have a gender by turns, so fifteen are women.
 import numpy as np
 import pytest
 import tensorflow as tf
+from tfx import types
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.types import artifact_utils, channel_utils, standard_artifacts
+from tfx.types import artifact_utils, standard_artifacts
 from toy_model import make_serving, row
 
 from components.evaluator.component import RecommenderEvaluator
@@ -129,12 +130,11 @@ def evaluate(models, examples, schema, tmp_path_factory):
         inputs[BLESSING_KEY] = [blessing] if blessing else []
         gate = gate or GateConfig()
         component = RecommenderEvaluator(
-            **{
-                name: channel_utils.as_channel(artifacts)
-                if artifacts
-                else channel_utils.as_channel([before if "model" in name else run_blessing()])
-                for name, artifacts in inputs.items()
-            },
+            examples=types.Channel(type=standard_artifacts.Examples),
+            model=types.Channel(type=standard_artifacts.Model),
+            baseline_model=types.Channel(type=standard_artifacts.Model),
+            baseline_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
+            schema=types.Channel(type=standard_artifacts.Schema),
             eval_config=build_eval_config(settings, gate, "digest"),
             gate_fn=GATE_FN,
             settings={
@@ -158,8 +158,5 @@ def evaluate(models, examples, schema, tmp_path_factory):
         )
         assert list((work / "temporary" / "1").iterdir()) == []
         return Evaluation(outputs["blessing"][0], str(work / "evaluation"))
-
-    def run_blessing():
-        return artifact(standard_artifacts.ModelBlessing, "", 3)
 
     return run

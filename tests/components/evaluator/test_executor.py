@@ -7,6 +7,7 @@ import pytest
 import tensorflow_model_analysis as tfma
 from tfx.types import standard_artifacts
 
+from components.evaluator import executor
 from pipeline import verdict
 from pipeline.evaluation import read_metrics
 from pipeline.gate import GateConfig, SliceFloors
@@ -140,3 +141,15 @@ def test_a_baseline_without_the_signatures_is_refused_with_the_ways_out(evaluate
     overall = read_metrics(found.uri)[0]
     assert overall.metrics["ndcg@10_full"].value == 1
     assert overall.baseline == {}
+
+
+def test_a_baseline_whose_files_cannot_be_read_is_left_out(models, tmp_path):
+    (tmp_path / "broken" / "Format-Serving").mkdir(parents=True)
+    (tmp_path / "broken" / "Format-Serving" / "saved_model.pb").write_bytes(b"half a mod")
+    candidate, baseline = standard_artifacts.Model(), standard_artifacts.Model()
+    candidate.uri, baseline.uri = str(models / "good"), str(tmp_path / "broken")
+    inputs = {"model": [candidate], "baseline_model": [baseline]}
+    judged, found = executor._judge(inputs, to_dict(EvaluationConfig()), str(tmp_path / "judged"))
+    assert set(judged) == {"model"}
+    assert found.model == baseline.uri
+    assert found.obstacle.startswith(f"{baseline.uri}: cannot be loaded (")
