@@ -37,7 +37,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="USERSxITEMS")
     parser.add_argument("--model", default="two_tower", help="one of trainer.config.MODELS")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    # `make bench` hands the arguments of the others along.
+    options, _ = parser.parse_known_args()
     for size in options.sizes:
         users, items = map(int, size.split("x"))
         if options.one:
@@ -51,17 +52,17 @@ def main() -> None:
 
 
 def measure(users: int, items: int, model: str) -> dict[str, float]:
-    """Seconds of each step, and the process's peak memory in MiB after the last two."""
+    """Seconds of each step by the clock and of all cores, and the peak memory so far in MiB."""
     from trainer import judging
     from trainer.evaluation_config import EvaluationConfig
 
     figures = {}
 
     def timed(name, function, *arguments):
-        begin = time.monotonic()
-        result = function(*arguments)
+        begin, work = time.monotonic(), time.process_time()
+        function(*arguments)
         figures[f"{name} s"] = time.monotonic() - begin
-        return result
+        figures[f"{name} CPU s"] = time.process_time() - work
 
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)

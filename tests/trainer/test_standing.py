@@ -173,7 +173,7 @@ def test_draws_keep_to_what_is_allowed(draw, replacement, exclude):
     protocol = sampled(negatives=4, draw=draw, replacement=replacement, exclude=exclude)
     rows = make_rows(seen, targets)
     found = np.concatenate(
-        [candidates.negatives(rows, make_items(counts), protocol, s).numpy() for s in range(300)], 1
+        [candidates.negatives(rows, make_items(counts), protocol, s).numpy() for s in range(100)], 1
     )
     for row in range(3):
         drawn = set(found[row].tolist()) - {-1}
