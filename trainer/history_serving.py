@@ -1,8 +1,7 @@
-"""Recommendations for a history that the caller brings.
+"""The model to export, with recommendations for a history where it reads one.
 
-Called by trainer.run for models whose user code reads the user's history, so
-that somebody without an account, or with news since the training, is served
-what fits.
+Called by trainer.run. `recommend_for_history` serves somebody without an
+account, or with news since the training.
 """
 
 from __future__ import annotations
@@ -11,7 +10,10 @@ import tensorflow as tf
 
 from schema import features
 from trainer import sampling
+from trainer.data import Dataset
+from trainer.histories import user_table
 from trainer.input import newest, user_tensors
+from trainer.models.base import Recommender
 from trainer.rows import best_items
 from trainer.serving import ServingModel
 
@@ -53,3 +55,27 @@ class HistoryServingModel(ServingModel):
             return best_items(scores, sampling.marked(rows, tf.size(self._popularity)), k)
 
         return self._lists(best, tf.shape(item_id)[0])
+
+
+def serving_model(model: Recommender, dataset: Dataset, k: int) -> ServingModel:
+    """What is pushed; it knows all interactions up to the test split, refitted or not.
+
+    Args:
+      model: trained on the data.
+      dataset: the data.
+      k: length of `serving_default`'s lists.
+
+    Returns:
+      The model with its signatures, `recommend_for_history` only where it reads
+      histories.
+    """
+    known = dataset.known
+    serving = HistoryServingModel if model.history_limit else ServingModel
+    return serving(
+        model,
+        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
+        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
+        dataset.user_vocabulary,
+        dataset.user_oov_buckets,
+        k,
+    )

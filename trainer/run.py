@@ -18,14 +18,12 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from schema.settings import from_dict, replace_values
 from trainer.base_model import read_base, write_base
 from trainer.config import TrainerConfig
-from trainer.data import Dataset, read_dataset
+from trainer.data import read_dataset
 from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
-from trainer.histories import user_table
-from trainer.history_serving import HistoryServingModel
+from trainer.history_serving import serving_model
 from trainer.resume import digest
-from trainer.serving import ServingModel
-from trainer.training import Trained, train
+from trainer.training import train
 
 TRAINER_KEY = "trainer"
 EVALUATION_KEY = "evaluation"
@@ -68,7 +66,7 @@ def run_fn(fn_args: FnArgs) -> None:
         states = os.path.join(settings[STATES_KEY], name)
     trained = train(config, evaluation, dataset, fn_args.model_run_dir, states, base)
     export(
-        _serving(trained, dataset, evaluation.k),
+        serving_model(trained.model, dataset, evaluation.k),
         fn_args.serving_model_dir,
         config.export_tflite,
         functools.partial(write_base, trained.model, trained.chosen, config, dataset),
@@ -77,17 +75,3 @@ def run_fn(fn_args: FnArgs) -> None:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):
         tf.io.gfile.rmtree(states)
-
-
-def _serving(trained: Trained, dataset: Dataset, k: int) -> ServingModel:
-    """What is pushed knows all interactions up to the test split, refitted or not."""
-    known = dataset.known
-    serving = HistoryServingModel if trained.model.history_limit else ServingModel
-    return serving(
-        trained.model,
-        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
-        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
-        dataset.user_vocabulary,
-        dataset.user_oov_buckets,
-        k,
-    )

@@ -7,9 +7,8 @@ import tensorflow as tf
 
 from trainer import lite
 from trainer.export import export
-from trainer.histories import user_table
+from trainer.history_serving import serving_model
 from trainer.models import BUILDERS, DataSizes
-from trainer.serving import ServingModel
 
 
 @pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])
@@ -17,14 +16,8 @@ def path(request, tmp_path_factory):
     data = planted.make_dataset(users=12, items=16, length=3)
     tf.keras.utils.set_random_seed(1)
     sizes = DataSizes(data.num_users, data.context_sizes, data.catalog, data.user_oov_buckets)
-    known = data.known
-    serving = ServingModel(
-        BUILDERS[request.param](planted.CONFIGS[request.param], sizes),
-        data.catalog.with_counts(known.counts(data.catalog.size)),
-        user_table(known, len(data.user_vocabulary), data.num_users),
-        data.user_vocabulary,
-        data.user_oov_buckets,
-        10,
+    serving = serving_model(
+        BUILDERS[request.param](planted.CONFIGS[request.param], sizes), data, 10
     )
     path = tmp_path_factory.mktemp("lite") / "model"
     export(serving, str(path), tflite=True)

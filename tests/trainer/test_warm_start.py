@@ -13,10 +13,9 @@ from schema.errors import UserError
 from trainer.base_model import DESCRIPTION, read_base, write_base
 from trainer.config import CLOSED_FORM, NeuMFConfig, PretrainConfig, TwoTowerConfig
 from trainer.export import export
-from trainer.histories import user_table
+from trainer.history_serving import serving_model
 from trainer.input import HISTORY, user_tensors
 from trainer.models import BUILDERS, DataSizes
-from trainer.serving import ServingModel
 from trainer.training import train
 from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig
 from trainer.vocabularies import Vocabulary
@@ -89,15 +88,7 @@ def written(model, config, dataset, folder, chosen=None):
 
 
 def exported(trained, config, dataset, folder):
-    known = dataset.known
-    serving = ServingModel(
-        trained.model,
-        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
-        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
-        dataset.user_vocabulary,
-        dataset.user_oov_buckets,
-        10,
-    )
+    serving = serving_model(trained.model, dataset, 10)
     write = functools.partial(write_base, trained.model, trained.chosen, config, dataset)
     export(serving, str(folder), write_more=write)
     return str(folder)

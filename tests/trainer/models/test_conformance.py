@@ -11,10 +11,9 @@ import tensorflow as tf
 from schema import settings
 from trainer.config import MODELS, TrainerConfig
 from trainer.export import export
-from trainer.histories import user_table
+from trainer.history_serving import serving_model
 from trainer.input import user_tensors
 from trainer.models import BUILDERS, DataSizes
-from trainer.serving import ServingModel
 from trainer.training import train
 
 # Models that a test cannot ask its question, with the reason; it then holds
@@ -103,15 +102,7 @@ def test_one_user_against_all_items_scores_as_pair_by_pair(trained, dataset):
 
 
 def test_served_scores_equal_the_training_model_after_reloading(trained, dataset, tmp_path):
-    known = dataset.known
-    serving = ServingModel(
-        trained.model,
-        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
-        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
-        dataset.user_vocabulary,
-        dataset.user_oov_buckets,
-        10,
-    )
+    serving = serving_model(trained.model, dataset, 10)
     export(serving, str(tmp_path / "model"))
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     positions = np.arange(len(dataset.train.user_index)) % dataset.catalog.size

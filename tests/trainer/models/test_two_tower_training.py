@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.export import export
-from trainer.histories import user_table
-from trainer.history_serving import HistoryServingModel
+from trainer.history_serving import serving_model
 from trainer.input import newest, user_tensors
 from trainer.training import train
 from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
@@ -66,15 +65,7 @@ def history_model(dataset, tmp_path_factory):
         **SIZES, user_features=("history",), history_limit=6, loss="cross_entropy"
     )
     trained = fitted(({}, towers), dataset, folder)
-    known = dataset.known
-    serving = HistoryServingModel(
-        trained.model,
-        dataset.catalog.with_counts(known.counts(dataset.catalog.size)),
-        user_table(known, len(dataset.user_vocabulary), dataset.num_users),
-        dataset.user_vocabulary,
-        dataset.user_oov_buckets,
-        10,
-    )
+    serving = serving_model(trained.model, dataset, 10)
     export(serving, str(folder / "model"))
     return trained, tf.saved_model.load(str(folder / "model"))
 
