@@ -34,7 +34,7 @@ class Runner:
 
 
 def trainer_inputs(folder, users=60, items=40):
-    """Artifacts by RecommenderTrainer's input keys, of synthetic data in ML-100K's layout."""
+    """Synthetic data in ML-100K's layout, and the artifacts by RecommenderTrainer's input keys."""
     data = synthetic.write(folder / "raw", "ml-100k", users=users, items=items)
     source = {"input_base": str(data.folder), "format_name": "ml-100k", "source_digest": ""}
     run = Runner(folder)
@@ -58,7 +58,7 @@ def trainer_inputs(folder, users=60, items=40):
         examples=examples,
         schema=schema,
     )
-    return {
+    return data, {
         "examples": transform["transformed_examples"],
         "transform_graph": transform["transform_graph"],
         "catalog": catalog,

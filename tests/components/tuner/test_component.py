@@ -34,7 +34,8 @@ TUNING = TuningConfig(
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    return upstream.trainer_inputs(tmp_path_factory.mktemp("upstream"))
+    _, inputs = upstream.trainer_inputs(tmp_path_factory.mktemp("upstream"))
+    return inputs
 
 
 def run(folder, component, inputs, **settings_of_its_own):
