@@ -23,6 +23,7 @@ from trainer.config import (
     TrainerConfig,
     TwoTowerConfig,
 )
+from trainer.optimizer_config import OptimizerConfig
 
 DEFAULT = "ml-100k-neumf"
 
@@ -65,12 +66,14 @@ _IALS = TrainerConfig(
 )
 _MF = TrainerConfig(
     model="mf",
-    epochs=20,
-    batch_size=4096,
-    learning_rate=0.003,
-    patience=3,
+    epochs=40,
+    batch_size=8192,
+    learning_rate=0.002,
+    optimizer=OptimizerConfig(schedule="cosine"),
+    negatives_per_positive=8,
+    patience=5,
     refit=True,
-    mf=MFConfig(embedding_dim=128, l2=0.004),
+    mf=MFConfig(embedding_dim=192, l2=0.005),
 )
 
 _RATING_100K = TrainerConfig(
