@@ -5,7 +5,62 @@ Called by trainer.models.two_tower.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
+
+from trainer.two_tower_config import SoftmaxConfig
+
+
+class SamplingProbability(tf.keras.layers.Layer):
+    """The chance that a draw of an in-batch softmax's candidate gives an item.
+
+    Args:
+      settings: says where it comes from.
+      shares: float32 [C], each item's share of the training interactions.
+    """
+
+    def __init__(self, settings: SoftmaxConfig, shares: np.ndarray) -> None:
+        super().__init__(name="sampling_probability")
+        self._settings = settings
+        self._shares = tf.constant(shares, tf.float32)
+        self._streaming = None
+        if settings.logq == "streaming":
+            self._streaming = StreamingFrequency(
+                settings.streaming_rate, settings.streaming_buckets
+            )
+
+    def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
+        """Takes note of a batch, where the estimate follows batches.
+
+        Args:
+          positions: int32 [B] catalog positions, repeats allowed.
+          step: int64 scalar, from 1.
+        """
+        if self._streaming is not None:
+            self._streaming.update(positions, step)
+
+    def of(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
+        """The probabilities of some items.
+
+        With n uniform negatives beside B items of the batch it is
+        (B p + n / C) / (B + n), Yang et al. 2020, "Mixed Negative Sampling for
+        Learning Two-tower Neural Networks in Recommendations".
+
+        Args:
+          candidates: int32 [K] catalog positions.
+          batch: float32 scalar, B.
+
+        Returns:
+          float32 [K], or None without logQ correction.
+        """
+        if self._settings.logq == "none":
+            return None
+        if self._streaming is None:
+            probability = tf.gather(self._shares, candidates)
+        else:
+            probability = self._streaming.probability(candidates) / batch
+        extra = self._settings.uniform_negatives
+        return (batch * probability + extra / self._shares.shape[0]) / (batch + extra)
 
 
 class StreamingFrequency(tf.keras.layers.Layer):

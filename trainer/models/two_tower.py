@@ -19,7 +19,7 @@ from trainer.catalog import CatalogTensors
 from trainer.input import HISTORY, NEGATIVES, POSITIVE
 from trainer.models import losses
 from trainer.models.base import Recommender
-from trainer.models.frequency import StreamingFrequency
+from trainer.models.frequency import SamplingProbability
 from trainer.models.self_supervision import SelfSupervision
 from trainer.models.towers import ItemFeatures, UserFeatures, make_layers
 from trainer.two_tower_config import SOFTMAX, TwoTowerConfig
@@ -58,7 +58,6 @@ class TwoTower(Recommender):
         super().__init__(catalog)
         self._settings = settings
         self._seed = seed
-        self._probability = tf.constant(item_probability, tf.float32)
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
         self._users = UserFeatures(settings, num_users, unknown_users, context_sizes, self._items)
@@ -71,8 +70,7 @@ class TwoTower(Recommender):
             remove_accidental_hits=softmax.remove_accidental_hits,
             num_hard_negatives=softmax.hard_negatives or None,
         )
-        if softmax.logq == "streaming":
-            self._streaming = StreamingFrequency(softmax.streaming_rate, softmax.streaming_buckets)
+        self._probability = SamplingProbability(softmax, item_probability)
         self._build_layers()
 
     def _make_temperature(self) -> None:
@@ -130,8 +128,7 @@ class TwoTower(Recommender):
 
     def training_state(self) -> Sequence[tf.Variable]:
         """See Recommender: the steps, and the frequencies that count by them."""
-        streaming = self._settings.softmax.logq == "streaming"
-        return [self._steps, *(self._streaming.variables if streaming else ())]
+        return [self._steps, *self._probability.variables]
 
     def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user tower's output, float32 [B, D]."""
@@ -197,43 +194,19 @@ class TwoTower(Recommender):
         candidates = positions
         if extra:
             candidates = tf.concat([positions, self._uniform(extra, step, _UNIFORM)], axis=0)
-        if training and self._settings.softmax.logq == "streaming":
-            self._streaming.update(positions, step)
+        if training:
+            self._probability.update(positions, step)
         batch = tf.cast(tf.size(positions), tf.float32)
         codes = self.encode_items(candidates, training)
         total = self.task(
             users,
             codes,
-            candidate_sampling_probability=self.sampling_probability(candidates, batch),
+            candidate_sampling_probability=self._probability.of(candidates, batch),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
         return total / batch, codes[: tf.size(positions)]
-
-    def sampling_probability(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
-        """The chance that a draw of a candidate gives an item.
-
-        With n uniform negatives beside B items of the batch it is
-        (B p + n / C) / (B + n), Yang et al. 2020, "Mixed Negative Sampling for
-        Learning Two-tower Neural Networks in Recommendations".
-
-        Args:
-          candidates: int32 [K] catalog positions.
-          batch: float32 scalar, B.
-
-        Returns:
-          float32 [K], or None without logQ correction.
-        """
-        softmax = self._settings.softmax
-        if softmax.logq == "none":
-            return None
-        if softmax.logq == "frequency":
-            probability = tf.gather(self._probability, candidates)
-        else:
-            probability = self._streaming.probability(candidates) / batch
-        extra = softmax.uniform_negatives
-        return (batch * probability + extra / self.catalog.size) / (batch + extra)
 
     def _sampled(
         self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
