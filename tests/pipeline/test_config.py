@@ -96,6 +96,15 @@ def test_overrides_that_only_hold_together_are_checked_together():
     assert list(config.evaluation.protocols) == [config.gate.protocol] == ["uni"]
 
 
+def test_an_epoch_is_not_validated_by_a_protocol_that_it_would_not_follow():
+    popular = "evaluation.protocols={full: {}, hard: {candidates: sampled, draw: popularity}}"
+    names = ["trainer.validation_protocol=hard", "gate.protocol=hard"]
+    with pytest.raises(UserError, match=r"trainer\.validation_protocol: .* got 'hard'"):
+        configuration.override(RunConfig(), [popular, *names])
+    names[0] = "trainer.validation_protocol=full"
+    assert configuration.override(RunConfig(), [popular, *names]).gate.protocol == "hard"
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
