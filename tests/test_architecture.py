@@ -180,5 +180,5 @@ def test_modules_stay_readable():
 
 
 def test_reading_a_run_loads_no_model():
-    code = "import sys, pipeline.summary; assert 'tensorflow_recommenders' not in sys.modules"
+    code = "import sys, pipeline.summary; assert 'trainer.models' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
