@@ -8,6 +8,7 @@ runners choose one of the three kinds of Backend.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_node
@@ -50,9 +51,7 @@ class Backend:
     kind: str = LOCAL
     baseline: str | None = None
 
-    def parameter(
-        self, name: str, default: str | int, unset: str | int | None = None
-    ) -> str | int | RuntimeParameter | None:
+    def parameter(self, name: str, default: str | int, unset: str | int | None = None) -> Any:
         """A value that each run may set, where the place knows such.
 
         Args:

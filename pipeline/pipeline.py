@@ -125,9 +125,7 @@ def create_pipeline(
         },
     )
     base = backends.base(backend) if config.trainer.warm_start else None
-    training = _training(
-        config, places, backend, transform, catalog, base.model if base else None
-    )
+    training = _training(config, places, backend, transform, catalog, base.model if base else None)
     trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
