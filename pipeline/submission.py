@@ -136,11 +136,10 @@ def read_spec(path: str) -> dict[str, Any]:
     Raises:
       UserError: no such file, or something else in it.
     """
+    check(fileio.exists(path), f"{path}: cannot read the compiled pipeline (no such file).")
     try:
         with fileio.open(path, "r") as file:
             content = yaml.safe_load(file.read())
-    except (OSError, fileio.NotFoundError):
-        raise UserError(f"{path}: cannot read the compiled pipeline.") from None
     except yaml.YAMLError:
         content = None
     spec = content.get("pipelineSpec", content) if isinstance(content, dict) else None

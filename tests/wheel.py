@@ -13,14 +13,15 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("schema", "components", "transform", "trainer", "pipeline")
 MODULES = ("local_runner.py", "kubeflow_runner.py")
-_FILES = ("pyproject.toml", "setup.py", "README.md", *MODULES)
+# Besides PACKAGES, what the wheel is built from.
+FILES = ("pyproject.toml", "setup.py", "README.md", *MODULES)
 
 
 def build(folder: pathlib.Path) -> pathlib.Path:
     """Builds the wheel from a copy, so that setuptools leaves nothing in the repository."""
     copy = folder / "copy"
     copy.mkdir(parents=True)
-    for name in _FILES:
+    for name in FILES:
         shutil.copy(ROOT / name, copy / name)
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")

@@ -24,7 +24,8 @@ CONTAINERS = {
 }
 TRAINED_AGAIN = {"RecommenderTrainer", "Evaluator", "Pusher"}
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Every task is a process that imports TFX: minutes a run.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @dataclasses.dataclass
