@@ -37,9 +37,10 @@ def changed(trainer: dict[str, Any], properties: Mapping[str, Any]) -> dict[str,
       UserError: no JSON object, an unknown key, a bad value, or a key that is
         decided when the pipeline is compiled.
     """
-    if EPOCHS_KEY not in properties and OVERRIDES_KEY not in properties:
+    epochs, text = properties.get(EPOCHS_KEY), properties.get(OVERRIDES_KEY)
+    if epochs is None and text is None:
         return trainer
-    text = properties.get(OVERRIDES_KEY) or "{}"
+    text = text or "{}"
     try:
         overrides = json.loads(text)
     except json.JSONDecodeError:
@@ -55,9 +56,10 @@ def changed(trainer: dict[str, Any], properties: Mapping[str, Any]) -> dict[str,
             f"{OVERRIDES_KEY}: {key} is decided when the pipeline is compiled; compile it "
             f"with --set trainer.{key}=... instead.",
         )
-    epochs = {EPOCHS_KEY: properties[EPOCHS_KEY]} if EPOCHS_KEY in properties else {}
+    if epochs is not None:
+        overrides = {EPOCHS_KEY: epochs, **overrides}
     config = from_dict(TrainerConfig, trainer, "trainer")
     try:
-        return to_dict(replace_values(config, {**epochs, **overrides}))
+        return to_dict(replace_values(config, overrides))
     except UserError as error:
         raise UserError(f"{OVERRIDES_KEY}: {error}") from None
