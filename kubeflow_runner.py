@@ -25,13 +25,15 @@ import warnings
 
 from pipeline import command
 from pipeline import config as configuration
-from pipeline.cluster import PLACEHOLDER, ClusterConfig
+from pipeline.cluster import PLACEHOLDER, ClusterConfig, custom_job
 from pipeline.config import AUTO, FORMATS, RunConfig
 from schema.errors import UserError
 from schema.settings import check
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 TARGETS = ("vertex", "kfp")
+# Strategies under which several workers would each train a model of their own.
+ONE_MACHINE = ("none", "one_device", "mirrored", "tpu")
 DEFAULT_OUTPUT = "pipeline.json"
 
 
@@ -120,6 +122,12 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
         options.force_bless is None or bool(options.force_bless.strip()),
         "--force-bless: expected a reason, got an empty text.",
     )
+    training = cluster.vertex.training
+    check(
+        training is None or training.workers == 1 or config.trainer.strategy not in ONE_MACHINE,
+        f"vertex.training.workers: expected 1 with the strategy {config.trainer.strategy}, which "
+        f"knows no other machines, got {training.workers if training else 1}.",
+    )
     root = cluster.root.rstrip("/")
     folder, format_name = _data(config, root)
     if importlib.util.find_spec("kfp") is None:
@@ -138,7 +146,8 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
         *(folder, format_name, f"{root}/artifacts", f"{root}/serving", f"{root}/checkpoints")
     )
     name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
-    backend = Backend(options.target, options.baseline)
+    job = custom_job(cluster) if options.target == "vertex" else None
+    backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
         name, config, places, backend=backend, force_bless=options.force_bless
     )

@@ -46,10 +46,15 @@ class Backend:
         two take runtime parameters.
       baseline: for KFP, uri of the Model artifact that stands in for the last
         blessed one; None where there is none yet.
+      training_job: for VERTEX, of pipeline.cluster.custom_job; None trains in
+        the Trainer's own task.
+      region: of that job.
     """
 
     kind: str = LOCAL
     baseline: str | None = None
+    training_job: dict[str, Any] | None = None
+    region: str | None = None
 
     def parameter(self, name: str, default: str | int, unset: str | int | None = None) -> Any:
         """A value that each run may set, where the place knows such.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 from schema.settings import check
 
@@ -40,13 +41,31 @@ class Resources:
         for name in ("cpu", "memory_gb"):
             value = getattr(self, name)
             check(value is None or value > 0, f"{name}: expected > 0 or null, got {value}.")
-        count = self.accelerators
-        check(count >= 0, f"accelerators: expected 0 or more, got {count}.")
-        check(
-            (self.accelerator is not None) == (count > 0),
-            f"accelerators: expected a number together with the kind, got {count} of "
-            f"{self.accelerator!r}.",
-        )
+        _check_accelerators(self.accelerator, self.accelerators)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """The Trainer as a custom job of Vertex AI, instead of in its pipeline task.
+
+    Attributes:
+      machine_type: of every machine.
+      workers: machines in all, the chief among them; more than one wants a
+        trainer.strategy for several workers.
+      accelerator: kind, a machine; see Resources.
+      accelerators: how many of them, a machine.
+      image: instead of the pipeline's.
+    """
+
+    machine_type: str = "n1-standard-8"
+    workers: int = 1
+    accelerator: str | None = None
+    accelerators: int = 0
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self.workers >= 1, f"workers: expected at least 1, got {self.workers}.")
+        _check_accelerators(self.accelerator, self.accelerators)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +79,8 @@ class VertexConfig:
         default one when null.
       network: full name of a peered VPC network, or null.
       encryption_key: full name of a Cloud KMS key, or null.
-      labels: of the job; small letters, digits, dashes and underscores.
+      labels: of the jobs; small letters, digits, dashes and underscores.
+      training: null trains in the pipeline's task.
     """
 
     project: str = f"{PLACEHOLDER}PROJECT"
@@ -69,6 +89,7 @@ class VertexConfig:
     network: str | None = None
     encryption_key: str | None = None
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    training: TrainingJob | None = None
 
     def __post_init__(self) -> None:
         for text in (*self.labels, *self.labels.values()):
@@ -116,3 +137,52 @@ class ClusterConfig:
     def __post_init__(self) -> None:
         check("/" in self.root, f"root: expected the URI of a folder, got {self.root!r}.")
         check(self.image != "", "image: expected the name of an image, got an empty text.")
+
+
+def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
+    """The CustomJob that trains, as TFX's launcher takes it.
+
+    Args:
+      cluster: of which `vertex.training` describes the machines.
+
+    Returns:
+      JSON-ready: `project` and the fields of a CustomJob. Vertex AI calls the
+      first worker pool's machine the chief; the others are one further pool.
+      None where the task itself trains.
+    """
+    place = cluster.vertex
+    asked = place.training
+    if asked is None:
+        return None
+    machine: dict[str, Any] = {"machine_type": asked.machine_type}
+    if asked.accelerator is not None:
+        machine |= {
+            "accelerator_type": asked.accelerator,
+            "accelerator_count": asked.accelerators,
+        }
+    pools = [
+        {
+            "machine_spec": machine,
+            "replica_count": count,
+            "container_spec": {"image_uri": asked.image or cluster.image},
+        }
+        for count in (1, asked.workers - 1)
+        if count
+    ]
+    spec = {"service_account": place.service_account, "network": place.network}
+    job = {
+        "project": place.project,
+        "labels": dict(place.labels),
+        "job_spec": {"worker_pool_specs": pools, **{k: v for k, v in spec.items() if v}},
+    }
+    if place.encryption_key:
+        job["encryption_spec"] = {"kms_key_name": place.encryption_key}
+    return job
+
+
+def _check_accelerators(kind: str | None, count: int) -> None:
+    check(count >= 0, f"accelerators: expected 0 or more, got {count}.")
+    check(
+        (kind is not None) == (count > 0),
+        f"accelerators: expected a number together with the kind, got {count} of {kind!r}.",
+    )

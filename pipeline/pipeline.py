@@ -226,13 +226,20 @@ def _training(
             RecommenderTuner(**channels, custom_config={**custom_config, **tuned}, **runtime)
         )
         found = nodes[0].outputs["best_hyperparameters"]
-    trainer = RecommenderTrainer(
+    kind = RecommenderTrainer
+    if backend.training_job is not None:
+        # It loads Google's client.
+        from components.trainer import vertex
+
+        kind = vertex.VertexRecommenderTrainer
+        custom_config |= vertex.job_settings(backend.training_job, str(backend.region))
+    trainer = kind(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
         hyperparameters=found,
         base_model=base_model,
         **runtime,
-    )
+    ).with_id(TRAINER)
     return [*nodes, trainer]
 
 

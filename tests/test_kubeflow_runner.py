@@ -1,5 +1,6 @@
 """Compiling for clusters, submitting, and mistakes, as a user sees them."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -10,11 +11,12 @@ import pytest
 import synthetic
 import yaml
 from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 import kubeflow_runner
 from pipeline import presets
 from pipeline.backend import IMPORTER
+
+pipeline_spec_pb2 = pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CLUSTER = {
@@ -165,6 +167,32 @@ def test_resources_and_images_reach_the_containers_they_name(run):
     assert (other["image"], "resources" in other) == ("registry/image:1", False)
 
 
+def test_the_trainer_may_be_a_job_of_its_own_on_vertex(run):
+    training = {"machine_type": "n1-standard-16", "accelerator": "NVIDIA_TESLA_T4"}
+    training |= {"accelerators": 2, "image": "registry/image:1-cuda"}
+    vertex = {**CLUSTER["vertex"], "training": training}
+    pathlib.Path("jobs.yaml").write_text(yaml.safe_dump({**CLUSTER, "vertex": vertex}))
+    spec = compiled(run, "p.yaml", cluster="jobs.yaml")
+    container = executors(spec)["RecommenderTrainer_executor"]["container"]
+    assert container["args"][1] == "components.trainer.vertex.Executor"
+    task = spec["root"]["dag"]["tasks"]["RecommenderTrainer"]["inputs"]
+    assert "catalog" in task["artifacts"]
+    custom = json.loads(task["parameters"]["custom_config"]["runtimeValue"]["constant"])
+    assert custom["ai_platform_training_args"]["project"] == "project"
+    # The open-source back end has no such jobs.
+    spec = compiled(run, "p.yaml", "--target=kfp", cluster="jobs.yaml")
+    container = executors(spec)["RecommenderTrainer_executor"]["container"]
+    assert container["args"][1] == "components.trainer.executor.Executor"
+
+
+def test_several_workers_want_a_strategy_for_them(run):
+    vertex = {**CLUSTER["vertex"], "training": {"workers": 3}}
+    pathlib.Path("jobs.yaml").write_text(yaml.safe_dump({**CLUSTER, "vertex": vertex}))
+    code, _, errors = run("compile", cluster="jobs.yaml")
+    assert code == 2
+    assert "vertex.training.workers: expected 1 with the strategy none" in errors
+
+
 def test_a_forced_blessing_is_compiled_in(run):
     spec = compiled(run, "p.yaml", "--force-bless=locked out")
     settings = spec["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["parameters"]["settings"]
@@ -269,6 +297,13 @@ def test_what_cannot_be_submitted_is_refused(run, arguments, message):
     assert message in errors
 
 
+def test_where_tfx_allows_for_no_kfp_compiling_says_so(run, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, errors = run("compile")
+    assert code == 2
+    assert "kfp is not installed; the lock file has it for Python 3.10 and 3.11, " in errors
+
+
 def test_json_is_not_handed_to_a_kfp_host(run):
     compiled(run, "p.json", "--target=kfp")
     code, _, errors = run("submit", "--target=kfp", "--spec=p.json", "--dry-run")
@@ -341,6 +376,7 @@ def test_a_kfp_host_gets_the_file_and_the_credentials_of_the_environment(run, mo
     assert run("status", "--target=kfp", "run-7")[:2] == (0, "RUNNING run-7\n")
 
 
+@pytest.mark.slow
 def test_the_tfx_command_line_compiles_the_file(tmp_path):
     command = ["tfx", "pipeline", "compile", "--engine=vertex"]
     command += [f"--pipeline_path={ROOT / 'kubeflow_runner.py'}"]

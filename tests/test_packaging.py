@@ -14,7 +14,6 @@ import wheel
 from pipeline.backend import KFP, VERTEX, Backend
 from pipeline.cluster import ClusterConfig
 from pipeline.config import RunConfig, override
-from pipeline.kubeflow import ClusterRunner
 from pipeline.pipeline import Places, create_pipeline
 
 ROOT = wheel.ROOT
@@ -46,6 +45,9 @@ def test_the_wheel_holds_every_module_and_the_schema_files(built):
 
 def _executors():
     """Dotted names that the compiled pipelines hand to their containers."""
+    pytest.importorskip("kfp")
+    from pipeline.kubeflow import ClusterRunner
+
     config = override(RunConfig(), ["tune.trials=1"])
     names = set()
     for target in (VERTEX, KFP):
@@ -62,7 +64,7 @@ def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
         *("trainer.run.run_fn", "transform.preprocessing.preprocessing_fn"),
         *("pipeline.verdict.run_gate", "pipeline.datasets.main", "pipeline.evaluate.main"),
-        *("kubeflow_runner.main", "local_runner.main"),
+        *("kubeflow_runner.main", "local_runner.main", "components.trainer.vertex.Executor"),
     }
     assert "components.trainer.executor.Executor" in called
     programs = wheel.environment(built, tmp_path / "environment")

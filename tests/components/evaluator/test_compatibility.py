@@ -3,10 +3,6 @@
 import json
 
 import pytest
-from kfp.pipeline_spec import pipeline_spec_pb2
-from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import (
-    parse_raw_artifact_dict,
-)
 from tfx.types import standard_artifacts
 
 from components.evaluator.compatibility import history
@@ -23,11 +19,15 @@ def _local(properties):
 
 def _cluster(properties):
     """As a task on Kubeflow or Vertex AI gets it."""
+    pipeline_spec_pb2 = pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
+    utils = pytest.importorskip(
+        "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils"
+    )
     sent = pipeline_spec_pb2.RuntimeArtifact()
     sent.type.instance_schema = "title: tfx.ModelBlessing"
     sent.metadata.update(properties)
     artifacts = pipeline_spec_pb2.ArtifactList(artifacts=[sent])
-    return parse_raw_artifact_dict({"blessing": artifacts})["blessing"][0]
+    return utils.parse_raw_artifact_dict({"blessing": artifacts})["blessing"][0]
 
 
 @pytest.mark.parametrize("make", [_local, _cluster])
