@@ -110,7 +110,8 @@ def _set_environment() -> None:
     del sys.argv[1:]
 
 
-def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
+def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunConfig:
+    """What to compile, checked as far as that needs no imports of seconds."""
     if not (options.config or options.preset):
         options.config = os.environ.get("MOVIELENS_CONFIG")
     config = command.assign(command.start(options), options, {})
@@ -128,12 +129,17 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
         f"vertex.training.workers: expected 1 with the strategy {config.trainer.strategy}, which "
         f"knows no other machines, got {training.workers if training else 1}.",
     )
-    root = cluster.root.rstrip("/")
-    folder, format_name = _data(config, root)
     if importlib.util.find_spec("kfp") is None:
         from pipeline.submission import missing
 
         raise UserError(missing("kfp"))
+    return config
+
+
+def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
+    config = _configuration(options, cluster)
+    root = cluster.root.rstrip("/")
+    folder, format_name = _data(config, root)
     # These imports take seconds; what can be told without them was told.
     from absl import logging as absl_logging
 

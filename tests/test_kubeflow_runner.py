@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import synthetic
@@ -346,6 +347,20 @@ def test_vertex_gets_the_job_with_its_parameters(run, monkeypatch):
             assert config.parameters["trainer_overrides"].string_value == "{}"
         else:
             assert config.parameter_values["epochs"] == 3
+
+
+def test_vertex_is_asked_for_the_state_of_a_run(run, monkeypatch):
+    from google.cloud import aiplatform
+
+    asked = []
+
+    def get(name, **place):
+        asked.append((name, place))
+        return SimpleNamespace(state=SimpleNamespace(name="PIPELINE_STATE_RUNNING"))
+
+    monkeypatch.setattr(aiplatform.PipelineJob, "get", get)
+    assert run("status", "run-7")[:2] == (0, "PIPELINE_STATE_RUNNING\n")
+    assert asked == [("run-7", {"project": "project", "location": "europe-west4"})]
 
 
 def test_a_kfp_host_gets_the_file_and_the_credentials_of_the_environment(run, monkeypatch):
