@@ -13,13 +13,17 @@ UV := $(shell command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1 && e
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
+# Of the container image.
+VARIANT := cpu
+IMAGE := movielens-tfx:$(VARIANT)
+
 # Without compiled modules importing TFX takes 42 s instead of 18; some
 # environments switch the compiling off.
 export UV_COMPILE_BYTECODE := 1
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 export TF_USE_LEGACY_KERAS := 1
 
-.PHONY: help setup run test lint bench table clean
+.PHONY: help setup run test lint bench table image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -42,6 +46,11 @@ bench: $(READY) ## run the benchmarks; ARGS="--data DIR" names a folder of ML-1M
 
 table: $(READY) ## train every model of the README's table, hours; ARGS="--data DIR" names He et al.'s split
 	@$(PYTHON) benchmarks/models.py $(ARGS)
+
+image: ## build the container image; VARIANT=cuda adds CUDA, IMAGE=name:tag names it
+	@command -v docker >/dev/null || { echo "make image: docker is missing; install Docker 23 or later (docs/deploy.md)" >&2; exit 1; }
+	@docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || { echo "make image: docker is here, but no daemon answers it; start one, or set DOCKER_HOST (docs/deploy.md)" >&2; exit 1; }
+	docker build --build-arg VARIANT=$(VARIANT) --tag $(IMAGE) .
 
 clean: ## remove the virtual environment and caches; outputs of runs stay
 	rm -rf .venv $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -123,10 +123,16 @@ class RunConfig:
 
 
 def load(path: str) -> RunConfig:
+    """Reads the configuration of a run, such as `--print-config` writes; see `read`."""
+    return read(path, RunConfig)
+
+
+def read(path: str, kind: type[T]) -> T:
     """Reads a configuration file; keys that it leaves out keep their defaults.
 
     Args:
-      path: a YAML file, such as `--print-config` writes.
+      path: a YAML file.
+      kind: the dataclass of settings that it holds.
 
     Returns:
       The configuration, checked.
@@ -149,7 +155,7 @@ def load(path: str) -> RunConfig:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: not YAML ({reason}).") from None
     try:
-        return settings.from_dict(RunConfig, {} if values is None else values)
+        return settings.from_dict(kind, {} if values is None else values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -19,11 +19,12 @@ from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
-from components.resolver import BLESSING, MODEL, base_resolver, baseline_resolver
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
 from components.validator.component import StrictExampleValidator
+from pipeline import backend as backends
+from pipeline.backend import Backend, Blessed
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
 from pipeline.fingerprint import source_digest
@@ -39,8 +40,8 @@ INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
 TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"
-RESOLVER = "BaselineResolver"
-BASE_RESOLVER = "BaseModelResolver"
+RESOLVER = backends.RESOLVER
+BASE_RESOLVER = backends.BASE_RESOLVER
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
@@ -85,7 +86,7 @@ def create_pipeline(
     places: Places,
     metadata_path: str | None = None,
     beam_pipeline_args: list[str] | None = None,
-    stock_resolver: bool = False,
+    backend: Backend | None = None,
     force_bless: str | None = None,
 ) -> Pipeline:
     """Builds the pipeline.
@@ -98,15 +99,15 @@ def create_pipeline(
       metadata_path: SQLite file of the metadata store, for runners on one
         machine.
       beam_pipeline_args: of every Beam component.
-      stock_resolver: for back ends that cannot run our resolver strategy; see
-        components.resolver.
+      backend: what kind of place runs it; this machine when None.
       force_bless: why the model is to be blessed whatever the gate finds; part
         of the Evaluator's cache key, so a run without it decides anew.
 
     Returns:
       The pipeline, ready for a runner.
     """
-    ingest, examples, catalog = _ingest(config, places)
+    backend = backend or Backend()
+    ingest, examples, catalog = _ingest(config, places, backend)
     checks, schema, validators = _checks(examples, catalog)
     transform = Transform(
         examples=examples,
@@ -123,17 +124,14 @@ def create_pipeline(
             DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
         },
     )
-    base: list[base_node.BaseNode] = []
-    if config.trainer.warm_start:
-        base.append(base_resolver(stock_resolver).with_id(BASE_RESOLVER))
-    base_model = base[0].outputs["model"] if base else None
-    training = _training(config, places, transform, catalog, base_model)
+    base = backends.base(backend) if config.trainer.warm_start else None
+    training = _training(config, places, backend, transform, catalog, base.model if base else None)
     trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
         for node in (transform, *training):
             node.add_upstream_node(validator)
-    baseline = baseline_resolver(trainer.outputs["model"], stock_resolver).with_id(RESOLVER)
+    baseline = backends.baseline(backend, trainer.outputs["model"], base)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
     pusher = _pusher(trainer, evaluator, places.serving_dir)
     connection = None
@@ -142,7 +140,10 @@ def create_pipeline(
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,
-        components=[*ingest, *checks, transform, *base, *training, baseline, evaluator, pusher],
+        components=[
+            *(*ingest, *checks, transform, *(base.nodes if base else ()), *training),
+            *(*baseline.nodes, evaluator, pusher),
+        ],
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=beam_pipeline_args,
@@ -150,18 +151,19 @@ def create_pipeline(
 
 
 def _ingest(
-    config: RunConfig, places: Places
+    config: RunConfig, places: Places, backend: Backend
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, types.BaseChannel]:
     """Both example generators; the interactions' and the catalog's channels."""
     digest = source_digest(*_INGEST_SOURCES)
+    folder = backend.parameter(backends.DATA, places.input_base, unset=places.input_base)
     interactions = InteractionsExampleGen(
-        input_base=places.input_base,
+        input_base=folder,
         format_name=places.format_name,
         config=config.data.ingest,
         source_digest=digest,
     )
     catalog = CatalogExampleGen(
-        input_base=places.input_base, format_name=places.format_name, source_digest=digest
+        input_base=folder, format_name=places.format_name, source_digest=digest
     )
     return [interactions, catalog], interactions.outputs["examples"], catalog.outputs["examples"]
 
@@ -191,6 +193,7 @@ def _checks(
 def _training(
     config: RunConfig,
     places: Places,
+    backend: Backend,
     transform: base_node.BaseNode,
     catalog: types.BaseChannel,
     base_model: types.BaseChannel | None,
@@ -210,18 +213,33 @@ def _training(
         "item_oov_buckets": config.transform.item_oov_buckets,
         "checkpoints": places.checkpoints,
     }
+    # What the two executors of trainer.runtime read.
+    runtime = {
+        "epochs": backend.parameter(backends.EPOCHS, config.trainer.epochs),
+        "trainer_overrides": backend.parameter(backends.OVERRIDES, "{}"),
+    }
     nodes: list[base_node.BaseNode] = []
     found = None
     if config.tune.trials:
         tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: source_digest(*_TUNER_SOURCES)}
-        nodes.append(RecommenderTuner(**channels, custom_config={**custom_config, **tuned}))
+        nodes.append(
+            RecommenderTuner(**channels, custom_config={**custom_config, **tuned}, **runtime)
+        )
         found = nodes[0].outputs["best_hyperparameters"]
-    trainer = RecommenderTrainer(
+    kind = RecommenderTrainer
+    if backend.training_job is not None:
+        # It loads Google's client.
+        from components.trainer import vertex
+
+        kind = vertex.VertexRecommenderTrainer
+        custom_config |= vertex.job_settings(backend.training_job, str(backend.region))
+    trainer = kind(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
         hyperparameters=found,
         base_model=base_model,
-    )
+        **runtime,
+    ).with_id(TRAINER)
     return [*nodes, trainer]
 
 
@@ -230,7 +248,7 @@ def _evaluator(
     examples: types.BaseChannel,
     schema: types.BaseChannel,
     trainer: base_node.BaseNode,
-    baseline: base_node.BaseNode,
+    baseline: Blessed,
     force_bless: str | None,
 ) -> base_node.BaseNode:
     """What stands between a trained model and the served folder."""
@@ -238,8 +256,8 @@ def _evaluator(
     return RecommenderEvaluator(
         examples=examples,
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs[MODEL],
-        baseline_blessing=baseline.outputs[BLESSING],
+        baseline_model=baseline.model,
+        baseline_blessing=baseline.blessing,
         schema=schema,
         eval_config=build_eval_config(
             config.evaluation,

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RUNNERS = ("local_runner",)
+RUNNERS = ("kubeflow_runner", "local_runner")
 # Which of our packages each package may import.
 ALLOWED = {
     "schema": {"schema"},
@@ -17,6 +17,7 @@ ALLOWED = {
     "trainer": {"schema", "trainer"},
     "components": {"schema", "components"},
     "pipeline": {"schema", "transform", "trainer", "components", "pipeline"},
+    "kubeflow_runner": {"schema", "transform", "trainer", "components", "pipeline"},
     "local_runner": {"schema", "transform", "trainer", "components", "pipeline"},
 }
 # The components that run the trainer's code may import it.
@@ -93,7 +94,7 @@ def test_schema_needs_the_standard_library_only():
         *("components/example_gen/config.py", "transform/config.py", "trainer/config.py"),
         *("trainer/optimizer_config.py", "trainer/tuning_config.py"),
         *("trainer/evaluation_config.py", "pipeline/synthetic_config.py"),
-        *("pipeline/config.py", "pipeline/presets.py"),
+        *("pipeline/cluster.py", "pipeline/config.py", "pipeline/presets.py"),
     ],
 )
 def test_settings_load_without_the_heavy_libraries(module):

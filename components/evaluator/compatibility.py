@@ -80,9 +80,10 @@ def history(blessing: types.Artifact | None, evaluation: dict[str, Any]) -> Iter
     """
     if blessing is None:
         return
-    properties = blessing.mlmd_artifact.custom_properties
-    if EVALUATION_PROPERTY in properties:
-        before = json.loads(properties[EVALUATION_PROPERTY].string_value)
+    # A cluster hands properties on as JSON values, which only this getter reads.
+    settings = blessing.get_string_custom_property(EVALUATION_PROPERTY)
+    if settings:
+        before = json.loads(settings)
         changed = list(_changes(before, evaluation, EVALUATION_PROPERTY))
         if changed:
             listed = ", ".join(changed[:_LISTED])
@@ -91,8 +92,8 @@ def history(blessing: types.Artifact | None, evaluation: dict[str, Any]) -> Iter
                 f"The evaluation settings have changed since the last blessed model was blessed "
                 f"({listed}{more}); both models are evaluated under the present ones."
             )
-    if FORCE_PROPERTY in properties:
-        reason = properties[FORCE_PROPERTY].string_value
+    reason = blessing.get_string_custom_property(FORCE_PROPERTY)
+    if reason:
         yield f"The last blessed model was blessed by force: {reason}"
 
 

@@ -10,21 +10,28 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts, standard_component_specs
-from tfx.types.component_spec import ChannelParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
 from components.trainer.executor import CATALOG_KEY, Executor
 from schema import features
+from trainer.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 RUN_FN = "trainer.run.run_fn"
 
 
 class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
-    """TrainerSpec with the catalog among its inputs."""
+    """TrainerSpec with the catalog among its inputs, and what a run may change."""
 
-    INPUTS = {  # noqa: RUF012 - the base class declares a plain dict
+    PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
+        **standard_component_specs.TrainerSpec.PARAMETERS,
+        EPOCHS_KEY: ExecutionParameter(type=int, optional=True),
+        OVERRIDES_KEY: ExecutionParameter(type=str, optional=True),
+    }
+    INPUTS = {  # noqa: RUF012
         **standard_component_specs.TrainerSpec.INPUTS,
         CATALOG_KEY: ChannelParameter(type=standard_artifacts.Examples),
     }
@@ -46,6 +53,8 @@ class RecommenderTrainer(base_component.BaseComponent):
       hyperparameters: `best_hyperparameters` of RecommenderTuner; its values
         stand in for those of custom_config.
       base_model: what a warm start begins with; the channel may be empty.
+      epochs: stands in for that of custom_config; see trainer.runtime.
+      trainer_overrides: the same for any value, as JSON text.
     """
 
     SPEC_CLASS = RecommenderTrainerSpec
@@ -59,6 +68,8 @@ class RecommenderTrainer(base_component.BaseComponent):
         custom_config: dict[str, Any],
         hyperparameters: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
+        epochs: int | RuntimeParameter | None = None,
+        trainer_overrides: str | RuntimeParameter | None = None,
     ) -> None:
         spec = RecommenderTrainerSpec(
             examples=examples,
@@ -70,6 +81,7 @@ class RecommenderTrainer(base_component.BaseComponent):
             train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
             eval_args=trainer_pb2.EvalArgs(splits=[features.VALID]),
             custom_config=json_utils.dumps(custom_config),
+            **{EPOCHS_KEY: epochs, OVERRIDES_KEY: trainer_overrides},
             model=types.Channel(type=standard_artifacts.Model),
             model_run=types.Channel(type=standard_artifacts.ModelRun),
         )

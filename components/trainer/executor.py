@@ -1,4 +1,4 @@
-"""Executor of RecommenderTrainer: hands the catalog to run_fn."""
+"""Executor of RecommenderTrainer: hands catalog and changed settings to run_fn."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from schema import features
+from trainer.runtime import changed
 
 CATALOG_KEY = "catalog"
+TRAINER_KEY = "trainer"
 
 
 class Executor(executor.GenericExecutor):
-    """The stock executor; run_fn finds the catalog's files in custom_config."""
+    """The stock executor; run_fn finds the catalog's files in custom_config.
+
+    What a run changes of the settings is put over them there too.
+    """
 
     def _GetFnArgs(
         self,
@@ -26,4 +31,6 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         uris = artifact_utils.get_split_uris(input_dict[CATALOG_KEY], features.CATALOG)
         fn_args.custom_config[CATALOG_KEY] = [io_utils.all_files_pattern(uri) for uri in uris]
+        settings = fn_args.custom_config[TRAINER_KEY]
+        fn_args.custom_config[TRAINER_KEY] = changed(settings, exec_properties)
         return fn_args

@@ -11,11 +11,13 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
 from components.tuner.executor import CATALOG_KEY, Executor
+from trainer.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 
 class RecommenderTunerSpec(ComponentSpec):
@@ -23,6 +25,8 @@ class RecommenderTunerSpec(ComponentSpec):
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         standard_component_specs.CUSTOM_CONFIG_KEY: ExecutionParameter(type=str),
+        EPOCHS_KEY: ExecutionParameter(type=int, optional=True),
+        OVERRIDES_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {  # noqa: RUF012
         standard_component_specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
@@ -48,6 +52,8 @@ class RecommenderTuner(base_component.BaseComponent):
       custom_config: JSON-ready settings, by the keys of components.tuner.executor
         and trainer.run; a digest of the sources among them makes an edit miss
         the cache.
+      epochs: as of RecommenderTrainer.
+      trainer_overrides: as of RecommenderTrainer.
     """
 
     SPEC_CLASS = RecommenderTunerSpec
@@ -59,12 +65,15 @@ class RecommenderTuner(base_component.BaseComponent):
         transform_graph: types.BaseChannel,
         catalog: types.BaseChannel,
         custom_config: dict[str, Any],
+        epochs: int | RuntimeParameter | None = None,
+        trainer_overrides: str | RuntimeParameter | None = None,
     ) -> None:
         spec = RecommenderTunerSpec(
             examples=examples,
             transform_graph=transform_graph,
             catalog=catalog,
             custom_config=json_utils.dumps(custom_config),
+            **{EPOCHS_KEY: epochs, OVERRIDES_KEY: trainer_overrides},
             best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
             tuner_results=types.Channel(type=standard_artifacts.TunerResults),
         )

@@ -18,6 +18,7 @@ from schema import features
 from schema.settings import from_dict
 from trainer.config import TrainerConfig
 from trainer.evaluation_config import EvaluationConfig
+from trainer.runtime import changed
 from trainer.tuning_config import TuningConfig
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: as RecommenderTunerSpec names them.
           output_dict: the same.
-          exec_properties: custom_config as JSON.
+          exec_properties: custom_config as JSON, and what trainer.runtime reads.
 
         Raises:
           UserError: the space does not fit the configuration, or no trial could
@@ -57,7 +58,8 @@ class Executor(base_executor.BaseExecutor):
         from trainer.tuning import tune
 
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        config = from_dict(TrainerConfig, custom[run.TRAINER_KEY], run.TRAINER_KEY)
+        trainer = changed(custom[run.TRAINER_KEY], exec_properties)
+        config = from_dict(TrainerConfig, trainer, run.TRAINER_KEY)
         evaluation = from_dict(EvaluationConfig, custom[run.EVALUATION_KEY], run.EVALUATION_KEY)
         tuning = from_dict(TuningConfig, custom[TUNE_KEY], TUNE_KEY)
         dataset = _dataset(input_dict, custom)

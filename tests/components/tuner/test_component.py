@@ -38,7 +38,7 @@ def inputs(tmp_path_factory):
     return inputs
 
 
-def run(folder, component, inputs, **settings_of_its_own):
+def run(folder, component, inputs, runtime=None, **settings_of_its_own):
     channels = {name: channel_utils.as_channel([artifact]) for name, artifact in inputs.items()}
     custom_config = {
         "trainer": settings.to_dict(CONFIG),
@@ -47,7 +47,7 @@ def run(folder, component, inputs, **settings_of_its_own):
         "item_oov_buckets": 1,
         **settings_of_its_own,
     }
-    node = component(**channels, custom_config=custom_config)
+    node = component(**channels, custom_config=custom_config, **(runtime or {}))
     return upstream.Runner(folder)(node, **inputs)
 
 
@@ -68,6 +68,16 @@ def states(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tuned(inputs, states, tmp_path_factory):
     return tune(tmp_path_factory.mktemp("tuned"), inputs, 2, states)
+
+
+def test_a_run_may_change_the_epochs_of_trials_and_training(inputs, tmp_path):
+    tuning = settings.to_dict(dataclasses.replace(TUNING, trials=1))
+    found = run(tmp_path / "1", RecommenderTuner, inputs, runtime={"epochs": 1}, tune=tuning)
+    assert len(report(found)["best"]["curve"]) == 1
+    changes = {"trainer_overrides": '{"epochs": 1}'}
+    outputs = run(tmp_path / "2", RecommenderTrainer, inputs, runtime=changes)
+    training = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+    assert training["epochs"] == 1
 
 
 def test_the_trainer_trains_with_the_values_that_were_found(inputs, tuned, tmp_path):

@@ -1,0 +1,53 @@
+# The image of every task, and of Beam's workers: the locked packages and our wheel.
+#
+#   make image                 CPU
+#   make image VARIANT=cuda    with CUDA's libraries as the lock file pins them
+#
+# Python 3.10 is the stack of TFX 1.16, whose kfp extra the tasks' commands need.
+FROM python:3.10-slim-bookworm AS locked
+
+# One of the packages comes as a source of C++ only.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/* \
+    && pip install --no-cache-dir uv==0.13.9
+
+ENV UV_PROJECT_ENVIRONMENT=/opt/venv \
+    UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy \
+    UV_PYTHON=/usr/local/bin/python3.10
+WORKDIR /build
+COPY pyproject.toml uv.lock .python-version ./
+ARG VARIANT=cpu
+RUN --mount=type=cache,target=/root/.cache/uv \
+    case "$VARIANT" in \
+      cpu) uv sync --frozen --no-default-groups --no-install-project ;; \
+      cuda) uv sync --frozen --no-default-groups --no-install-project --extra cuda ;; \
+      *) echo "VARIANT: expected cpu or cuda, got $VARIANT" >&2; exit 1 ;; \
+    esac
+
+FROM locked AS wheel
+COPY setup.py README.md local_runner.py kubeflow_runner.py ./
+COPY schema schema
+COPY transform transform
+COPY trainer trainer
+COPY components components
+COPY pipeline pipeline
+RUN --mount=type=cache,target=/root/.cache/uv uv build --wheel --out-dir /dist
+
+FROM python:3.10-slim-bookworm
+RUN useradd --uid 1000 --create-home movielens
+COPY --from=locked /opt/venv /opt/venv
+# TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
+# The folders of CUDA's libraries are not there in the CPU variant, which does no harm.
+ENV PATH=/opt/venv/bin:$PATH \
+    TF_USE_LEGACY_KERAS=1 \
+    NVIDIA=/opt/venv/lib/python3.10/site-packages/nvidia
+ENV LD_LIBRARY_PATH=$NVIDIA/cublas/lib:$NVIDIA/cuda_cupti/lib:$NVIDIA/cuda_nvrtc/lib:$NVIDIA/cuda_runtime/lib:$NVIDIA/cudnn/lib:$NVIDIA/cufft/lib:$NVIDIA/curand/lib:$NVIDIA/cusolver/lib:$NVIDIA/cusparse/lib:$NVIDIA/nccl/lib:$NVIDIA/nvjitlink/lib \
+    XLA_FLAGS=--xla_gpu_cuda_data_dir=$NVIDIA/cuda_nvcc
+# A change of our code changes this layer only.
+RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
+    pip install --no-cache-dir --no-deps --no-index --compile /dist/*.whl
+USER movielens
+WORKDIR /home/movielens
+CMD ["python", "-m", "kubeflow_runner", "--help"]

@@ -1,0 +1,221 @@
+"""Compiles the pipeline for a cluster, submits it, and asks how a run is doing.
+
+    python kubeflow_runner.py compile --target vertex --output pipeline.json
+    python kubeflow_runner.py submit --target vertex --spec pipeline.json
+
+With no arguments it compiles pipeline.json for Vertex AI, as TFX's command line
+expects: `tfx pipeline compile --engine=vertex
+--pipeline_path=kubeflow_runner.py`. Read from the environment:
+MOVIELENS_CLUSTER and MOVIELENS_CONFIG, the files that --cluster and --config
+name when these are not given, and KFP_TOKEN and KFP_COOKIES, credentials for a
+Kubeflow Pipelines server. Exit codes: 0 done; 2 bad input or configuration; 1
+anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import logging
+import os
+import re
+import sys
+import warnings
+
+from pipeline import command
+from pipeline import config as configuration
+from pipeline.cluster import PLACEHOLDER, ClusterConfig, custom_job
+from pipeline.config import AUTO, FORMATS, RunConfig
+from schema.errors import UserError
+from schema.settings import check
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+TARGETS = ("vertex", "kfp")
+# Strategies under which several workers would each train a model of their own.
+ONE_MACHINE = ("none", "one_device", "mirrored", "tpu")
+DEFAULT_OUTPUT = "pipeline.json"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command.Parser(
+        prog="kubeflow_runner.py",
+        description="Compiles the pipeline for Vertex AI or Kubeflow Pipelines, and submits it.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    place = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    place.add_argument("--target", choices=TARGETS, default=TARGETS[0])
+    place.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
+    compiler = commands.add_parser("compile", parents=[place], allow_abbrev=False)
+    command.add_configuration(compiler)
+    compiler.add_argument("--output", metavar="FILE", default=DEFAULT_OUTPUT, help=".json, .yaml")
+    compiler.add_argument(
+        "--baseline", metavar="URI", help="kfp: Model artifact to compare with and to start from"
+    )
+    compiler.add_argument("--force-bless", metavar="REASON", help="as of local_runner.py")
+    submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
+    submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
+    submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
+    submitter.add_argument("--schedule", metavar="CRON", help="run again and again; default: once")
+    submitter.add_argument("--no-cache", action="store_true", help="run every task")
+    submitter.add_argument("--dry-run", action="store_true", help="print the request and stop")
+    asker = commands.add_parser("status", parents=[place], allow_abbrev=False)
+    asker.add_argument("run", metavar="RUN", help="as submit printed it")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      arguments: the command line; that of the process when None.
+
+    Returns:
+      The exit code.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = _parser().parse_args(given or ["compile"])
+        cluster = _cluster(options.cluster or os.environ.get("MOVIELENS_CLUSTER"))
+        _set_environment()
+        if options.command == "compile":
+            return _compile(options, cluster)
+        if options.command == "submit":
+            return _submit(options, cluster)
+        from pipeline import submission
+
+        print(submission.status(options.target, cluster, options.run, _credentials(options)))
+        return DONE
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except Exception as error:
+        logging.debug("The command failed.", exc_info=True)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        print(f"error: {reason}", file=sys.stderr)
+        return FAILED
+
+
+def _cluster(path: str | None) -> ClusterConfig:
+    return configuration.read(path, ClusterConfig) if path else ClusterConfig()
+
+
+def _set_environment() -> None:
+    # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    # Libraries that read the command line for flags must not find ours.
+    del sys.argv[1:]
+
+
+def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunConfig:
+    """What to compile, checked as far as that needs no imports of seconds."""
+    if not (options.config or options.preset):
+        options.config = os.environ.get("MOVIELENS_CONFIG")
+    config = command.assign(command.start(options), options, {})
+    check(
+        options.baseline is None or options.target == "kfp",
+        "--baseline: expected with --target kfp only; on Vertex AI a resolver finds it.",
+    )
+    check(
+        options.force_bless is None or bool(options.force_bless.strip()),
+        "--force-bless: expected a reason, got an empty text.",
+    )
+    training = cluster.vertex.training
+    check(
+        training is None or training.workers == 1 or config.trainer.strategy not in ONE_MACHINE,
+        f"vertex.training.workers: expected 1 with the strategy {config.trainer.strategy}, which "
+        f"knows no other machines, got {training.workers if training else 1}.",
+    )
+    if importlib.util.find_spec("kfp") is None:
+        from pipeline.submission import missing
+
+        raise UserError(missing("kfp"))
+    return config
+
+
+def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
+    config = _configuration(options, cluster)
+    root = cluster.root.rstrip("/")
+    folder, format_name = _data(config, root)
+    # These imports take seconds; what can be told without them was told.
+    from absl import logging as absl_logging
+
+    from pipeline.backend import Backend
+    from pipeline.kubeflow import ClusterRunner
+    from pipeline.pipeline import Places, create_pipeline
+
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    places = Places(
+        *(folder, format_name, f"{root}/artifacts", f"{root}/serving", f"{root}/checkpoints")
+    )
+    name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
+    job = custom_job(cluster) if options.target == "vertex" else None
+    backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
+    pipeline = create_pipeline(
+        name, config, places, backend=backend, force_bless=options.force_bless
+    )
+    runner = ClusterRunner(options.target, cluster, options.output)
+    tasks = runner.run(pipeline)["pipelineSpec"]["root"]["dag"]["tasks"]
+    print(f"{options.output}: {name} for {options.target}, {len(tasks)} tasks")
+    if PLACEHOLDER in f"{cluster.root} {cluster.image}":
+        print(
+            f"note: {cluster.root} and {cluster.image} are placeholders; "
+            "give root and image in a file and name it by --cluster or MOVIELENS_CLUSTER.",
+            file=sys.stderr,
+        )
+    return DONE
+
+
+def _data(config: RunConfig, root: str) -> tuple[str, str]:
+    """The folder of raw files, as the tasks will see it, and their layout."""
+    data = config.data
+    check(
+        data.synthetic is None,
+        "data.path: expected a folder that the cluster can read; generate the data with "
+        "movielens-dataset, copy it there and name the folder.",
+    )
+    if data.path is None:
+        format_name = data.dataset if data.format == AUTO else data.format
+        check(
+            format_name in FORMATS,
+            f"data.format: expected the layout of {data.dataset}, got {data.format!r}.",
+        )
+        return f"{root}/data/{data.dataset}", format_name
+    check(
+        "://" in data.path or "://" not in root,
+        f"data.path: {data.path} is on this machine, and the tasks run elsewhere; copy it to "
+        f"{root}/data, say, and name that folder.",
+    )
+    folder = command.data_folder(data)
+    return folder, data.format if data.format != AUTO else command.layout(data, folder)
+
+
+def _submit(options: argparse.Namespace, cluster: ClusterConfig) -> int:
+    from pipeline import submission
+
+    asked = submission.Submission(
+        options.spec, tuple(options.parameter), options.schedule, not options.no_cache
+    )
+    calls = submission.request(options.target, cluster, asked)
+    if options.dry_run:
+        print(json.dumps(calls, indent=2))
+    else:
+        print(submission.send(options.target, calls, _credentials(options)))
+    return DONE
+
+
+def _credentials(options: argparse.Namespace) -> dict[str, str | None]:
+    """For a Kubeflow Pipelines server; Google's client finds its own."""
+    if options.target == "vertex":
+        return {}
+    return {
+        "existing_token": os.environ.get("KFP_TOKEN"),
+        "cookies": os.environ.get("KFP_COOKIES"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""ClusterConfig: where and on which machines a compiled pipeline runs.
+
+Read from the YAML file that kubeflow_runner's `--cluster` names; what a run
+computes is pipeline.config's business. No TensorFlow import.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from schema.settings import check
+
+# Stands where a cluster's owner must put a name of his own.
+PLACEHOLDER = "YOUR-"
+
+_LABEL = re.compile(r"[a-z0-9_-]{0,63}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What one component asks for; what is null is left to the back end.
+
+    Attributes:
+      cpu: cores at the most.
+      memory_gb: memory at the most, in units of 10^9 bytes.
+      accelerator: kind, as the back end calls it: NVIDIA_TESLA_T4 on Vertex AI,
+        nvidia.com/gpu on Kubernetes.
+      accelerators: how many of them.
+      image: instead of the pipeline's, such as the CUDA variant.
+    """
+
+    cpu: float | None = None
+    memory_gb: float | None = None
+    accelerator: str | None = None
+    accelerators: int = 0
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cpu", "memory_gb"):
+            value = getattr(self, name)
+            check(value is None or value > 0, f"{name}: expected > 0 or null, got {value}.")
+        _check_accelerators(self.accelerator, self.accelerators)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """The Trainer as a custom job of Vertex AI, instead of in its pipeline task.
+
+    Attributes:
+      machine_type: of every machine.
+      workers: machines in all, the chief among them; more than one wants a
+        trainer.strategy for several workers.
+      accelerator: kind, a machine; see Resources.
+      accelerators: how many of them, a machine.
+      image: instead of the pipeline's.
+    """
+
+    machine_type: str = "n1-standard-8"
+    workers: int = 1
+    accelerator: str | None = None
+    accelerators: int = 0
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self.workers >= 1, f"workers: expected at least 1, got {self.workers}.")
+        _check_accelerators(self.accelerator, self.accelerators)
+
+
+@dataclasses.dataclass(frozen=True)
+class VertexConfig:
+    """Vertex AI Pipelines.
+
+    Attributes:
+      project: Google Cloud project.
+      region: such as europe-west4.
+      service_account: e-mail address that the tasks run as; the project's
+        default one when null.
+      network: full name of a peered VPC network, or null.
+      encryption_key: full name of a Cloud KMS key, or null.
+      labels: of the jobs; small letters, digits, dashes and underscores.
+      training: null trains in the pipeline's task.
+    """
+
+    project: str = f"{PLACEHOLDER}PROJECT"
+    region: str = "us-central1"
+    service_account: str | None = None
+    network: str | None = None
+    encryption_key: str | None = None
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    training: TrainingJob | None = None
+
+    def __post_init__(self) -> None:
+        for text in (*self.labels, *self.labels.values()):
+            check(
+                _LABEL.fullmatch(text) is not None,
+                f"labels: expected up to 63 small letters, digits, dashes and underscores, "
+                f"got {text!r}.",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class KfpConfig:
+    """A Kubeflow Pipelines server; credentials come from the environment.
+
+    Attributes:
+      host: its address, such as https://kubeflow.example.org/pipeline.
+      namespace: of runs and experiments.
+      experiment: that runs are listed under; made when missing.
+    """
+
+    host: str = f"https://{PLACEHOLDER}HOST/pipeline"
+    namespace: str = "kubeflow"
+    experiment: str = "movielens"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterConfig:
+    """A place to run at.
+
+    Attributes:
+      root: URI of the folder for artifacts, checkpoints, pushed models and,
+        unless the run's configuration names another, data.
+      image: that every task runs in; see the Dockerfile.
+      resources: by component, such as RecommenderTrainer.
+      vertex: for `--target vertex`.
+      kfp: for `--target kfp`.
+    """
+
+    root: str = f"gs://{PLACEHOLDER}BUCKET/movielens-tfx"
+    image: str = f"us-central1-docker.pkg.dev/{PLACEHOLDER}PROJECT/movielens-tfx/movielens-tfx"
+    resources: dict[str, Resources] = dataclasses.field(default_factory=dict)
+    vertex: VertexConfig = dataclasses.field(default_factory=VertexConfig)
+    kfp: KfpConfig = dataclasses.field(default_factory=KfpConfig)
+
+    def __post_init__(self) -> None:
+        check("/" in self.root, f"root: expected the URI of a folder, got {self.root!r}.")
+        check(self.image != "", "image: expected the name of an image, got an empty text.")
+
+
+def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
+    """The CustomJob that trains, as TFX's launcher takes it.
+
+    Args:
+      cluster: of which `vertex.training` describes the machines.
+
+    Returns:
+      JSON-ready: `project` and the fields of a CustomJob. Vertex AI calls the
+      first worker pool's machine the chief; the others are one further pool.
+      None where the task itself trains.
+    """
+    place = cluster.vertex
+    asked = place.training
+    if asked is None:
+        return None
+    machine: dict[str, Any] = {"machine_type": asked.machine_type}
+    if asked.accelerator is not None:
+        machine |= {
+            "accelerator_type": asked.accelerator,
+            "accelerator_count": asked.accelerators,
+        }
+    pools = [
+        {
+            "machine_spec": machine,
+            "replica_count": count,
+            "container_spec": {"image_uri": asked.image or cluster.image},
+        }
+        for count in (1, asked.workers - 1)
+        if count
+    ]
+    spec = {"service_account": place.service_account, "network": place.network}
+    job = {
+        "project": place.project,
+        "labels": dict(place.labels),
+        "job_spec": {"worker_pool_specs": pools, **{k: v for k, v in spec.items() if v}},
+    }
+    if place.encryption_key:
+        job["encryption_spec"] = {"kms_key_name": place.encryption_key}
+    return job
+
+
+def _check_accelerators(kind: str | None, count: int) -> None:
+    check(count >= 0, f"accelerators: expected 0 or more, got {count}.")
+    check(
+        (kind is not None) == (count > 0),
+        f"accelerators: expected a number together with the kind, got {count} of {kind!r}.",
+    )
