@@ -26,7 +26,7 @@ TRAINED_AGAIN = {"RecommenderTrainer", "Evaluator", "Pusher"}
 
 pytest.importorskip("kfp")
 # Every task is a process that imports TFX: minutes a run.
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @dataclasses.dataclass
