@@ -1,7 +1,7 @@
 """Losses of a positive against its sampled negatives.
 
-Called by models whose batches bring NEGATIVES. Each takes float32 [B, 1 + n]
-scores, the positive's first, and gives their mean as a float32 scalar.
+Called by models whose batches bring NEGATIVES. All take float32 [B, 1 + n]
+scores, the positive's first; all but `log_losses` give a mean, a float32 scalar.
 """
 
 from __future__ import annotations
@@ -18,8 +18,20 @@ def cross_entropy(scores: tf.Tensor) -> tf.Tensor:
     Returns:
       The mean over all pairs.
     """
+    return tf.reduce_mean(log_losses(scores))
+
+
+def log_losses(scores: tf.Tensor) -> tf.Tensor:
+    """Log loss of each pair, for models that add more to it before the mean.
+
+    Args:
+      scores: float32 [B, 1 + n], the positive's first.
+
+    Returns:
+      float32 [B, 1 + n].
+    """
     labels = tf.concat([tf.ones_like(scores[:, :1]), tf.zeros_like(scores[:, 1:])], axis=1)
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores))
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=scores)
 
 
 def max_margin(scores: tf.Tensor, margin: float) -> tf.Tensor:

@@ -14,6 +14,7 @@ from schema import features
 from trainer.catalog import CatalogTensors
 from trainer.config import MFConfig
 from trainer.input import NEGATIVES, POSITIVE
+from trainer.models import losses
 from trainer.models.base import Recommender
 
 
@@ -91,13 +92,11 @@ class MF(Recommender):
         index = tf.gather(self.catalog.item_index, tf.range(self.catalog.size))
         all_codes = self.encode_items(tf.range(self.catalog.size), training)
         logits = self.score(self.encode_users(inputs, training), tf.gather(all_codes, items))
-        labels = tf.concat([tf.ones_like(logits[:, :1]), tf.zeros_like(logits[:, 1:])], axis=1)
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
         users = inputs[features.USER_INDEX]
         squares = tf.gather(_squares(self._users, self._user_bias), users)[:, None]
         item_squares = tf.gather(_squares(self._items, self._item_bias), index)
         squares += tf.gather(item_squares, items)
-        return tf.reduce_mean(losses + 0.5 * self._l2 * squares)
+        return tf.reduce_mean(losses.log_losses(logits) + 0.5 * self._l2 * squares)
 
 
 def _squares(table: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

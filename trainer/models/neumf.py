@@ -15,6 +15,7 @@ from schema import features
 from trainer.catalog import CatalogTensors
 from trainer.config import NeuMFConfig
 from trainer.input import NEGATIVES, POSITIVE
+from trainer.models import losses
 from trainer.models.base import Recommender
 
 
@@ -179,8 +180,7 @@ class NeuMF(Recommender):
             codes = self.encode_items(tf.reshape(items, [-1]), training)
             codes = tf.reshape(codes, [*tf.unstack(tf.shape(items)), codes.shape[-1]])
         logits = self.score(self.encode_users(inputs, training), codes)
-        labels = tf.concat([tf.ones_like(logits[:, :1]), tf.zeros_like(logits[:, 1:])], axis=1)
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+        return losses.cross_entropy(logits)
 
     def _product(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         dtype = self._dtype_of_products
