@@ -30,7 +30,7 @@ from pipeline.config import AUTO, FORMATS, RunConfig
 from schema.errors import UserError
 from schema.settings import check
 
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+DONE = 0
 TARGETS = ("vertex", "kfp")
 # Strategies under which several workers would each train a model of their own.
 ONE_MACHINE = ("none", "one_device", "mirrored", "tpu")
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     compiler.add_argument(
         "--baseline", metavar="URI", help="kfp: Model artifact to compare with and to start from"
     )
-    compiler.add_argument("--force-bless", metavar="REASON", help="as of local_runner.py")
+    command.add_force_bless(compiler)
     submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
     submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
     submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
@@ -89,12 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
         return DONE
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return command.BAD_INPUT
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
         print(f"error: {reason}", file=sys.stderr)
-        return FAILED
+        return command.FAILED
 
 
 def _cluster(path: str | None) -> ClusterConfig:
@@ -118,10 +118,6 @@ def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunCo
     check(
         options.baseline is None or options.target == "kfp",
         "--baseline: expected with --target kfp only; on Vertex AI a resolver finds it.",
-    )
-    check(
-        options.force_bless is None or bool(options.force_bless.strip()),
-        "--force-bless: expected a reason, got an empty text.",
     )
     training = cluster.vertex.training
     check(

@@ -9,20 +9,19 @@ blessed; 2 bad input or configuration; 1 anything else.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import pathlib
 import sys
 import time
 from typing import TextIO
 
-from pipeline import chatter, command, presets
+from pipeline import command, presets
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
-from schema.errors import UserError, find_user_error
+from schema.errors import UserError
 
-PUSHED, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
+PUSHED, NOT_BLESSED = 0, 3
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,9 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
-    parser.add_argument(
-        "--force-bless", metavar="REASON", help="push the model whatever the gate finds; recorded"
-    )
+    command.add_force_bless(parser)
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
@@ -66,18 +63,16 @@ def main(arguments: list[str] | None = None) -> int:
             options,
             {"trainer.model": options.model, "tune.trials": options.tune},
         )
-        if options.force_bless is not None and not options.force_bless.strip():
-            raise UserError("--force-bless: expected a reason, got an empty text.")
         if options.print_config:
             print(configuration.dump(config), end="")
             return 0
         return _run(config, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return command.BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted; start the same command again to go on", file=sys.stderr)
-        return FAILED
+        return command.FAILED
 
 
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
@@ -86,18 +81,9 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     data = command.data_folder(config.data)
     workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
     _set_environment()
-    with workspace.held(), chatter.diverted(str(workspace.log)) as out:
-        out.write(f"log {workspace.log}\n")
-        try:
-            return _execute(config, options, data, workspace, out, started)
-        except Exception as error:
-            logging.exception("The run failed.")
-            sentence = find_user_error(error)
-            if sentence:
-                raise UserError(sentence) from None
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
-            return FAILED
+    return command.logged(
+        workspace, lambda out: _execute(config, options, data, workspace, out, started)
+    )
 
 
 def _set_environment() -> None:

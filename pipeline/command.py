@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
-from typing import NoReturn, TypeVar
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TextIO, TypeVar
 
+from pipeline import chatter, presets, synthetic_config
 from pipeline import config as configuration
-from pipeline import presets, synthetic_config
 from pipeline.config import DataConfig, RunConfig
-from schema.errors import UserError
+from pipeline.workspace import Workspace
+from schema.errors import UserError, find_user_error
 
 T = TypeVar("T")
+
+# Exit codes that all commands share; 0 is what each of them is for.
+FAILED, BAD_INPUT = 1, 2
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,6 +50,54 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
     )
+
+
+def add_force_bless(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that overrules the gate.
+
+    Args:
+      parser: gets --force-bless, a reason that is more than blanks.
+    """
+    parser.add_argument(
+        "--force-bless",
+        metavar="REASON",
+        type=_reason,
+        help="push the model whatever the gate finds; recorded",
+    )
+
+
+def _reason(text: str) -> str:
+    # No ArgumentTypeError: argparse would put other words around the sentence.
+    if not text.strip():
+        raise UserError("--force-bless: expected a reason, got an empty text.")
+    return text
+
+
+def logged(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
+    """Does the long part of a command, with the libraries' chatter in the log.
+
+    Args:
+      workspace: held meanwhile; its log gets the chatter, and a traceback.
+      work: called with the stream that the user reads; gives the exit code.
+
+    Returns:
+      What `work` gives; FAILED when it fails, told in one line.
+
+    Raises:
+      UserError: a mistake was behind the failure.
+    """
+    with workspace.held(), chatter.diverted(str(workspace.log)) as out:
+        out.write(f"log {workspace.log}\n")
+        try:
+            return work(out)
+        except Exception as error:
+            logging.exception("The command failed.")
+            sentence = find_user_error(error)
+            if sentence:
+                raise UserError(sentence) from None
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
+            return FAILED
 
 
 def start(options: argparse.Namespace) -> RunConfig:

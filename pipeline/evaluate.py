@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import logging
 import os
 import sys
 import tempfile
@@ -20,11 +19,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline import chatter, command
+from pipeline import command
 from pipeline.config import DataConfig
 from pipeline.workspace import Workspace
 from schema import features, settings
-from schema.errors import UserError, find_user_error
+from schema.errors import UserError
 from trainer.evaluation_config import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 # Of the JSON file; changes when a key changes its meaning or goes away.
 VERSION = 1
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+DONE = 0
 
 # A step that is not done after so many seconds is announced, and ranks are
 # counted so often.
@@ -98,10 +97,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(config, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return command.BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return FAILED
+        return command.FAILED
 
 
 def _run(config: Evaluated, options: argparse.Namespace) -> int:
@@ -115,19 +114,9 @@ def _run(config: Evaluated, options: argparse.Namespace) -> int:
     data = options.examples or command.data_folder(config.data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
-    with workspace.held(), chatter.diverted(str(workspace.log)) as out:
-        out.write(f"log {workspace.log}\n")
-        try:
-            _evaluate(config, options, model, data, workspace, out)
-            return DONE
-        except Exception as error:
-            logging.exception("The evaluation failed.")
-            sentence = find_user_error(error)
-            if sentence:
-                raise UserError(sentence) from None
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
-            return FAILED
+    return command.logged(
+        workspace, lambda out: _evaluate(config, options, model, data, workspace, out)
+    )
 
 
 def _saved_model(given: str) -> str:
@@ -153,7 +142,7 @@ def _evaluate(
     data: str,
     workspace: Workspace,
     out: TextIO,
-) -> None:
+) -> int:
     # These imports take seconds; what can be told without them was told.
     from pipeline import summary
     from pipeline.console import RunConsole
@@ -185,6 +174,7 @@ def _evaluate(
     if options.ranks:
         console.wrote("ranks", options.ranks)
     console.wrote("metrics", str(workspace.summary))
+    return DONE
 
 
 def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The output folder of local runs: what lies where, and one run at a time.
 
-Called by the local runner.
+Called by the commands (pipeline.command).
 """
 
 from __future__ import annotations
