@@ -6,12 +6,11 @@ that loads a SavedModel.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer import lite
+from trainer import atomic, lite
 from trainer.serving import ServingModel
 
 SIGNATURES = (
@@ -42,18 +41,11 @@ def export(
       tflite: whether to put a TensorFlow Lite model into it, see trainer.lite.
       write_more: called with the written folder, to add files of its own.
     """
-    unfinished = f"{path.rstrip('/')}.unfinished-{os.getpid()}"
     names = [*SIGNATURES, HISTORY_SIGNATURE] if hasattr(serving, HISTORY_SIGNATURE) else SIGNATURES
     signatures = {name: getattr(serving, name) for name in names}
-    try:
+    with atomic.folder(path) as unfinished:
         tf.saved_model.save(serving, unfinished, signatures=signatures)
         if tflite:
             lite.write(serving, unfinished)
         if write_more is not None:
             write_more(unfinished)
-        if tf.io.gfile.exists(path):
-            tf.io.gfile.rmtree(path)
-        tf.io.gfile.rename(unfinished, path)
-    finally:
-        if tf.io.gfile.exists(unfinished):
-            tf.io.gfile.rmtree(unfinished)

@@ -26,6 +26,9 @@ class Judge(tf.Module):
     Args:
       model: a loaded SavedModel with the signatures judging.NEEDED.
       evaluation: protocols, cut-offs and seed.
+
+    Attributes:
+      rates: whether the model predicts ratings, which `rank` then gives too.
     """
 
     def __init__(self, model: Any, evaluation: EvaluationConfig) -> None:
@@ -35,7 +38,7 @@ class Judge(tf.Module):
         self._protocols = dict(evaluation.protocols)
         self._seed, self._k = evaluation.seed, evaluation.k
         self._longest = max(evaluation.k, *evaluation.more_k, 0)
-        self._rates = features.RATING in model.signatures["score"].structured_outputs
+        self.rates = features.RATING in model.signatures["score"].structured_outputs
         catalog = {name: v.numpy() for name, v in model.signatures["catalog"]().items()}
         ids, counts = catalog[features.ITEM_ID], catalog["count"]
         self._positions = rows.positions(ids.tolist())
@@ -112,7 +115,7 @@ class Judge(tf.Module):
         found = dict(zip(outputs, columns, strict=True))
         found["user_fingerprint"] = everyone.users
         found["catalog_size"] = tf.fill([tf.size(user_id)], size)
-        if self._rates:
+        if self.rates:
             found |= self._ratings(user_id, parsed, most)
         return found
 

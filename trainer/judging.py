@@ -8,13 +8,13 @@ training.
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 import tensorflow as tf
 
 from schema import features
 from schema.errors import UserError
+from trainer import atomic
 from trainer.evaluation_config import EvaluationConfig
 from trainer.judge import Judge
 
@@ -31,14 +31,16 @@ class ModelFacts:
       item_ids: raw ids of its catalog, by position.
       user_count: users that training knew.
       signatures: names of its signatures.
+      predicts_ratings: whether `score` gives ratings too.
     """
 
     item_ids: tuple[bytes, ...]
     user_count: int
     signatures: tuple[str, ...]
+    predicts_ratings: bool
 
 
-def wrap(model_path: str, evaluation: EvaluationConfig, output_path: str) -> None:
+def wrap(model_path: str, evaluation: EvaluationConfig, output_path: str) -> ModelFacts:
     """Writes a judge of an exported model as a SavedModel, whole or not at all.
 
     Args:
@@ -46,40 +48,23 @@ def wrap(model_path: str, evaluation: EvaluationConfig, output_path: str) -> Non
       evaluation: the settings to judge under.
       output_path: folder to write; replaced when it exists.
 
-    Raises:
-      UserError: the model lacks signatures that a judge needs.
-    """
-    judge = Judge(_load(model_path), evaluation)
-    unfinished = f"{output_path.rstrip('/')}.unfinished-{os.getpid()}"
-    try:
-        signatures = {name: getattr(judge, name) for name in SIGNATURES}
-        tf.saved_model.save(judge, unfinished, signatures=signatures)
-        if tf.io.gfile.exists(output_path):
-            tf.io.gfile.rmtree(output_path)
-        tf.io.gfile.rename(unfinished, output_path)
-    finally:
-        if tf.io.gfile.exists(unfinished):
-            tf.io.gfile.rmtree(unfinished)
-
-
-def facts(model_path: str) -> ModelFacts:
-    """Reads what a model knows.
-
-    Args:
-      model_path: folder of the exported model.
-
     Returns:
-      The facts.
+      What the exported model knows.
 
     Raises:
       UserError: the model lacks signatures that a judge needs.
     """
     model = _load(model_path)
+    judge = Judge(model, evaluation)
+    signatures = {name: getattr(judge, name) for name in SIGNATURES}
+    with atomic.folder(output_path) as unfinished:
+        tf.saved_model.save(judge, unfinished, signatures=signatures)
     catalog = model.signatures["catalog"]()
     return ModelFacts(
         item_ids=tuple(catalog[features.ITEM_ID].numpy().tolist()),
         user_count=int(catalog["user_count"]),
         signatures=tuple(sorted(model.signatures)),
+        predicts_ratings=judge.rates,
     )
 
 

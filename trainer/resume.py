@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from trainer import atomic
 from trainer.fit import Epoch, Fitter
 from trainer.monitor import Monitor
 
@@ -112,9 +113,7 @@ class States:
             for key in ("metrics", "initial", "best_epoch", "stopped_by"):
                 content[key] = getattr(self._monitor, key)
         state = os.path.join(self._folder, _STATE)
-        with tf.io.gfile.GFile(f"{state}.unfinished", "w") as file:
-            json.dump(content, file)
-        tf.io.gfile.rename(f"{state}.unfinished", state, overwrite=True)
+        atomic.write(state, json.dumps(content))
         for other in tf.io.gfile.listdir(self._folder):
             if other.startswith("epoch-") and other.rstrip("/") != name:
                 tf.io.gfile.rmtree(os.path.join(self._folder, other))

@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from schema.errors import UserError
+from trainer import atomic
 from trainer.validation import is_better
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
@@ -152,6 +153,4 @@ class Journal:
             return
         path = os.path.join(self._folder, _JOURNAL)
         tf.io.gfile.makedirs(self._folder)
-        with tf.io.gfile.GFile(f"{path}.unfinished", "w") as file:
-            json.dump([dataclasses.asdict(trial) for trial in trials], file)
-        tf.io.gfile.rename(f"{path}.unfinished", path, overwrite=True)
+        atomic.write(path, json.dumps([dataclasses.asdict(trial) for trial in trials]))

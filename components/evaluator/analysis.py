@@ -46,9 +46,7 @@ def judge(model_path: str, evaluation: EvaluationConfig, judge_path: str) -> boo
     Raises:
       UserError: the model lacks signatures that a judge needs.
     """
-    wrap(model_path, evaluation, judge_path)
-    judged = tf.saved_model.load(judge_path)
-    return features.TARGET_SCORE in judged.signatures[_RANK].structured_outputs
+    return wrap(model_path, evaluation, judge_path).predicts_ratings
 
 
 def measure(

@@ -28,7 +28,7 @@ from components.evaluator.compatibility import Baseline
 from schema.errors import UserError
 from schema.settings import from_dict
 from trainer.evaluation_config import EvaluationConfig
-from trainer.judging import facts, wrap
+from trainer.judging import ModelFacts, wrap
 
 # Inputs and parameters that the stock component lacks.
 BLESSING_KEY = "baseline_blessing"
@@ -95,7 +95,8 @@ def _judge(
     settings = from_dict(EvaluationConfig, evaluation, EVALUATION_KEY)
     candidate = artifact_utils.get_single_instance(input_dict[specs.MODEL_KEY])
     judged = {name: artifacts for name, artifacts in input_dict.items() if name != BLESSING_KEY}
-    judged[specs.MODEL_KEY] = [_wrapped(candidate, settings, os.path.join(scratch, "candidate"))]
+    wrapped, ours = _wrapped(candidate, settings, os.path.join(scratch, "candidate"))
+    judged[specs.MODEL_KEY] = [wrapped]
     found = judged.pop(specs.BASELINE_MODEL_KEY, None)
     if not found:
         return judged, Baseline()
@@ -103,8 +104,7 @@ def _judge(
     blessings = input_dict.get(BLESSING_KEY)
     notes = tuple(compatibility.history(blessings[0] if blessings else None, evaluation))
     try:
-        wrapped = _wrapped(baseline, settings, os.path.join(scratch, "baseline"))
-        known = [facts(_model_path(model)) for model in (candidate, baseline)]
+        wrapped, theirs = _wrapped(baseline, settings, os.path.join(scratch, "baseline"))
     except UserError as error:
         return judged, Baseline(baseline.uri, str(error), notes)
     except Exception as error:  # Whatever ails an old model; the same steps served the candidate.
@@ -112,17 +112,18 @@ def _judge(
         obstacle = f"{baseline.uri}: cannot be loaded ({type(error).__name__}: {reason})."
         return judged, Baseline(baseline.uri, obstacle, notes)
     judged[specs.BASELINE_MODEL_KEY] = [wrapped]
-    return judged, Baseline(baseline.uri, notes=(*compatibility.differences(*known), *notes))
+    return judged, Baseline(baseline.uri, notes=(*compatibility.differences(ours, theirs), *notes))
 
 
-def _wrapped(model: types.Artifact, evaluation: EvaluationConfig, uri: str) -> types.Artifact:
-    """A copy of the artifact whose SavedModel has a judge around it."""
+def _wrapped(
+    model: types.Artifact, evaluation: EvaluationConfig, uri: str
+) -> tuple[types.Artifact, ModelFacts]:
+    """A copy of the artifact whose SavedModel has a judge around it; what the model knows."""
     judged = copy.deepcopy(model)
     judged.uri = uri
     # As the stock executor will look for it: old artifacts nest one folder deeper.
     inside = os.path.relpath(_model_path(model), model.uri)
-    wrap(_model_path(model), evaluation, os.path.join(uri, inside))
-    return judged
+    return judged, wrap(_model_path(model), evaluation, os.path.join(uri, inside))
 
 
 def _model_path(model: types.Artifact) -> str:

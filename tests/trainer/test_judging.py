@@ -211,11 +211,12 @@ def test_the_same_model_under_other_settings_needs_no_other_export(exported, tmp
     assert "full_greater" not in output
 
 
-def test_facts_are_those_of_the_model(exported):
-    facts = judging.facts(exported)
+def test_facts_are_those_of_the_model(exported, tmp_path):
+    facts = judging.wrap(exported, EVALUATION, str(tmp_path / "judge"))
     assert facts.item_ids == (b"i0", b"i1", b"i2", b"i3", b"i4")
     assert facts.user_count == 2
     assert {"scores", "catalog", "recommend"} <= set(facts.signatures)
+    assert not facts.predicts_ratings
 
 
 def test_a_model_without_what_a_judge_needs_is_refused_by_name(tmp_path):
