@@ -1,0 +1,25 @@
+import sys
+
+import pytest
+import yaml
+from cluster_command import CLUSTER
+
+import kubeflow_runner
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs the command in an empty folder with a cluster; returns code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["kubeflow_runner.py"])
+    for name in ("MOVIELENS_CLUSTER", "MOVIELENS_CONFIG", "KFP_TOKEN", "KFP_COOKIES"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(CLUSTER))
+
+    def command(verb, *arguments, cluster="cluster.yaml"):
+        where = [f"--cluster={cluster}"] if cluster else []
+        code = kubeflow_runner.main([verb, *where, *arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
