@@ -1,24 +1,28 @@
-"""Runs the pipeline on this machine: Beam in memory, ML Metadata in SQLite.
+"""Runs the pipeline on this machine: Beam in memory, ML Metadata in SQLite or MySQL.
 
 `python local_runner.py` with no arguments takes ML-100K to a pushed model.
 TFX's command line runs this file too: `tfx pipeline create --engine=local
---pipeline_path=local_runner.py`. Exit codes: 0 pushed; 3 trained but not
-blessed; 2 bad input or configuration; 1 anything else.
+--pipeline_path=local_runner.py`. Read from the environment: MYSQL_PWD, the
+password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
+3 trained but not blessed; 2 bad input or configuration; 1 anything else.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import os
 import pathlib
 import sys
 import time
 from typing import TextIO
 
-from pipeline import command, presets
+from pipeline import command, presets, store
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
+from schema import settings
 from schema.errors import UserError
 
 PUSHED, NOT_BLESSED = 0, 3
@@ -38,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_force_bless(parser)
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
+    parser.add_argument(
+        "--metadata",
+        metavar="URL",
+        help="SQLite file or mysql://USER@HOST:PORT/DATABASE; default: <output>/metadata.sqlite",
+    )
     parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
     parser.add_argument("--print-config", action="store_true", help="print it as YAML and stop")
     return parser
@@ -77,20 +86,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
     started = time.monotonic()
+    named = store.parse(options.metadata) if options.metadata is not None else None
     name = pathlib.Path(options.config).stem if options.config else options.preset
     data = command.data_folder(config.data)
     workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
-    _set_environment()
+    records = _set_environment(named or store.SqliteStore(workspace.database))
     return command.logged(
-        workspace, lambda out: _execute(config, options, data, workspace, out, started)
+        workspace, lambda out: _execute(config, options, data, workspace, records, out, started)
     )
 
 
-def _set_environment() -> None:
+def _set_environment(records: store.Store) -> store.Store:
+    """Prepares the process for the libraries; the store, without its password."""
     # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
+    if isinstance(records, store.MySqlStore) and records.password:
+        # TFX logs what it connects to. ML Metadata's client library takes the password from here.
+        os.environ["MYSQL_PWD"] = records.password
+        return dataclasses.replace(records, password="")
+    return records
 
 
 def _execute(
@@ -98,9 +114,11 @@ def _execute(
     options: argparse.Namespace,
     data: str,
     workspace: Workspace,
+    records: store.Store,
     out: TextIO,
     started: float,
 ) -> int:
+    records.check()
     format_name = command.layout(config.data, data)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
@@ -115,14 +133,13 @@ def _execute(
         data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     name = f"movielens-{config.data.label}"
-    runner = ReportingRunner(console)
-    runner.run(
-        create_pipeline(name, config, places, workspace.database, force_bless=options.force_bless)
-    )
+    connection = records.connection()
+    runner = ReportingRunner(console, json.dumps(settings.to_dict(config)))
+    runner.run(create_pipeline(name, config, places, connection, force_bless=options.force_bless))
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
-    runs = metadata.read_run(workspace.database, runner.run_id)
+    runs = metadata.read_run(connection, runner.run_id)
     outcome = summary.read_outcome(runs)
     if outcome.pushed:
         pusher.restore(runs[PUSHER].outputs["pushed_model"][0].uri, outcome.pushed)
@@ -131,6 +148,7 @@ def _execute(
         "data": data,
         "format": format_name,
         "output": str(workspace.output),
+        "metadata": records.label,
         "log": str(workspace.log),
         "seconds": round(time.monotonic() - started, 3),
     }

@@ -13,6 +13,7 @@ import time
 from typing import Protocol
 
 from absl import logging as absl_logging
+from tfx.dsl.compiler import constants
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.proto.orchestration import pipeline_pb2
 
@@ -20,6 +21,9 @@ from tfx.proto.orchestration import pipeline_pb2
 _STARTED = "Component %s is running."
 _CACHED = "A cached execution %d is used."
 _FINISHED = "Component %s is finished."
+
+# Of the pipeline run in ML Metadata, where pipeline.lineage finds it.
+CONFIGURATION = "configuration"
 
 # A component that is not done after so many seconds is announced.
 _PATIENCE = 2.0
@@ -41,15 +45,20 @@ class Listener(Protocol):
 class ReportingRunner(LocalDagRunner):
     """Runs a pipeline and reports on it.
 
+    Args:
+      listener: is told about components.
+      configuration: JSON of the run's configuration; recorded with the run.
+
     Attributes:
       run_id: of the pipeline run in ML Metadata; None when `run` did not get to
         run anything, as under `tfx pipeline create`.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, configuration: str) -> None:
         super().__init__()
         self.run_id: str | None = None
         self._listener = listener
+        self._configuration = configuration
 
     def run_with_ir(
         self,
@@ -62,6 +71,7 @@ class ReportingRunner(LocalDagRunner):
           pipeline: the compiled pipeline; gets its run id.
           run_options: as for LocalDagRunner.
         """
+        self._record_configuration(pipeline)
         absl_logging.set_verbosity(absl_logging.INFO)
         watch = _Watch(self._listener)
         logger = absl_logging.get_absl_logger()
@@ -74,6 +84,14 @@ class ReportingRunner(LocalDagRunner):
         finally:
             logger.removeHandler(watch)
             self.run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+
+    def _record_configuration(self, pipeline: pipeline_pb2.Pipeline) -> None:
+        # The first component to run makes the run's context, with what is said here.
+        for node in pipeline.nodes:
+            for context in node.pipeline_node.contexts.contexts:
+                if context.type.name == constants.PIPELINE_RUN_CONTEXT_TYPE_NAME:
+                    value = context.properties[CONFIGURATION].field_value
+                    value.string_value = self._configuration
 
 
 class _Watch(logging.Handler):

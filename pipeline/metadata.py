@@ -55,18 +55,20 @@ class ComponentRun:
         return self.state == "cached"
 
 
-def read_run(database: str, run_id: str) -> dict[str, ComponentRun]:
-    """Reads a run from a SQLite metadata store.
+def read_run(
+    connection: metadata_store_pb2.ConnectionConfig, run_id: str
+) -> dict[str, ComponentRun]:
+    """Reads a run from a metadata store.
 
     Args:
-      database: path of the SQLite file.
+      connection: to the store.
       run_id: the pipeline run's id.
 
     Returns:
       The run's components by node id, in the order in which they ran. Nodes
       that only resolve artifacts are among them.
     """
-    with metadata.Metadata(metadata.sqlite_metadata_connection_config(database)) as handle:
+    with metadata.Metadata(connection) as handle:
         store = handle.store
         context = store.get_context_by_type_and_name(
             constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, run_id

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.components import Pusher, StatisticsGen, Transform
 from tfx.dsl.components.base import base_node, executor_spec
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
@@ -84,7 +84,7 @@ def create_pipeline(
     name: str,
     config: RunConfig,
     places: Places,
-    metadata_path: str | None = None,
+    connection: metadata_store_pb2.ConnectionConfig | None = None,
     beam_pipeline_args: list[str] | None = None,
     backend: Backend | None = None,
     force_bless: str | None = None,
@@ -96,8 +96,7 @@ def create_pipeline(
         within one name.
       config: what to compute.
       places: where.
-      metadata_path: SQLite file of the metadata store, for runners on one
-        machine.
+      connection: to the metadata store, for runners that are given one.
       beam_pipeline_args: of every Beam component.
       backend: what kind of place runs it; this machine when None.
       force_bless: why the model is to be blessed whatever the gate finds; part
@@ -134,9 +133,6 @@ def create_pipeline(
     baseline = backends.baseline(backend, trainer.outputs["model"], base)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
     pusher = _pusher(trainer, evaluator, places.serving_dir)
-    connection = None
-    if metadata_path:
-        connection = metadata.sqlite_metadata_connection_config(metadata_path)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.pipeline_root,

@@ -59,10 +59,7 @@ def test_a_forced_blessing_has_a_key_of_its_own(usual):
 def _nodes(tmp_path, **trainer):
     config = dataclasses.replace(RunConfig(), trainer=TrainerConfig(**trainer))
     places = Places(str(tmp_path), "ml-100k", str(tmp_path / "root"), str(tmp_path / "serving"))
-    return {
-        node.id: node
-        for node in create_pipeline("name", config, places, str(tmp_path / "db")).components
-    }
+    return {node.id: node for node in create_pipeline("name", config, places).components}
 
 
 def test_a_warm_start_hands_the_last_blessed_model_to_the_trainer(tmp_path):

@@ -14,10 +14,7 @@ def nodes(*assignments):
     config = presets.get(presets.DEFAULT)
     for key, value in assignments:
         config = settings.replace_at(config, [(key, value)])
-    return {
-        node.id: node
-        for node in create_pipeline("movielens", config, PLACES, "metadata.sqlite").components
-    }
+    return {node.id: node for node in create_pipeline("movielens", config, PLACES).components}
 
 
 def custom_config(node):
