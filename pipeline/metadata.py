@@ -1,14 +1,17 @@
 """What ML Metadata recorded of one pipeline run.
 
-Called by pipeline.summary and the local runner after a run.
+Called by pipeline.summary and the local runner after a run, and by
+pipeline.ancestry, which reads across runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import ml_metadata as mlmd
+from google.protobuf import json_format, struct_pb2
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
@@ -83,9 +86,6 @@ def read_run(
 def _component_run(
     store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution
 ) -> ComponentRun:
-    contexts = store.get_contexts_by_execution(execution.id)
-    node = next(c.name for c in contexts if c.type == constants.NODE_CONTEXT_TYPE_NAME)
-    pipeline = next(c.name for c in contexts if c.type == constants.PIPELINE_CONTEXT_TYPE_NAME)
     events = [
         event
         for event in store.get_events_by_execution_ids([execution.id])
@@ -95,17 +95,68 @@ def _component_run(
     outputs: dict[str, list[Output]] = {}
     for event in events:
         artifact = artifacts[event.artifact_id]
-        properties = {
-            name: getattr(value, value.WhichOneof("value"))
-            for name, value in artifact.custom_properties.items()
-        }
-        key = event.path.steps[0].key
-        outputs.setdefault(key, []).append(Output(artifact.uri, properties))
+        output = Output(artifact.uri, plain(artifact.custom_properties))
+        outputs.setdefault(event.path.steps[0].key, []).append(output)
     state = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
-    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     return ComponentRun(
-        name=node.removeprefix(f"{pipeline}."),
+        name=node_name(contexts_of(store, execution.id)),
         state=state.lower(),
-        seconds=milliseconds / 1000,
+        seconds=seconds(execution),
         outputs=outputs,
     )
+
+
+def plain(properties: Mapping[str, metadata_store_pb2.Value]) -> dict[str, Any]:
+    """Properties of an artifact, an execution or a context as JSON has them.
+
+    Args:
+      properties: as ML Metadata has them.
+
+    Returns:
+      Numbers, texts, lists and dicts by name.
+    """
+    values = {name: getattr(value, value.WhichOneof("value")) for name, value in properties.items()}
+    return {
+        name: json_format.MessageToDict(value) if isinstance(value, struct_pb2.Struct) else value
+        for name, value in values.items()
+    }
+
+
+def contexts_of(
+    store: mlmd.MetadataStore, execution_id: int
+) -> dict[str, metadata_store_pb2.Context]:
+    """The node, the pipeline and the pipeline run that an execution belongs to.
+
+    Args:
+      store: where it is recorded.
+      execution_id: of the execution.
+
+    Returns:
+      By TFX's name of the context's type.
+    """
+    return {context.type: context for context in store.get_contexts_by_execution(execution_id)}
+
+
+def node_name(contexts: Mapping[str, metadata_store_pb2.Context]) -> str:
+    """The node's id in the pipeline.
+
+    Args:
+      contexts: from `contexts_of`.
+
+    Returns:
+      Such as "Transform".
+    """
+    pipeline = contexts[constants.PIPELINE_CONTEXT_TYPE_NAME].name
+    return contexts[constants.NODE_CONTEXT_TYPE_NAME].name.removeprefix(f"{pipeline}.")
+
+
+def seconds(execution: metadata_store_pb2.Execution) -> float:
+    """Wall time of an execution.
+
+    Args:
+      execution: one that is over.
+
+    Returns:
+      Seconds.
+    """
+    return (execution.last_update_time_since_epoch - execution.create_time_since_epoch) / 1000

@@ -38,6 +38,7 @@ DIGEST_KEY = "source_digest"
 # Node ids that reports look up; the other nodes are only listed.
 INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
+TRANSFORM = "Transform"
 TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"
 RESOLVER = backends.RESOLVER
@@ -58,6 +59,16 @@ _EVALUATOR_SOURCES = (
     *(f"pipeline/{name}.py" for name in _GATE_SOURCES),
 )
 _PUSHER_SOURCES = ("components/pusher.py",)
+# By node id, for reports that compare the code of an earlier run with what is here.
+SOURCES = {
+    INTERACTIONS: _INGEST_SOURCES,
+    CATALOG: _INGEST_SOURCES,
+    TRANSFORM: _TRANSFORM_SOURCES,
+    TUNER: _TUNER_SOURCES,
+    TRAINER: _TRAINER_SOURCES,
+    EVALUATOR: _EVALUATOR_SOURCES,
+    PUSHER: _PUSHER_SOURCES,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -128,12 +128,24 @@ def write(summary: dict[str, Any], path: str) -> None:
       summary: JSON-ready.
       path: the file; its folder exists.
     """
-    text = json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n"
+    text = as_json(summary)
     folder, name = os.path.split(os.path.abspath(path))
     unfinished = os.path.join(folder, f".{name}.unfinished")
     with open(unfinished, "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(unfinished, path)
+
+
+def as_json(report: dict[str, Any]) -> str:
+    """A report as text.
+
+    Args:
+      report: JSON-ready, but for figures that may not exist.
+
+    Returns:
+      JSON, ending with a line feed.
+    """
+    return json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

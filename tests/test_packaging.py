@@ -64,6 +64,7 @@ def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
         *("trainer.run.run_fn", "transform.preprocessing.preprocessing_fn"),
         *("pipeline.verdict.run_gate", "pipeline.datasets.main", "pipeline.evaluate.main"),
+        *("pipeline.lineage.main",),
         *("kubeflow_runner.main", "local_runner.main", "components.trainer.vertex.Executor"),
     }
     assert "components.trainer.executor.Executor" in called
@@ -83,7 +84,7 @@ for name in {sorted(called)}:
         cwd=tmp_path,
         env=wheel.variables(programs, tmp_path),
     )
-    for script in ("movielens-dataset", "movielens-evaluate"):
+    for script in ("movielens-dataset", "movielens-evaluate", "movielens-lineage"):
         assert (programs / script).exists()
 
 
