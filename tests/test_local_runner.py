@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import time
@@ -73,6 +74,7 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
             ["--data", f"{SYNTHETIC}20", "--format", "ncf"],
             "data.format: expected auto or ml-1m with generated data, got 'ncf'",
         ),
+        (["--metadata", "mysql://ml:pw@db/"], "--metadata: expected a DATABASE of letters, digits"),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
     ],
 )
@@ -134,6 +136,15 @@ def test_a_folder_that_another_run_holds_is_left_alone(capsys, monkeypatch, tmp_
         )
     assert "out: another run is at work in this folder." in line
     assert (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_store_that_does_not_answer_is_told_before_anything_runs(tmp_path, data):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"mysql://ml:secret@127.0.0.1:{unused.getsockname()[1]}/films"
+        line = _mistake(_run(tmp_path, "--data", str(data), "--output", "out", "--metadata", url))
+    assert f"{url.replace(':secret', '')}: no server answers there (Connection refused)" in line
+    assert not (tmp_path / "out" / "artifacts").exists()
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
         *("trainer.run.run_fn", "transform.preprocessing.preprocessing_fn"),
         *("pipeline.verdict.run_gate", "pipeline.datasets.main", "pipeline.evaluate.main"),
-        *("pipeline.lineage.main",),
-        *("kubeflow_runner.main", "local_runner.main", "components.trainer.vertex.Executor"),
+        *("kubeflow_runner.main", "local_runner.main", "pipeline.lineage.main"),
+        "components.trainer.vertex.Executor",
     }
     assert "components.trainer.executor.Executor" in called
     programs = wheel.environment(built, tmp_path / "environment")

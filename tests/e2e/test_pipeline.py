@@ -10,6 +10,8 @@ import sys
 import pytest
 import synthetic
 
+from pipeline import lineage
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Enough training on so little data to find the planted groups.
 TRAINED = ("trainer.epochs=20", "trainer.learning_rate=0.01", "trainer.batch_size=512")
@@ -132,6 +134,37 @@ def test_an_unchanged_second_run_reuses_every_component(workplace, first):
     after = workplace.summary()
     assert after["pushed_model"] == before["pushed_model"]
     assert after["metrics"] == before["metrics"]
+
+
+def test_the_lineage_of_a_model_goes_down_to_the_raw_files(workplace, first, capfd, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["movielens-lineage"])
+    (version,) = workplace.versions()
+    assert lineage.main([str(workplace.output / "serving" / version), "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    summary = workplace.summary()
+    assert told["model"]["pushed_model"] == summary["pushed_model"]
+    # The second run, whose summary this is, had everything cached.
+    assert told["model"]["reused_by"] == [summary["run"]["id"]]
+    for key in ("configuration", "metrics", "gate"):
+        assert told[key] == summary[key]
+    interactions = next(d for d in told["data"] if d["component"] == "InteractionsExampleGen")
+    assert interactions["counts"] == summary["data"]["interactions"]
+    for file in interactions["files"]:
+        size = os.path.getsize(file["path"])
+        assert f"num_files:1,total_bytes:{size}," in file["fingerprint"]
+    traced = (
+        NODES
+        - {
+            f"{data}{check}"
+            for data in ("Interactions", "Catalog")
+            for check in ("Statistics", "Validator")
+        }
+        - {"CatalogSchema"}
+    )
+    assert {step["component"] for step in told["steps"]} == traced
+    assert {code["component"] for code in told["code"]} == traced
+    assert all(len(code["digest"]) == 64 and code["same_here"] for code in told["code"])
+    assert not any(step["cached"] for step in told["steps"])
 
 
 def test_a_changed_gate_reruns_the_evaluator_and_refuses(workplace, first):
