@@ -90,18 +90,21 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     name = pathlib.Path(options.config).stem if options.config else options.preset
     data = command.data_folder(config.data)
     workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
-    records = _set_environment(named or store.SqliteStore(workspace.database))
+    _set_environment()
+    records = _hide_password(named or store.SqliteStore(workspace.database))
     return command.logged(
         workspace, lambda out: _execute(config, options, data, workspace, records, out, started)
     )
 
 
-def _set_environment(records: store.Store) -> store.Store:
-    """Prepares the process for the libraries; the store, without its password."""
+def _set_environment() -> None:
     # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
+
+
+def _hide_password(records: store.Store) -> store.Store:
     if isinstance(records, store.MySqlStore) and records.password:
         # TFX logs what it connects to. ML Metadata's client library takes the password from here.
         os.environ["MYSQL_PWD"] = records.password
