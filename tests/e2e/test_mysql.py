@@ -1,4 +1,4 @@
-"""Whole runs with their metadata in MariaDB: pushed, reused in part, started from, and traced back."""
+"""Whole runs with their metadata in MariaDB: pushed, reused in part, warm, and traced back."""
 
 import json
 import os
