@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 def test_generated_data_goes_through_the_whole_pipeline(tmp_path):
     command = [sys.executable, str(ROOT / "local_runner.py"), f"--output={tmp_path / 'out'}"]
+    records = tmp_path / "records" / "metadata.sqlite"
+    command += ["--metadata", str(records)]
     command += ["--data", "synthetic:users=400,items=120,interactions=8000,groups=4,affinity=0.9"]
     for setting in ("epochs=12", "learning_rate=0.01", "batch_size=512"):
         command += ["--set", f"trainer.{setting}"]
@@ -26,6 +28,9 @@ def test_generated_data_goes_through_the_whole_pipeline(tmp_path):
     (folder,) = (tmp_path / "cache/movielens-tfx/datasets").glob("synthetic-400-120-8000-*")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["run"]["data"], summary["run"]["format"]) == (str(folder), "ml-1m")
+    assert summary["run"]["metadata"] == str(records)
+    assert records.exists()
+    assert not (tmp_path / "out" / "metadata.sqlite").exists()
     counts = summary["data"]["interactions"]
     assert (counts["users"], counts["interactions"]) == (400, 8000)
     assert counts["users_in_train_only"] == counts["duplicates"] == 0
