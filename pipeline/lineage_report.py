@@ -18,7 +18,7 @@ from components.evaluator.executor import SETTINGS_KEY
 from components.example_gen import counts, executor
 from pipeline import pipeline as nodes
 from pipeline import verdict
-from pipeline.ancestry import Ancestry, Step
+from pipeline.ancestry import Ancestry, OtherModel, Step
 from pipeline.evaluation import read_metrics
 from pipeline.fingerprint import source_digest
 from pipeline.pushed import Artifact
@@ -44,43 +44,49 @@ def build(ancestry: Ancestry, label: str) -> dict[str, Any]:
       JSON-ready but for NaN; see docs/lineage.md. Of what lies in artifacts,
       that which is gone is None.
     """
-    pushed, push = ancestry.pushed, ancestry.steps[0]
+    push = ancestry.steps[0]
     return {
         "lineage_version": VERSION,
         "metadata": label,
-        "model": {
-            "pushed_model": pushed.properties["pushed_destination"],
-            "version": pushed.properties["pushed_version"],
-            "artifact": pushed.id,
-            "uri": pushed.uri,
-            "pipeline": push.pipeline,
-            "run": push.run,
-            "time": _time(push),
-            "reused_by": ancestry.reused_by,
-            "tfx": pushed.properties.get("tfx_version"),
-        },
+        "model": _model(ancestry),
         "data": [_data(step, ancestry) for step in ancestry.steps if step.component in _COUNTS],
         "code": [code for step in ancestry.steps if (code := _code(step))],
         "configuration": ancestry.configuration,
         "tuned": _tuned(ancestry),
         "training": _training(ancestry),
         **_judgement(ancestry),
-        "other_models": [
-            {
-                "part": other.part,
-                "artifact": other.artifact.id,
-                "uri": other.artifact.uri,
-                "pushed_model": other.pushed.properties["pushed_destination"]
-                if other.pushed
-                else None,
-            }
-            for other in ancestry.others
-        ],
+        "other_models": [_other(other) for other in ancestry.others],
         "steps": [
             {**dataclasses.asdict(step), "started": _time(step), "cached": step.run != push.run}
             for step in ancestry.steps
         ],
         "artifacts": [dataclasses.asdict(one) for _, one in sorted(ancestry.artifacts.items())],
+    }
+
+
+def _model(ancestry: Ancestry) -> dict[str, Any]:
+    """The push itself."""
+    pushed, push = ancestry.pushed, ancestry.steps[0]
+    return {
+        "pushed_model": pushed.properties["pushed_destination"],
+        "version": pushed.properties["pushed_version"],
+        "artifact": pushed.id,
+        "uri": pushed.uri,
+        "pipeline": push.pipeline,
+        "run": push.run,
+        "time": _time(push),
+        "reused_by": ancestry.reused_by,
+        "tfx": pushed.properties.get("tfx_version"),
+    }
+
+
+def _other(other: OtherModel) -> dict[str, Any]:
+    pushed = other.pushed
+    return {
+        "part": other.part,
+        "artifact": other.artifact.id,
+        "uri": other.artifact.uri,
+        "pushed_model": pushed.properties["pushed_destination"] if pushed else None,
     }
 
 
