@@ -31,6 +31,7 @@ from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes
 from trainer.optimizer_config import OptimizerConfig
+from trainer.workplace import Workplace
 
 USERS, ITEMS, INTERACTIONS = 6040, 3706, 994_169
 NEGATIVES = 4
@@ -117,7 +118,7 @@ def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
     )
     model = BUILDERS[config.model](config, DataSizes(users + 1, (1, 8, 1), catalog))
     data = TrainingData(histories, items, NEGATIVES, config.seed)
-    fitter = Fitter(model, config, data, tf.distribute.get_strategy())
+    fitter = Fitter(model, config, data, Workplace(tf.distribute.get_strategy()))
     epochs: list[Epoch] = fitter.fit(config.epochs, lambda _: False, Quiet())
     return max(epoch.examples / epoch.seconds for epoch in epochs[1:])
 
