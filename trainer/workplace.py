@@ -7,6 +7,7 @@ trainer.config.STRATEGIES.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -151,6 +152,8 @@ def make_workplace(config: TrainerConfig, task: Task | None = None) -> Workplace
     return Workplace(strategy, task)
 
 
+# Two strategies of one process would number their collective operations alike.
+@functools.lru_cache
 def _strategy(name: str) -> tf.distribute.Strategy:
     resolvers = tf.distribute.cluster_resolver
     if name == "none":
