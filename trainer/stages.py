@@ -13,16 +13,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.asynchronous import AsynchronousFitter
 from trainer.config import TrainerConfig
 from trainer.data import Dataset
 from trainer.evaluation_config import EvaluationConfig
 from trainer.fit import Epoch, Fitter
+from trainer.fitters import make_fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.models.base import Recommender
-from trainer.models.solved import SolvedRecommender
 from trainer.monitor import Monitor
 from trainer.negatives import make_draw
 from trainer.progress import Progress
@@ -203,15 +202,7 @@ def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fi
         model.history_limit,
         ratings=model.rates,
     )
-    if isinstance(model, SolvedRecommender):
-        return Solver(model, config, data)
-    place = setting.workplace
-    twin = None
-    if not place.plain:
-        with place.strategy.scope():
-            twin = build()
-    fitter = AsynchronousFitter if place.asynchronous else Fitter
-    return fitter(model, config, data, place, twin)
+    return make_fitter(model, build, config, data, setting.workplace)
 
 
 def _states(

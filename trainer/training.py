@@ -22,8 +22,9 @@ from trainer.evaluation_config import EvaluationConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, Watch, choose, refit
+from trainer.task import Task
 from trainer.warm_start import COLD, WarmStart
-from trainer.workplace import Workplace, make_workplace
+from trainer.workplace import Workplace, make_workplace, settled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,9 @@ def train(
     """
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
-    workplace = workplace or make_workplace(config)
+    if workplace is None:
+        config = settled(config, Task())
+        workplace = make_workplace(config)
     setting = Setting(evaluation, dataset, workplace, run_dir, states_dir, watch)
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []

@@ -132,7 +132,8 @@ def make_workplace(config: TrainerConfig, task: Task | None = None) -> Workplace
     """Builds the strategy; with several processes before TensorFlow does anything else.
 
     Args:
-      config: names the strategy; its batch is over all replicas.
+      config: names the strategy, as `settled` gives it; its batch is over all
+        replicas.
       task: this process's part; None for a process alone.
 
     Returns:
@@ -141,15 +142,14 @@ def make_workplace(config: TrainerConfig, task: Task | None = None) -> Workplace
     Raises:
       UserError: no TPU is there, or the batch cannot be shared evenly.
     """
-    task = task or Task()
-    strategy = _strategy(settled(config, task).strategy)
+    strategy = _strategy(config.strategy)
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         raise UserError(
             f"trainer.batch_size: expected a multiple of the {replicas} replicas, "
             f"got {config.batch_size}."
         )
-    return Workplace(strategy, task)
+    return Workplace(strategy, task or Task())
 
 
 # Two strategies of one process would number their collective operations alike.
