@@ -17,7 +17,6 @@ from trainer.config import PretrainConfig
 from trainer.fitters import make_fitter
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes, samples_negatives
-from trainer.task import Task
 from trainer.training import train
 from trainer.two_tower_config import SoftmaxConfig
 from trainer.workplace import make_workplace
@@ -39,20 +38,23 @@ def sampled(loss):
 
 
 CONFIGS = {
-    **{name: planted.CONFIGS[name] for name in ("gmf", "mlp", "mf", "rating")},
-    # The others would only take longer to compile.
-    "neumf": dataclasses.replace(planted.CONFIGS["neumf"], jit_compile=True),
+    **{name: planted.CONFIGS[name] for name in ("neumf", "mf", "rating")},
     "bpr": sampled("bpr"),
-    "gathered": towers("two_tower", True),
     "gathered-extras": towers("two_tower", True, uniform_negatives=5, logq="streaming"),
     "gathered-hard": towers("two_tower", True, hard_negatives=6, remove_accidental_hits=False),
     "multi_task": towers("multi_task", True),
     "apart": towers("two_tower", False),
 }
-UNCOMPILED = {
-    name: config if name == "neumf" else dataclasses.replace(config, jit_compile=False)
+# Compiled once; the others would only take longer.
+CONFIGS |= {
+    name: dataclasses.replace(config, jit_compile=False)
     for name, config in CONFIGS.items()
+    if name != "neumf"
 }
+
+
+# On four devices; a batch is shared in the same way whatever the model.
+ON_FOUR = ("neumf", "gathered-extras", "apart")
 
 
 class Quiet:
@@ -60,24 +62,35 @@ class Quiet:
         pass
 
 
-def fixed_batch(config, strategy):
-    """Loss of one step on one batch, and the sums of all weights after it."""
+def prepared(config, strategy):
+    """A Fitter of one batch, and its data."""
     config = dataclasses.replace(config, strategy=strategy, batch_size=BATCH)
     dataset = planted.make_dataset(users=BATCH // 8)
-    workplace = make_workplace(config, Task())
     catalog = dataset.catalog.with_counts(dataset.train.counts(dataset.catalog.size))
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
-    tf.keras.utils.set_random_seed(3)
     build = functools.partial(BUILDERS[config.model], config, sizes)
+    tf.keras.utils.set_random_seed(3)
     model = build()
     negatives = config.negatives_per_positive if samples_negatives(config) else 0
     data = TrainingData(
         dataset.train, dataset.catalog.size, negatives, 5, None, model.history_limit, model.rates
     )
-    fitter = make_fitter(model, build, config, data, workplace)
+    return make_fitter(model, build, config, data, make_workplace(config)), data
+
+
+def fixed_batch(config, strategy):
+    """Loss of one step on one batch, and the sums of all weights after it."""
+    fitter, _ = prepared(config, strategy)
     (epoch,) = fitter.fit(1, lambda _: False, Quiet())
     assert epoch.steps == 1
-    return epoch.loss, [float(np.sum(weight)) for weight in model.get_weights()]
+    return epoch.loss, [float(np.sum(weight)) for weight in fitter.model.get_weights()]
+
+
+def parts_apart(config, count):
+    """Losses of the parts of the batch, each as a batch of its own."""
+    fitter, data = prepared(config, "none")
+    parts = data.epoch(1, BATCH, range(count), count)
+    return [float(fitter.model.compute_loss(part, training=False)) for part in parts]
 
 
 def trained(config, strategy):
@@ -110,11 +123,14 @@ def main(devices):
     result = {
         "fixed": {
             name: {one: fixed_batch(config, one) for one in strategies}
-            for name, config in UNCOMPILED.items()
+            for name, config in CONFIGS.items()
+            if devices == 2 or name in ON_FOUR
         },
-        "one_device": fixed_batch(UNCOMPILED["mf"], "one_device"),
-        "trained": {one: trained(stages, one) for one in strategies},
+        "parts": parts_apart(CONFIGS["apart"], devices),
     }
+    if devices == 2:
+        result["one_device"] = fixed_batch(CONFIGS["mf"], "one_device")
+        result["trained"] = {one: trained(stages, one) for one in strategies}
     print(json.dumps(result))
 
 

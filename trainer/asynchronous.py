@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from trainer.config import TrainerConfig
 from trainer.fit import CALLS_PER_EPOCH, Epoch, Fitter
-from trainer.input import TrainingData
+from trainer.input import STEP, TrainingData
 from trainer.models.base import Recommender
 from trainer.progress import Progress
 from trainer.workplace import Workplace
@@ -62,10 +62,11 @@ class AsynchronousFitter(Fitter):
         order = self._data.order(number, self._batch_size)
         base = tf.constant(self._data.draw_seed(number), tf.int64)
         chunks = np.array_split(np.arange(len(order)), min(CALLS_PER_EPOCH, len(order)))
+        before = tf.constant((number - 1) * len(order), tf.int64)
         pending = [
             self._coordinator.schedule(
                 self._run,
-                args=(self._copies, tf.constant(order[chunk]), tf.constant(chunk[0]), base),
+                args=(self._copies, tf.constant(order[chunk]), tf.constant(chunk[0]), before, base),
             )
             for chunk in chunks
         ]
@@ -82,15 +83,28 @@ class AsynchronousFitter(Fitter):
         copies: tf.data.Iterator,
         order: tf.Tensor,
         first: tf.Tensor,
+        before: tf.Tensor,
         base: tf.Tensor,
     ) -> tf.Tensor:
-        """Some steps on one worker; the mean of their losses."""
+        """Some steps on one worker; the mean of their losses.
+
+        Args:
+          copies: gives the tensors of the data.
+          order: int64 [steps, B], the positives of each step.
+          first: number of the first step in its epoch, from 0.
+          before: steps of earlier epochs.
+          base: first half of the seeds of the epoch's draws.
+
+        Returns:
+          float32 scalar.
+        """
         tensors = next(copies)
         total = tf.constant(0.0)
         count = tf.shape(order)[0]
-        for step in tf.range(count):
-            seed = tf.stack([base, first + tf.cast(step, tf.int64)])
-            chosen = tf.ensure_shape(order[step], [self._batch_size])
-            batch = self._data.batch(chosen, seed, tensors=tensors)
+        for row in tf.range(count):
+            step = first + tf.cast(row, tf.int64)
+            chosen = tf.ensure_shape(order[row], [self._batch_size])
+            batch = self._data.batch(chosen, tf.stack([base, step]), tensors=tensors)
+            batch[STEP] = before + step + 1
             total += self._strategy.run(self._replica_step, args=(batch,))
         return total / tf.cast(count, tf.float32)

@@ -21,6 +21,9 @@ from trainer.negatives import Draw, Part, make_draw
 POSITIVE = "positive"
 NEGATIVES = "negatives"
 HISTORY = "history"
+# Number of the step in its training, int64 scalar from 1, where workers take
+# steps at the same time; elsewhere a model counts them itself.
+STEP = "step"
 
 # Names in TrainingData.tensors.
 _ROWS, _POSITIONS, _RATINGS = "rows", "positions", "ratings"

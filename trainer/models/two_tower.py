@@ -16,7 +16,7 @@ import tensorflow_recommenders as tfrs
 from schema import features
 from schema.errors import UserError
 from trainer.catalog import CatalogTensors
-from trainer.input import HISTORY, NEGATIVES, POSITIVE
+from trainer.input import HISTORY, NEGATIVES, POSITIVE, STEP
 from trainer.models import losses, replicas
 from trainer.models.base import Recommender
 from trainer.models.frequency import SamplingProbability
@@ -176,7 +176,7 @@ class TwoTower(Recommender):
         """
         if training:
             self._steps.assign_add(1)
-        step = tf.identity(self._steps)
+        step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
         users = self.encode_users(inputs, training)
         scaled = users / self.temperature
         if self._settings.loss == SOFTMAX:
