@@ -56,7 +56,7 @@ def test_an_objective_that_is_no_number_is_one_sentence(dataset, tmp_path, monke
 
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker_mirrored"])
 def test_what_one_process_solves_for_is_refused_a_strategy(strategy):
-    with pytest.raises(UserError, match="^strategy: expected none with the model ials"):
+    with pytest.raises(UserError, match=r"^strategy: expected none with the model ials"):
         dataclasses.replace(IALS_CONFIG, strategy=strategy)
 
 

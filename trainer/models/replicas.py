@@ -17,23 +17,24 @@ def number() -> tf.Tensor:
 def gathered(values: tf.Tensor) -> tf.Tensor:
     """The rows of all replicas, this one's own before those of the others.
 
-    Gradients flow back to the replica that a row is from.
+    A sum over replicas of tensors in which each fills its own rows, so gradients
+    flow back to the replica that a row is from. tf.distribute's all_gather does
+    not know the device of its operand where a process has one replica (TF 2.16).
 
     Args:
-      values: [B, ...], of one shape on all replicas; inside `Strategy.run`.
+      values: [B, ...], of one static shape on all replicas; inside `Strategy.run`.
 
     Returns:
-      [replicas * B, ...].
+      [replicas * B, ...], of the same dtype.
     """
     context = tf.distribute.get_replica_context()
     count = context.num_replicas_in_sync
     if count == 1:
         return values
-    rows = values.shape[0]
-    everyone = context.all_gather(values, axis=0)
-    everyone = tf.ensure_shape(
-        everyone, [None if rows is None else count * rows, *values.shape[1:]]
-    )
-    return tf.roll(
-        everyone, -tf.cast(context.replica_id_in_sync_group, tf.int32) * tf.shape(values)[0], axis=0
-    )
+    own = tf.cast(context.replica_id_in_sync_group, tf.int32)
+    # Integers of 64 bits lie where collective operations of GPUs find them.
+    summed = tf.cast(values, tf.int64) if values.dtype.is_integer else values
+    slot = tf.reshape(tf.one_hot(own, count, dtype=summed.dtype), [count, *[1] * values.shape.rank])
+    everyone = context.all_reduce(tf.distribute.ReduceOp.SUM, slot * summed[None])
+    rows = tf.roll(everyone, -own, axis=0)
+    return tf.cast(tf.reshape(rows, [-1, *values.shape[1:]]), values.dtype)
