@@ -13,6 +13,7 @@ import numpy as np
 import planted
 import tensorflow as tf
 
+from trainer import workplace
 from trainer.config import PretrainConfig
 from trainer.fitters import make_fitter
 from trainer.input import TrainingData
@@ -55,6 +56,9 @@ CONFIGS |= {
 
 # On four devices; a batch is shared in the same way whatever the model.
 ON_FOUR = ("neumf", "gathered-extras", "apart")
+
+
+strategy_of = workplace._strategy
 
 
 class Quiet:
@@ -129,6 +133,11 @@ def main(devices):
         "parts": parts_apart(CONFIGS["apart"], devices),
     }
     if devices == 2:
+        # No TPU is here; its branch of the loop runs on what is.
+        here = workplace._strategy("mirrored")
+        workplace._strategy = lambda name: tf.distribute.get_strategy() if name == "none" else here
+        result["tpu"] = fixed_batch(CONFIGS["neumf"], "tpu")
+        workplace._strategy = strategy_of
         result["one_device"] = fixed_batch(CONFIGS["mf"], "one_device")
         result["trained"] = {one: trained(stages, one) for one in strategies}
     print(json.dumps(result))

@@ -42,6 +42,13 @@ def test_a_fixed_batch_has_the_loss_and_gradients_of_one_device(results, devices
     np.testing.assert_allclose(several[1], one[1], rtol=1e-3, atol=2e-3)
 
 
+def test_the_loop_of_a_tpu_gives_what_one_device_gives(results):
+    loss, weights = results[2]["tpu"]
+    expected = results[2]["fixed"]["neumf"]["none"]
+    assert loss == pytest.approx(expected[0], abs=1e-5)
+    np.testing.assert_allclose(weights, expected[1], rtol=1e-3, atol=2e-3)
+
+
 def test_one_device_is_what_none_is(results):
     loss, weights = results[2]["one_device"]
     expected = results[2]["fixed"]["mf"]["none"]
