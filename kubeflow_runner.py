@@ -25,15 +25,13 @@ import warnings
 
 from pipeline import command
 from pipeline import config as configuration
-from pipeline.cluster import PLACEHOLDER, ClusterConfig, custom_job
+from pipeline.cluster import PLACEHOLDER, ClusterConfig, check_strategy, custom_job
 from pipeline.config import AUTO, FORMATS, RunConfig
 from schema.errors import UserError
 from schema.settings import check
 
 DONE = 0
 TARGETS = ("vertex", "kfp")
-# Strategies under which several workers would each train a model of their own.
-ONE_MACHINE = ("none", "one_device", "mirrored", "tpu")
 DEFAULT_OUTPUT = "pipeline.json"
 
 
@@ -119,12 +117,10 @@ def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunCo
         options.baseline is None or options.target == "kfp",
         "--baseline: expected with --target kfp only; on Vertex AI a resolver finds it.",
     )
-    training = cluster.vertex.training
-    check(
-        training is None or training.workers == 1 or config.trainer.strategy not in ONE_MACHINE,
-        f"vertex.training.workers: expected 1 with the strategy {config.trainer.strategy}, which "
-        f"knows no other machines, got {training.workers if training else 1}.",
-    )
+    if options.target == "vertex":
+        check_strategy(config.trainer.strategy, cluster.vertex.training)
+    else:
+        command.check_one_process(config.trainer.strategy, "--target kfp")
     if importlib.util.find_spec("kfp") is None:
         from pipeline.submission import missing
 

@@ -72,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
             options,
             {"trainer.model": options.model, "tune.trials": options.tune},
         )
+        command.check_one_process(config.trainer.strategy, "local_runner.py")
         if options.print_config:
             print(configuration.dump(config), end="")
             return 0

@@ -12,6 +12,7 @@ tables of growing size instead, for the rule of trainer.optimizer.SPARSE_FROM.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import pathlib
 import sys
@@ -26,11 +27,13 @@ import tensorflow as tf
 from schema import features
 from trainer.catalog import Catalog
 from trainer.config import NeuMFConfig, TrainerConfig
-from trainer.fit import Epoch, Fitter
+from trainer.fit import Epoch
+from trainer.fitters import make_fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
-from trainer.models import BUILDERS, DataSizes
+from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.optimizer_config import OptimizerConfig
+from trainer.workplace import Workplace
 
 USERS, ITEMS, INTERACTIONS = 6040, 3706, 994_169
 NEGATIVES = 4
@@ -88,6 +91,18 @@ def real(folder: str) -> list[np.ndarray]:
 
 def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
     """Examples per second of the fastest epoch after the first, which compiles."""
+    return fastest(fit(config, lists, items, Workplace(tf.distribute.get_strategy())))
+
+
+def fastest(epochs: list[Epoch]) -> float:
+    """Examples per second of the fastest epoch after the first."""
+    return max(epoch.examples / epoch.seconds for epoch in epochs[1:])
+
+
+def fit(
+    config: TrainerConfig, lists: list[np.ndarray], items: int, workplace: Workplace
+) -> list[Epoch]:
+    """Trains on lists of items by user, without validation."""
     lengths = [len(positions) for positions in lists]
     users, count = len(lists), sum(lengths)
     histories = Histories(
@@ -115,11 +130,14 @@ def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
         num_vocabulary=items,
         num_indices=items + 1,
     )
-    model = BUILDERS[config.model](config, DataSizes(users + 1, (1, 8, 1), catalog))
-    data = TrainingData(histories, items, NEGATIVES, config.seed)
-    fitter = Fitter(model, config, data, tf.distribute.get_strategy())
-    epochs: list[Epoch] = fitter.fit(config.epochs, lambda _: False, Quiet())
-    return max(epoch.examples / epoch.seconds for epoch in epochs[1:])
+    sizes = DataSizes(users + 1, (1, 8, 1), catalog)
+    build = functools.partial(BUILDERS[config.model], config, sizes)
+    negatives = NEGATIVES if samples_negatives(config) else 0
+    tf.keras.utils.set_random_seed(config.seed)
+    model = build()
+    data = TrainingData(histories, items, negatives, config.seed)
+    fitter = make_fitter(model, build, config, data, workplace)
+    return fitter.fit(config.epochs, lambda _: False, Quiet())
 
 
 def compare_gradients() -> None:

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from schema.settings import check
+from trainer.config import AUTO, ONE_PROCESS
 
 # Stands where a cluster's owner must put a name of his own.
 PLACEHOLDER = "YOUR-"
@@ -50,8 +51,10 @@ class TrainingJob:
 
     Attributes:
       machine_type: of every machine.
-      workers: machines in all, the chief among them; more than one wants a
-        trainer.strategy for several workers.
+      workers: machines that train, the chief among them; how many there may be
+        is up to trainer.strategy.
+      parameter_servers: further machines, without accelerators, that hold the
+        variables of the strategy parameter_server.
       accelerator: kind, a machine; see Resources.
       accelerators: how many of them, a machine.
       image: instead of the pipeline's.
@@ -59,12 +62,20 @@ class TrainingJob:
 
     machine_type: str = "n1-standard-8"
     workers: int = 1
+    parameter_servers: int = 0
     accelerator: str | None = None
     accelerators: int = 0
     image: str | None = None
 
     def __post_init__(self) -> None:
         check(self.workers >= 1, f"workers: expected at least 1, got {self.workers}.")
+        servers = self.parameter_servers
+        check(servers >= 0, f"parameter_servers: expected 0 or more, got {servers}.")
+        check(
+            not servers or self.workers > 1,
+            f"workers: expected 2 or more with parameter servers, a chief and who it hands steps "
+            f"to, got {self.workers}.",
+        )
         _check_accelerators(self.accelerator, self.accelerators)
 
 
@@ -139,6 +150,32 @@ class ClusterConfig:
         check(self.image != "", "image: expected the name of an image, got an empty text.")
 
 
+def check_strategy(strategy: str, job: TrainingJob | None) -> None:
+    """Refuses machines that the strategy leaves idle, or lacks.
+
+    Args:
+      strategy: trainer.strategy.
+      job: of the training; None where a task trains in one process.
+
+    Raises:
+      UserError: they do not fit.
+    """
+    workers, servers = (job.workers, job.parameter_servers) if job else (1, 0)
+    if strategy == AUTO:
+        return
+    if strategy in ONE_PROCESS:
+        fits, wanted = workers == 1, "one machine"
+    elif strategy == "parameter_server":
+        fits, wanted = servers > 0, "two or more workers and parameter servers"
+    else:
+        fits, wanted = workers > 1 and not servers, "two or more workers and no parameter servers"
+    there = f"{workers} workers and {servers} parameter servers" if job else "no custom job"
+    check(
+        fits,
+        f"vertex.training: expected {wanted} with the trainer.strategy {strategy}, got {there}.",
+    )
+
+
 def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
     """The CustomJob that trains, as TFX's launcher takes it.
 
@@ -147,26 +184,28 @@ def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
 
     Returns:
       JSON-ready: `project` and the fields of a CustomJob. Vertex AI calls the
-      first worker pool's machine the chief; the others are one further pool.
-      None where the task itself trains.
+      first worker pool's machine the chief, the second pool workers and the
+      third parameter servers. None where the task itself trains.
     """
     place = cluster.vertex
     asked = place.training
     if asked is None:
         return None
-    machine: dict[str, Any] = {"machine_type": asked.machine_type}
+    plain: dict[str, Any] = {"machine_type": asked.machine_type}
+    machine = plain
     if asked.accelerator is not None:
-        machine |= {
+        machine = plain | {
             "accelerator_type": asked.accelerator,
             "accelerator_count": asked.accelerators,
         }
+    counts = ((machine, 1), (machine, asked.workers - 1), (plain, asked.parameter_servers))
     pools = [
         {
-            "machine_spec": machine,
+            "machine_spec": kind,
             "replica_count": count,
             "container_spec": {"image_uri": asked.image or cluster.image},
         }
-        for count in (1, asked.workers - 1)
+        for kind, count in counts
         if count
     ]
     spec = {"service_account": place.service_account, "network": place.network}

@@ -19,6 +19,8 @@ from pipeline import config as configuration
 from pipeline.config import DataConfig, RunConfig
 from pipeline.workspace import Workspace
 from schema.errors import UserError, find_user_error
+from schema.settings import check
+from trainer.config import AUTO, ONE_PROCESS
 
 T = TypeVar("T")
 
@@ -134,6 +136,24 @@ def assign(config: T, options: argparse.Namespace, named: dict[str, str | int | 
     values = {"data.path": options.data, "data.format": options.format, **named}
     given = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
     return configuration.override(config, given + options.set)
+
+
+def check_one_process(strategy: str, place: str) -> None:
+    """Refuses strategies of several processes where there is one.
+
+    Args:
+      strategy: trainer.strategy.
+      place: what trains in one process.
+
+    Raises:
+      UserError: the strategy wants more.
+    """
+    known = (*ONE_PROCESS, AUTO)
+    check(
+        strategy in known,
+        f"trainer.strategy: expected one of {', '.join(known)} with {place}, which trains in one "
+        f"process, got {strategy!r}; docs/deploy.md says where several train.",
+    )
 
 
 def data_folder(data: DataConfig) -> str:

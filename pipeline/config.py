@@ -19,7 +19,8 @@ from pipeline.gate import GateConfig
 from pipeline.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
 from schema.errors import UserError
-from trainer.config import TrainerConfig
+from trainer.config import AUTO as STRATEGY_AUTO
+from trainer.config import ONE_PROCESS, TrainerConfig
 from trainer.evaluation_config import EvaluationConfig
 from trainer.tuning_config import TuningConfig, search_space
 from transform.config import TransformConfig
@@ -117,6 +118,11 @@ class RunConfig:
             self.gate.max_rmse is None or self.trainer.predicts_ratings,
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "
             f"got {self.gate.max_rmse}.",
+        )
+        settings.check(
+            not self.tune.trials or self.trainer.strategy in (*ONE_PROCESS, STRATEGY_AUTO),
+            f"tune.trials: a search has one process; expected 0 with the trainer.strategy "
+            f"{self.trainer.strategy}, got {self.tune.trials}.",
         )
         if self.tune.trials:
             search_space(self.tune, self.trainer)

@@ -28,7 +28,10 @@ MODELS = (
     *("gmf", "mlp", "neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease"),
     *RATING_MODELS,
 )
-STRATEGIES = ("none", "mirrored")
+AUTO = "auto"
+# Strategies of a single process, over the devices that it sees.
+ONE_PROCESS = ("none", "one_device", "mirrored", "tpu")
+STRATEGIES = (*ONE_PROCESS, "multi_worker_mirrored", "parameter_server", AUTO)
 UNCONSUMED = "unconsumed"
 SAMPLERS = (UNCONSUMED, "random", "popular")
 PRECISIONS = ("float32", "float16", "bfloat16")
@@ -36,6 +39,8 @@ PRECISIONS = ("float32", "float16", "bfloat16")
 MIXED_PRECISION = ("gmf", "mlp", "neumf")
 # Models that have no weights to start from.
 CLOSED_FORM = ("popularity", "itemknn", "ease")
+# Models that are solved for, in one process, and not trained by gradients.
+SOLVED = (*CLOSED_FORM, "ials")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +50,8 @@ class TrainerConfig:
     Attributes:
       model: one of MODELS.
       epochs: passes over the training interactions at the most.
-      batch_size: positive interactions a step, over all replicas.
+      batch_size: positive interactions a step, over all replicas, which share
+        them evenly; with parameter_server each worker's steps take as many.
       learning_rate: of the optimizer, before its schedule.
       optimizer: which one, and how.
       negatives_per_positive: sampled negatives a positive (pairwise-scored
@@ -66,9 +72,15 @@ class TrainerConfig:
         epochs.
       warm_start: start from the weights of the last blessed model, rows going
         by raw id; the first training, which finds none, starts from random ones.
-      strategy: one of STRATEGIES.
+      strategy: one of STRATEGIES (see trainer.workplace). "none" trains on one
+        device, "one_device" the same by TensorFlow's strategy of that name,
+        "mirrored" on all devices of the process, "tpu" on those of a TPU,
+        "multi_worker_mirrored" on those of all processes in TF_CONFIG in common
+        steps, "parameter_server" on its workers in steps of their own. "auto"
+        takes what TF_CONFIG and the number of GPUs fit.
       jit_compile: compile the training step with XLA, two to three times as
-        fast.
+        fast; what replicas exchange, and workers of parameter servers, stay
+        uncompiled.
       precision: one of PRECISIONS, of the layers' matrix products; weights and
         losses are float32.
       seed: of initial weights, shuffling and sampling.
@@ -115,6 +127,11 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
         check_choice("strategy", self.strategy, STRATEGIES)
+        check(
+            self.model not in SOLVED or self.strategy in ("none", AUTO),
+            f"strategy: expected none with the model {self.model}, which is solved for by one "
+            f"process, got {self.strategy}.",
+        )
         for name in ("epochs", "batch_size", "negatives_per_positive"):
             value = getattr(self, name)
             check(value >= 1, f"{name}: expected at least 1, got {value}.")

@@ -19,6 +19,7 @@ from trainer.input import TrainingData
 from trainer.models.base import Recommender
 from trainer.optimizer import keeps_sparse, make_optimizer
 from trainer.progress import Progress
+from trainer.workplace import Workplace
 
 # Graph calls an epoch: often enough for a moving progress bar and an early
 # word on a diverging loss, rarely enough to cost nothing.
@@ -47,11 +48,18 @@ class Epoch:
 class Fitter:
     """Trains one model epoch by epoch.
 
+    Under a strategy the steps train a twin of the model, whose variables lie
+    where the strategy wants them. Between epochs the model itself, with plain
+    variables, has the weights: what validates, saves or exports it need not
+    know of strategies, and all replicas begin with the same weights.
+
     Args:
-      model: built inside the strategy's scope.
+      model: with the weights to start from.
       config: batch size, learning rate and the like.
       data: the positives.
-      strategy: where the replicas run.
+      workplace: where the replicas run.
+      twin: another model of the same kind, built in the strategy's scope; None
+        under TensorFlow's default strategy.
 
     Attributes:
       model: as given.
@@ -64,31 +72,48 @@ class Fitter:
         model: Recommender,
         config: TrainerConfig,
         data: TrainingData,
-        strategy: tf.distribute.Strategy,
+        workplace: Workplace,
+        twin: Recommender | None = None,
     ) -> None:
         self.model = model
         self._config = config
         self._data = data
-        self._strategy = strategy
-        replicas = strategy.num_replicas_in_sync
-        fitting = max(data.size // replicas, 1) * replicas
+        self._strategy = workplace.strategy
+        self._replicas = self._strategy.num_replicas_in_sync
+        fitting = max(data.size // self._replicas, 1) * self._replicas
         self._batch_size = min(config.batch_size, fitting)
         self._epoch_steps = -(-data.size // self._batch_size)
-        with strategy.scope():
+        self._trained = twin or model
+        with self._strategy.scope():
             self.optimizer = make_optimizer(config, self._epoch_steps)
-            self.optimizer.build(model.trainable_variables)
+            self.optimizer.build(self._trained.trainable_variables)
         self._scales = config.precision == "float16"
         tables = [v.shape[0] for v in model.trainable_variables if v.shape.rank == 2]
         self.sparse = keeps_sparse(
             config, max(tables, default=0), self._batch_size * data.examples // data.size
         )
+        self._compile()
+
+    @property
+    def random_layers(self) -> list[tf.Module]:
+        """The trained layers that have a random state, such as dropout."""
+        return [
+            layer
+            for layer in self._trained.submodules
+            if getattr(getattr(layer, "_random_generator", None), "_generator", None) is not None
+        ]
+
+    def _compile(self) -> None:
         # One compiled function of the whole step lets XLA fuse the optimizer's
-        # passes over the weights. It can hold neither what sums gradients over
-        # replicas nor what makes the rows of a sparse gradient unique.
-        whole = config.strategy == "none" and not self.sparse
-        compiled = functools.partial(tf.function, jit_compile=config.jit_compile)
+        # passes over the weights. It can hold neither what replicas exchange
+        # nor what makes the rows of a sparse gradient unique.
+        whole = self._config.strategy == "none" and not self.sparse
+        compiled = functools.partial(tf.function, jit_compile=self._config.jit_compile)
+        exchanged = self._replicas > 1 and self._trained.exchanges
         self._differentiate = (
-            self._loss_and_gradients if whole else compiled(self._loss_and_gradients)
+            self._loss_and_gradients
+            if whole or exchanged or self._config.strategy == "tpu"
+            else compiled(self._loss_and_gradients)
         )
         self._replica_step = compiled(self._step) if whole else self._step
         self._run = tf.function(self._steps)
@@ -115,35 +140,49 @@ class Fitter:
           UserError: the loss is no longer a finite number.
         """
         history = []
+        if self._trained is not self.model:
+            self._trained.set_weights(self.model.get_weights())
         for number in range(start, epochs + 1):
             history.append(self._epoch(number, progress))
+            if self._trained is not self.model:
+                self.model.set_weights(self._trained.get_weights())
             if after_epoch(history[-1]):
                 break
         return history
 
     def _epoch(self, number: int, progress: Progress) -> Epoch:
         started = time.perf_counter()
-        dataset = self._strategy.experimental_distribute_dataset(
-            self._data.epoch(number, self._batch_size)
-        )
+
+        def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            replicas = self._replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * replicas
+            numbers = range(first, first + replicas)
+            return self._data.epoch(number, self._batch_size, numbers, self._replicas)
+
         steps = self._epoch_steps
-        iterator = iter(dataset)
+        iterator = iter(self._strategy.distribute_datasets_from_function(parts))
         losses = []
         for chunk in np.array_split(np.arange(steps), min(CALLS_PER_EPOCH, steps)):
             loss = float(self._run(iterator, tf.constant(len(chunk))))
-            if not np.isfinite(loss):
-                raise UserError(
-                    f"The training loss became {loss} in epoch {number}; expected a finite number: "
-                    f"try a trainer.learning_rate below {self._config.learning_rate:g}."
-                )
+            self._check_loss(loss, number)
             losses.append(loss * len(chunk))
             progress.advance(number, (chunk[-1] + 1) / steps, loss)
+        return self._finished(number, sum(losses), started)
+
+    def _check_loss(self, loss: float, epoch: int) -> None:
+        if not np.isfinite(loss):
+            raise UserError(
+                f"The training loss became {loss} in epoch {epoch}; expected a finite number: "
+                f"try a trainer.learning_rate below {self._config.learning_rate:g}."
+            )
+
+    def _finished(self, number: int, losses: float, started: float) -> Epoch:
         return Epoch(
             number=number,
-            loss=sum(losses) / steps,
+            loss=losses / self._epoch_steps,
             seconds=time.perf_counter() - started,
             examples=self._data.examples,
-            steps=steps,
+            steps=self._epoch_steps,
         )
 
     def _steps(self, iterator: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
@@ -155,17 +194,17 @@ class Fitter:
 
     def _step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """One replica's step; gradients are summed over replicas, hence the division."""
-        variables = self.model.trainable_variables
+        variables = self._trained.trainable_variables
         loss, gradients = self._differentiate(batch)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
     def _loss_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            loss = self.model.compute_loss(batch, training=True)
-            loss = tf.add_n([loss, *self.model.losses]) / self._strategy.num_replicas_in_sync
+            loss = self._trained.compute_loss(batch, training=True)
+            loss = tf.add_n([loss, *self._trained.losses]) / self._replicas
             scaled = self.optimizer.get_scaled_loss(loss) if self._scales else loss
-        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        gradients = tape.gradient(scaled, self._trained.trainable_variables)
         if self._scales:
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         if self.sparse:

@@ -7,17 +7,28 @@ An interaction takes 18 bytes while negatives are sampled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from schema import features
 from trainer.config import UNCONSUMED
 from trainer.histories import ABSENT, Histories
-from trainer.negatives import Draw, make_draw
+from trainer.negatives import Draw, Part, make_draw
 
 POSITIVE = "positive"
 NEGATIVES = "negatives"
 HISTORY = "history"
+# Number of the step in its training, int64 scalar from 1, where workers take
+# steps at the same time; elsewhere a model counts them itself.
+STEP = "step"
+
+# Names in TrainingData.tensors.
+_ROWS, _POSITIONS, _RATINGS = "rows", "positions", "ratings"
+_USER_INDEX, _CONTEXT, _HISTORY, _SPLITS = "user_index", "context", "history", "splits"
+_DRAW = "draw"
 
 
 def user_tensors(
@@ -67,6 +78,12 @@ class TrainingData:
         brings none.
       ratings: whether batches bring the positives' ratings.
 
+    Attributes:
+      size: number of positives.
+      examples: positives and their sampled negatives.
+      tensors: what batches are gathered from, possibly nested; `batch` takes a
+        copy that lies on another machine.
+
     Raises:
       UserError: a user has consumed the whole catalog, so no negative exists.
     """
@@ -87,20 +104,24 @@ class TrainingData:
         self.examples = self.size * (1 + negatives)
         self._seed = seed
         self._negatives = negatives
-        self._rows = tf.constant(rows)
-        self._positions = tf.constant(histories.positions[histories.trainable])
-        self._user_index = tf.constant(histories.user_index)
-        self._context = tf.constant(histories.context)
         self._history_limit = history_limit
+        self.tensors: dict[str, Any] = {
+            _ROWS: tf.constant(rows),
+            _POSITIONS: tf.constant(histories.positions[histories.trainable]),
+            _USER_INDEX: tf.constant(histories.user_index),
+            _CONTEXT: tf.constant(histories.context),
+        }
         if history_limit:
-            self._history = tf.constant(histories.positions)
-            self._splits = tf.constant(histories.splits)
-        self._ratings = tf.constant(histories.ratings[histories.trainable]) if ratings else None
+            self.tensors[_HISTORY] = tf.constant(histories.positions)
+            self.tensors[_SPLITS] = tf.constant(histories.splits)
+        if ratings:
+            self.tensors[_RATINGS] = tf.constant(histories.ratings[histories.trainable])
         if negatives:
             self._draw = draw or make_draw(UNCONSUMED, 0.0, histories, num_items)
+            self.tensors[_DRAW] = self._draw.tensors
 
-    def epoch(self, epoch: int, batch_size: int) -> tf.data.Dataset:
-        """Batches of one epoch, in an order of its own, with fresh negatives.
+    def order(self, epoch: int, batch_size: int) -> np.ndarray:
+        """Which positives each step of an epoch takes.
 
         The last batch is filled up from the epoch's beginning, so all batches
         have one shape.
@@ -110,38 +131,92 @@ class TrainingData:
           batch_size: positives a batch.
 
         Returns:
-          A dataset of dicts: the users' tensors int32 [B], POSITIVE int32 [B]
-          and, with negatives, NEGATIVES int32 [B, n]; with a history limit,
-          HISTORY int32 [B, limit], where the positive itself is ABSENT; with
-          ratings, schema.features.RATING float32 [B].
+          int64 [steps, batch_size].
         """
         steps = -(-self.size // batch_size)
         order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
-        order = np.resize(order, steps * batch_size).reshape(steps, batch_size)
-        numbered = tf.data.Dataset.from_tensor_slices(order).enumerate()
-        base = np.random.default_rng([self._seed, epoch, 1]).integers(2**31)
-        return numbered.map(
-            lambda step, chosen: self._batch(chosen, tf.stack([tf.constant(base), step])),
-            num_parallel_calls=1,
-        ).prefetch(2)
+        return np.resize(order, steps * batch_size).reshape(steps, batch_size)
 
-    def _batch(self, chosen: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = tf.gather(self._rows, chosen)
-        batch = user_tensors(tf.gather(self._user_index, rows), tf.gather(self._context, rows))
-        batch[POSITIVE] = tf.gather(self._positions, chosen)
-        if self._ratings is not None:
-            batch[features.RATING] = tf.gather(self._ratings, chosen)
+    def draw_seed(self, epoch: int) -> int:
+        """First half of the seeds of an epoch's draws; the other is the step's number."""
+        return int(np.random.default_rng([self._seed, epoch, 1]).integers(2**31))
+
+    def epoch(
+        self, epoch: int, batch_size: int, parts: Sequence[int] = (0,), of: int = 1
+    ) -> tf.data.Dataset:
+        """Batches of one epoch, in an order of its own, with fresh negatives.
+
+        Replicas that train together take equal parts of each batch. The parts
+        of a batch make up what the whole one would be, negatives included.
+
+        Args:
+          epoch: number of the epoch.
+          batch_size: positives a batch.
+          parts: which parts are wanted, numbered from 0.
+          of: into how many parts a batch falls; divides batch_size.
+
+        Returns:
+          A dataset of dicts, for each step one for each part, B = batch_size /
+          of: the users' tensors int32 [B], POSITIVE int32 [B] and, with
+          negatives, NEGATIVES int32 [B, n]; with a history limit, HISTORY int32
+          [B, limit], where the positive itself is ABSENT; with ratings,
+          schema.features.RATING float32 [B].
+        """
+        order = self.order(epoch, batch_size)
+        size = batch_size // of
+        taken = order.reshape(len(order), of, size)[:, list(parts)].reshape(-1, size)
+        steps = np.repeat(np.arange(len(order)), len(parts))
+        starts = np.tile(np.asarray(parts) * size, len(order))
+        base = self.draw_seed(epoch)
+
+        def batch(step: tf.Tensor, start: tf.Tensor, chosen: tf.Tensor) -> dict[str, tf.Tensor]:
+            part = None if of == 1 else Part(start, batch_size)
+            seed = tf.stack([tf.constant(base, tf.int64), step])
+            return self.batch(chosen, seed, part)
+
+        numbered = tf.data.Dataset.from_tensor_slices((steps, starts, taken))
+        return numbered.map(batch, num_parallel_calls=1).prefetch(2 * len(parts))
+
+    def batch(
+        self,
+        chosen: tf.Tensor,
+        seed: tf.Tensor,
+        part: Part | None = None,
+        tensors: dict[str, Any] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """The batch of some positives.
+
+        Args:
+          chosen: int64 [B], as `order` names them.
+          seed: int64 [2], of the negatives of the whole batch.
+          part: where these stand in it; None for all of it.
+          tensors: stand in for the attribute, on another machine.
+
+        Returns:
+          As an element of `epoch`.
+        """
+        tensors = tensors or self.tensors
+        rows = tf.gather(tensors[_ROWS], chosen)
+        users, context = (tf.gather(tensors[name], rows) for name in (_USER_INDEX, _CONTEXT))
+        batch = user_tensors(users, context)
+        batch[POSITIVE] = tf.gather(tensors[_POSITIONS], chosen)
+        if _RATINGS in tensors:
+            batch[features.RATING] = tf.gather(tensors[_RATINGS], chosen)
         if self._negatives:
-            negatives = self._draw(rows, batch[POSITIVE], self._negatives, seed)
+            negatives = self._draw(
+                rows, batch[POSITIVE], self._negatives, seed, part, tensors[_DRAW]
+            )
             batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])
         if self._history_limit:
-            batch[HISTORY] = self._other_items(rows, batch[POSITIVE])
+            batch[HISTORY] = self._other_items(rows, batch[POSITIVE], tensors)
         return batch
 
-    def _other_items(self, rows: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
+    def _other_items(
+        self, rows: tf.Tensor, positives: tf.Tensor, tensors: dict[str, Any]
+    ) -> tf.Tensor:
         """The newest items of each row, without the positive that is to be predicted."""
-        start, end = (tf.gather(self._splits, at)[:, None] for at in (rows, rows + 1))
+        start, end = (tf.gather(tensors[_SPLITS], at)[:, None] for at in (rows, rows + 1))
         at = end - self._history_limit + tf.range(self._history_limit, dtype=tf.int64)
-        items = tf.gather(self._history, tf.maximum(at, 0))
+        items = tf.gather(tensors[_HISTORY], tf.maximum(at, 0))
         kept = (at >= start) & (items != positives[:, None])
         return tf.where(kept, items, ABSENT)

@@ -5,7 +5,7 @@ Called by trainer.input, inside tf.data, and by trainer.validation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 
 import numpy as np
 import tensorflow as tf
@@ -13,9 +13,62 @@ import tensorflow as tf
 from schema.errors import UserError
 from trainer.histories import Histories
 
-# Negatives int32 [B, count] of: histories' rows int32 [B], the positives' catalog
-# positions int32 [B], count, and a seed int64 [2].
-Draw = Callable[[tf.Tensor, tf.Tensor, int, tf.Tensor], tf.Tensor]
+# What a sampler looks up, by name.
+Tensors = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Which rows of a batch are drawn for; parts drawn apart make up the whole.
+
+    Attributes:
+      start: the first one, int64 scalar.
+      total: rows of the batch.
+    """
+
+    start: tf.Tensor
+    total: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """Draws the negatives of interactions.
+
+    Attributes:
+      sampler: draws by the histories' rows or by the positives.
+    """
+
+    sampler: NegativeSampler | WeightedSampler
+
+    @property
+    def tensors(self) -> Tensors:
+        """What the sampler looks up; a copy of it serves on another machine."""
+        return self.sampler.tensors
+
+    def __call__(
+        self,
+        rows: tf.Tensor,
+        positives: tf.Tensor,
+        count: int,
+        seed: tf.Tensor,
+        part: Part | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
+        """Draws `count` items for each interaction.
+
+        Args:
+          rows: int32 [B], rows of the histories.
+          positives: int32 [B] catalog positions.
+          count: negatives a positive.
+          seed: int64 [2], of the stateless draw of a whole batch.
+          part: where these rows stand in it; None for all of it.
+          tensors: stand in for those of the sampler.
+
+        Returns:
+          int32 [B, count] catalog positions.
+        """
+        key = rows if isinstance(self.sampler, NegativeSampler) else positives
+        return self.sampler(key, count, seed, part, tensors)
 
 
 def make_draw(sampler: str, exponent: float, histories: Histories, num_items: int) -> Draw:
@@ -28,7 +81,7 @@ def make_draw(sampler: str, exponent: float, histories: Histories, num_items: in
       num_items: catalog size C.
 
     Returns:
-      The function that draws.
+      What draws.
 
     Raises:
       UserError: some positive would have no negative.
@@ -40,18 +93,30 @@ def make_draw(sampler: str, exponent: float, histories: Histories, num_items: in
                 f"{full} users have interacted with all {num_items} items of the catalog; "
                 f"expected at least one item left to sample as a negative."
             )
-        unconsumed = NegativeSampler(histories, num_items)
-        return lambda rows, positives, count, seed: unconsumed(rows, count, seed)
+        return Draw(NegativeSampler(histories, num_items))
     if sampler == "random":
         weights = np.ones(num_items)
     else:
         counts = histories.counts(num_items)
         weights = np.where(counts > 0, counts.astype(np.float64) ** exponent, 0.0)
-    weighted = WeightedSampler(weights)
-    return lambda rows, positives, count, seed: weighted(positives, count, seed)
+    return Draw(WeightedSampler(weights))
 
 
-class NegativeSampler(tf.Module):
+def _uniform(
+    size: tf.Tensor, count: int, seed: tf.Tensor, part: Part | None, dtype: tf.DType
+) -> tf.Tensor:
+    """[size, count] numbers in [0, 1): those that a draw of the whole batch has there.
+
+    Drawing what the other parts use costs next to nothing beside the lookups.
+    """
+    total = size if part is None else part.total
+    drawn = tf.random.stateless_uniform([total, count], seed, dtype=dtype)
+    if part is None:
+        return drawn
+    return drawn[part.start : part.start + tf.cast(size, tf.int64)]
+
+
+class NegativeSampler:
     """Draws items that a user has not interacted with, uniformly and exactly.
 
     The r-th unseen item is found by one binary search, so nothing is drawn
@@ -62,40 +127,56 @@ class NegativeSampler(tf.Module):
     Args:
       histories: the interactions to avoid.
       num_items: catalog size C.
+
+    Attributes:
+      tensors: what it looks up.
     """
 
     def __init__(self, histories: Histories, num_items: int) -> None:
-        super().__init__()
         rows = histories.rows.astype(np.int64)
         order = np.lexsort((histories.positions, rows))
         within = np.arange(len(rows)) - histories.splits[rows]
         gaps = histories.positions[order] - within
         self._stride = num_items + 1
-        self._keys = tf.constant(rows * self._stride + gaps, tf.int64)
-        self._splits = tf.constant(histories.splits, tf.int64)
-        self._unseen = tf.constant(num_items - np.diff(histories.splits), tf.float32)
+        self.tensors: Tensors = {
+            "keys": tf.constant(rows * self._stride + gaps, tf.int64),
+            "splits": tf.constant(histories.splits, tf.int64),
+            "unseen": tf.constant(num_items - np.diff(histories.splits), tf.float32),
+        }
 
-    def __call__(self, rows: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self,
+        rows: tf.Tensor,
+        count: int,
+        seed: tf.Tensor,
+        part: Part | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         """Draws `count` unseen items for each row.
 
         Args:
           rows: int32 [B], rows of the histories.
           count: negatives a row.
           seed: int64 [2], of the stateless draw.
+          part: as of Draw.
+          tensors: as of Draw.
 
         Returns:
           int32 [B, count] catalog positions.
         """
-        uniform = tf.random.stateless_uniform([tf.size(rows), count], seed)
-        unseen = tf.gather(self._unseen, rows)[:, None]
+        tensors = tensors or self.tensors
+        uniform = _uniform(tf.size(rows), count, seed, part, tf.float32)
+        unseen = tf.gather(tensors["unseen"], rows)[:, None]
         rank = tf.cast(tf.minimum(tf.floor(uniform * unseen), unseen - 1.0), tf.int64)
         keys = tf.cast(rows, tf.int64)[:, None] * self._stride + rank
-        below = tf.searchsorted(self._keys, tf.reshape(keys, [-1]), side="right", out_type=tf.int64)
-        below = tf.reshape(below, [-1, count]) - tf.gather(self._splits, rows)[:, None]
+        below = tf.searchsorted(
+            tensors["keys"], tf.reshape(keys, [-1]), side="right", out_type=tf.int64
+        )
+        below = tf.reshape(below, [-1, count]) - tf.gather(tensors["splits"], rows)[:, None]
         return tf.cast(rank + below, tf.int32)
 
 
-class WeightedSampler(tf.Module):
+class WeightedSampler:
     """Draws items other than the positive, in proportion to fixed weights.
 
     The inverse of the cumulative distribution is looked up by binary search. A
@@ -105,12 +186,14 @@ class WeightedSampler(tf.Module):
     Args:
       weights: [C], 0 or more.
 
+    Attributes:
+      tensors: what it looks up.
+
     Raises:
       UserError: fewer than two items have a weight.
     """
 
     def __init__(self, weights: np.ndarray) -> None:
-        super().__init__()
         drawn = int(np.count_nonzero(weights))
         if drawn < 2:
             raise UserError(
@@ -118,26 +201,37 @@ class WeightedSampler(tf.Module):
                 f"expected at least two."
             )
         ends = np.cumsum(weights / weights.sum())
-        self._starts = tf.constant(np.concatenate([[0.0], ends[:-1]]), tf.float64)
-        self._ends = tf.constant(ends, tf.float64)
+        self.tensors: Tensors = {
+            "starts": tf.constant(np.concatenate([[0.0], ends[:-1]]), tf.float64),
+            "ends": tf.constant(ends, tf.float64),
+        }
         self._last = int(np.flatnonzero(weights)[-1])
 
-    def __call__(self, positives: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self,
+        positives: tf.Tensor,
+        count: int,
+        seed: tf.Tensor,
+        part: Part | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         """Draws `count` items for each positive.
 
         Args:
           positives: int32 [B] catalog positions.
           count: negatives a positive.
           seed: int64 [2], of the stateless draw.
+          part: as of Draw.
+          tensors: as of Draw.
 
         Returns:
           int32 [B, count] catalog positions.
         """
-        start = tf.gather(self._starts, positives)[:, None]
-        length = tf.gather(self._ends, positives)[:, None] - start
-        shape = [tf.size(positives), count]
-        uniform = tf.random.stateless_uniform(shape, seed, dtype=tf.float64)
-        drawn = uniform * (self._ends[-1] - length)
+        tensors = tensors or self.tensors
+        ends = tensors["ends"]
+        start = tf.gather(tensors["starts"], positives)[:, None]
+        length = tf.gather(ends, positives)[:, None] - start
+        drawn = _uniform(tf.size(positives), count, seed, part, tf.float64) * (ends[-1] - length)
         drawn = tf.where(drawn >= start, drawn + length, drawn)
-        found = tf.searchsorted(self._ends, tf.reshape(drawn, [-1]), side="right")
-        return tf.reshape(tf.minimum(found, self._last), shape)
+        found = tf.searchsorted(ends, tf.reshape(drawn, [-1]), side="right")
+        return tf.reshape(tf.minimum(found, self._last), [tf.size(positives), count])

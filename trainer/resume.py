@@ -72,20 +72,24 @@ class States:
       every: epochs between two states; 0 keeps nothing.
       fitter: in the state to be saved.
       monitor: the same; None without validation.
+      writes: whether this process saves; others that train with it only
+        restore.
     """
 
     def __init__(
-        self, folder: str | None, every: int, fitter: Fitter, monitor: Monitor | None
+        self,
+        folder: str | None,
+        every: int,
+        fitter: Fitter,
+        monitor: Monitor | None,
+        writes: bool = True,
     ) -> None:
         self._folder = folder if every else None
+        self._writes = writes
         self._every = every
         self._monitor = monitor
         # Keras leaves the state of dropout out of a model's checkpoint.
-        random = [
-            layer._random_generator._generator
-            for layer in fitter.model.submodules
-            if getattr(getattr(layer, "_random_generator", None), "_generator", None) is not None
-        ]
+        random = [layer._random_generator._generator for layer in fitter.random_layers]
         self._checkpoint = tf.train.Checkpoint(
             model=fitter.model, optimizer=fitter.optimizer, random=random
         )
@@ -98,7 +102,8 @@ class States:
           last: whether training ends here.
         """
         number = epochs[-1].number
-        if self._folder is None or not (last or number % self._every == 0):
+        due = last or number % self._every == 0
+        if self._folder is None or not self._writes or not due:
             return
         name = f"epoch-{number}"
         prefix = os.path.join(self._folder, name)

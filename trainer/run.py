@@ -23,7 +23,10 @@ from trainer.evaluation_config import EvaluationConfig
 from trainer.export import export
 from trainer.history_serving import serving_model
 from trainer.resume import digest
+from trainer.server import serve
+from trainer.task import CHIEF, read_task
 from trainer.training import train
+from trainer.workplace import Workplace, make_workplace, settled
 
 TRAINER_KEY = "trainer"
 EVALUATION_KEY = "evaluation"
@@ -38,16 +41,33 @@ REPORT_FILE = "training.json"
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the configured model and writes SavedModel, logs and report.
 
+    Where several processes train together each of them calls this; the one that
+    TF_CONFIG makes the chief writes, the others write nothing.
+
     Args:
       fn_args: what RecommenderTrainer's executor hands over.
 
     Raises:
-      UserError: configuration and data do not fit, or the training diverged.
+      UserError: configuration, processes and data do not fit, or the training
+        diverged.
     """
     settings = fn_args.custom_config
     config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
     if fn_args.hyperparameters:
         config = replace_values(config, fn_args.hyperparameters["values"])
+    task = read_task()
+    config = settled(config, task)
+    if config.strategy == "parameter_server" and task.kind != CHIEF:
+        serve(task, fn_args.serving_model_dir)
+        return
+    workplace = make_workplace(config, task)
+    _train(config, fn_args, workplace)
+    # The executor of every process looks for the model.
+    workplace.wait_for_all()
+
+
+def _train(config: TrainerConfig, fn_args: FnArgs, workplace: Workplace) -> None:
+    settings = fn_args.custom_config
     evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,
@@ -64,7 +84,11 @@ def run_fn(fn_args: FnArgs) -> None:
     if settings.get(STATES_KEY):
         name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
         states = os.path.join(settings[STATES_KEY], name)
-    trained = train(config, evaluation, dataset, fn_args.model_run_dir, states, base)
+    writes = workplace.task.writes
+    run_dir = fn_args.model_run_dir if writes else None
+    trained = train(config, evaluation, dataset, run_dir, states, base, workplace=workplace)
+    if not writes:
+        return
     export(
         serving_model(trained.model, dataset, evaluation.k),
         fn_args.serving_model_dir,

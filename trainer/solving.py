@@ -14,6 +14,7 @@ from trainer.fit import Epoch, Fitter
 from trainer.input import TrainingData
 from trainer.models.solved import SolvedRecommender
 from trainer.progress import Progress
+from trainer.workplace import Workplace
 
 
 class Solver(Fitter):
@@ -23,19 +24,12 @@ class Solver(Fitter):
       model: to be solved for.
       config: as of Fitter.
       data: the positives.
-      strategy: where the model's variables live.
     """
 
     model: SolvedRecommender
 
-    def __init__(
-        self,
-        model: SolvedRecommender,
-        config: TrainerConfig,
-        data: TrainingData,
-        strategy: tf.distribute.Strategy,
-    ) -> None:
-        super().__init__(model, config, data, strategy)
+    def __init__(self, model: SolvedRecommender, config: TrainerConfig, data: TrainingData) -> None:
+        super().__init__(model, config, data, Workplace(tf.distribute.get_strategy()))
         self._histories = data.histories
 
     def fit(

@@ -6,6 +6,7 @@ Called by trainer.training, which puts stages together.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,17 +17,18 @@ from trainer.config import TrainerConfig
 from trainer.data import Dataset
 from trainer.evaluation_config import EvaluationConfig
 from trainer.fit import Epoch, Fitter
+from trainer.fitters import make_fitter
 from trainer.histories import Histories
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes, samples_negatives
 from trainer.models.base import Recommender
-from trainer.models.solved import SolvedRecommender
 from trainer.monitor import Monitor
 from trainer.negatives import make_draw
 from trainer.progress import Progress
 from trainer.resume import States
 from trainer.solving import Solver
 from trainer.validation import make_validator
+from trainer.workplace import Workplace
 
 # Told of each epoch and its validation metrics; True stops the training there.
 Watch = Callable[[int, Mapping[str, float]], bool]
@@ -39,7 +41,7 @@ class Setting:
     Attributes:
       evaluation: of the validation.
       dataset: what to learn from.
-      strategy: where the replicas run.
+      workplace: where the replicas run.
       run_dir: gets logs and checkpoints; None writes neither.
       states_dir: keeps the states that a killed training goes on from; None
         keeps none.
@@ -48,7 +50,7 @@ class Setting:
 
     evaluation: EvaluationConfig
     dataset: Dataset
-    strategy: tf.distribute.Strategy
+    workplace: Workplace
     run_dir: str | None
     states_dir: str | None
     watch: Watch | None = None
@@ -119,7 +121,14 @@ def choose(
         validator = make_validator(
             config, fitter.model, dataset.valid, dataset.catalog, setting.evaluation
         )
-        monitor = Monitor(fitter.model, validator, config, setting.run_dir, name, progress)
+        monitor = Monitor(
+            fitter.model,
+            lambda: setting.workplace.agreed(validator()),
+            config,
+            setting.run_dir,
+            name,
+            progress,
+        )
         states = _states(setting, f"choose-{config.model}", config, fitter, monitor)
         before = states.restore()
         if start is not None and not before:
@@ -177,11 +186,9 @@ def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fi
     dataset = setting.dataset
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
     negatives = config.negatives_per_positive if samples_negatives(config) else 0
-    with setting.strategy.scope():
-        sizes = DataSizes(
-            dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets
-        )
-        model = BUILDERS[config.model](config, sizes)
+    sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets)
+    build = functools.partial(BUILDERS[config.model], config, sizes)
+    model = build()
     draw = None
     if negatives:
         exponent = config.popularity_exponent
@@ -195,9 +202,7 @@ def _fitter(config: TrainerConfig, setting: Setting, histories: Histories) -> Fi
         model.history_limit,
         ratings=model.rates,
     )
-    if isinstance(model, SolvedRecommender):
-        return Solver(model, config, data, setting.strategy)
-    return Fitter(model, config, data, setting.strategy)
+    return make_fitter(model, build, config, data, setting.workplace)
 
 
 def _states(
@@ -207,4 +212,5 @@ def _states(
     folder = None
     if setting.states_dir is not None and not isinstance(fitter, Solver):
         folder = os.path.join(setting.states_dir, name)
-    return States(folder, config.checkpoint_every, fitter, monitor)
+    writes = setting.workplace.task.writes
+    return States(folder, config.checkpoint_every, fitter, monitor, writes)

@@ -22,8 +22,9 @@ from trainer.evaluation_config import EvaluationConfig
 from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
 from trainer.stages import Setting, Stage, Watch, choose, refit
-from trainer.strategy import make_strategy
+from trainer.task import Task
 from trainer.warm_start import COLD, WarmStart
+from trainer.workplace import Workplace, make_workplace, settled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,7 @@ def train(
     states_dir: str | None = None,
     base: BaseModel | None = None,
     watch: Watch | None = None,
+    workplace: Workplace | None = None,
 ) -> Trained:
     """Trains one model.
 
@@ -63,6 +65,8 @@ def train(
       base: what a warm start begins with; None before there is any. Read by
         configurations with `warm_start` only.
       watch: may stop the training after an epoch, as trainer.tuning does.
+      workplace: where to train; made for this process alone when None. Every
+        process of a training calls this, and all get the same weights.
 
     Returns:
       The model with its best weights, and the figures of the training.
@@ -73,8 +77,10 @@ def train(
     """
     # Dropout then draws from variables, which a state can hold.
     tf.keras.backend.experimental.enable_tf_random_generator()
-    strategy = make_strategy(config.strategy, config.batch_size)
-    setting = Setting(evaluation, dataset, strategy, run_dir, states_dir, watch)
+    if workplace is None:
+        config = settled(config, Task())
+        workplace = make_workplace(config)
+    setting = Setting(evaluation, dataset, workplace, run_dir, states_dir, watch)
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     chosen: list[Stage] = []
     for stage in _stage_configs(config):
@@ -92,7 +98,7 @@ def train(
                     stage, setting, epochs, _start(config, refitted, warm.refit if warm else None)
                 )
             )
-    report = _report(config, strategy, chosen, refitted)
+    report = _report(config, workplace, chosen, refitted)
     if config.warm_start:
         report["warm_start"] = warm.report() if warm else COLD
     if not refitted:
@@ -137,7 +143,7 @@ def _start(
 
 def _report(
     config: TrainerConfig,
-    strategy: tf.distribute.Strategy,
+    workplace: Workplace,
     chosen: list[Stage],
     refitted: list[Stage],
 ) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def _report(
     return {
         "model": config.model,
         "strategy": config.strategy,
-        "replicas": strategy.num_replicas_in_sync,
+        **workplace.figures(config.batch_size),
         "precision": config.precision,
         "validation_protocol": config.validation_protocol,
         **last.figures(),

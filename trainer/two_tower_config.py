@@ -38,6 +38,9 @@ class SoftmaxConfig:
         that join the batch's items as candidates (Yang et al. 2020, mixed
         negative sampling).
       hard_negatives: a row's best-scored negatives that count; 0 takes all.
+      cross_replica_negatives: under a synchronous strategy, the items of all
+        replicas' parts of the batch are candidates, as they would be on one
+        device, and not those of the replica's own part only.
     """
 
     logq: str = "frequency"
@@ -46,6 +49,7 @@ class SoftmaxConfig:
     remove_accidental_hits: bool = True
     uniform_negatives: int = 0
     hard_negatives: int = 0
+    cross_replica_negatives: bool = False
 
     def __post_init__(self) -> None:
         check_choice("logq", self.logq, LOGQ)

@@ -134,12 +134,25 @@ def test_the_trainer_may_be_a_job_of_its_own_on_vertex(run):
     assert container["args"][1] == "components.trainer.executor.Executor"
 
 
-def test_several_workers_want_a_strategy_for_them(run):
-    vertex = {**CLUSTER["vertex"], "training": {"workers": 3}}
+@pytest.mark.parametrize(
+    ("strategy", "training", "target", "sentence"),
+    [
+        ("none", {"workers": 3}, "vertex", "one machine"),
+        ("multi_worker_mirrored", {"workers": 1}, "vertex", "two or more workers and no"),
+        ("multi_worker_mirrored", {"workers": 3}, "kfp", "with --target kfp, which trains in one"),
+        ("parameter_server", {"workers": 3}, "vertex", "two or more workers and parameter servers"),
+        ("mirrored", {"workers": 2, "parameter_servers": 1}, "vertex", "one machine"),
+        ("none", {"parameter_servers": 1}, "vertex", "workers: expected 2 or more"),
+    ],
+)
+def test_machines_must_fit_the_strategy(run, strategy, training, target, sentence):
+    vertex = {**CLUSTER["vertex"], "training": training}
     pathlib.Path("jobs.yaml").write_text(yaml.safe_dump({**CLUSTER, "vertex": vertex}))
-    code, _, errors = run("compile", cluster="jobs.yaml")
+    arguments = ["compile", f"--target={target}", f"--set=trainer.strategy={strategy}"]
+    code, _, errors = run(*arguments, cluster="jobs.yaml")
     assert code == 2
-    assert "vertex.training.workers: expected 1 with the strategy none" in errors
+    assert sentence in errors
+    assert errors.count("\n") == 1
 
 
 def test_a_forced_blessing_is_compiled_in(run):

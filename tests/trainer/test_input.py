@@ -9,6 +9,7 @@ from schema import features
 from schema.errors import UserError
 from trainer.histories import ABSENT
 from trainer.input import HISTORY, NEGATIVES, POSITIVE, TrainingData, newest
+from trainer.negatives import make_draw
 
 LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
 
@@ -83,3 +84,30 @@ def test_ratings_stay_with_their_interactions():
     for batch in data.epoch(1, 7):
         np.testing.assert_array_equal(batch[features.RATING], planted.rating(batch[POSITIVE]))
     assert features.RATING not in next(iter(TrainingData(histories, 6, 0, seed=1).epoch(1, 7)))
+
+
+@pytest.mark.parametrize("sampler", ["unconsumed", "random", "popular"])
+def test_the_parts_of_a_batch_make_up_the_whole(sampler):
+    histories = planted.make_histories([range(0, 9), range(3, 12), [1], range(2, 11)])
+    draw = make_draw(sampler, 0.5, histories, 12)
+    data = TrainingData(histories, 12, 3, seed=1, draw=draw, history_limit=2, ratings=True)
+    whole = list(data.epoch(2, 8))
+    assert len(whole) == 4
+    # Two input pipelines, of three replicas and of one.
+    first, last = list(data.epoch(2, 8, (0, 1, 2), 4)), list(data.epoch(2, 8, (3,), 4))
+    for step, batch in enumerate(whole):
+        parts = [*first[3 * step : 3 * step + 3], last[step]]
+        for name, values in batch.items():
+            joined = np.concatenate([part[name] for part in parts])
+            np.testing.assert_array_equal(joined, values, err_msg=name)
+    drawn = [part[NEGATIVES].numpy().tobytes() for part in (*first, *last)]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_a_copy_of_the_tensors_gives_the_same_batch():
+    data = TrainingData(planted.make_histories(LISTS), 6, 2, seed=1, history_limit=2)
+    copy = tf.nest.map_structure(tf.identity, data.tensors)
+    chosen, seed = tf.constant([1, 4, 5], tf.int64), tf.constant([3, 1], tf.int64)
+    own, other = data.batch(chosen, seed), data.batch(chosen, seed, tensors=copy)
+    for name, values in own.items():
+        np.testing.assert_array_equal(values, other[name], err_msg=name)

@@ -14,6 +14,7 @@ from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes
 from trainer.optimizer import Schedule, keeps_sparse, make_optimizer
 from trainer.optimizer_config import OptimizerConfig
+from trainer.workplace import Workplace
 
 RATE = 0.1
 GRADIENTS = np.asarray(
@@ -166,7 +167,7 @@ def trained_weights(**overrides):
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
     model = BUILDERS["neumf"](config, sizes)
     data = TrainingData(dataset.train, dataset.catalog.size, 4, 0)
-    fitter = Fitter(model, config, data, tf.distribute.get_strategy())
+    fitter = Fitter(model, config, data, Workplace(tf.distribute.get_strategy()))
     fitter.fit(1, lambda _: False, _Quiet())
     return fitter, model.get_weights()
 

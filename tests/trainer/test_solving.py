@@ -54,11 +54,10 @@ def test_an_objective_that_is_no_number_is_one_sentence(dataset, tmp_path, monke
         train(IALS_CONFIG, EVALUATION, dataset, str(tmp_path))
 
 
-def test_a_mirrored_model_holds_the_same_solution(dataset, tmp_path):
-    alone = train(IALS_CONFIG, EVALUATION, dataset, str(tmp_path / "none"))
-    config = dataclasses.replace(IALS_CONFIG, strategy="mirrored")
-    mirrored = train(config, EVALUATION, dataset, str(tmp_path / "mirrored"))
-    assert mirrored.report["best_validation"] == alone.report["best_validation"]
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker_mirrored"])
+def test_what_one_process_solves_for_is_refused_a_strategy(strategy):
+    with pytest.raises(UserError, match=r"^strategy: expected none with the model ials"):
+        dataclasses.replace(IALS_CONFIG, strategy=strategy)
 
 
 def test_similar_items_are_those_of_the_largest_weights(dataset, tmp_path):

@@ -2,10 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import planted
@@ -131,32 +127,6 @@ def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
         UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"
     ):
         train(config, planted.EVALUATION, dataset, str(tmp_path))
-
-
-def test_two_mirrored_devices_train_as_one(tmp_path):
-    """Two logical CPUs must be set up before TensorFlow starts, hence the process."""
-    script = textwrap.dedent("""
-        import dataclasses, sys
-        import numpy as np, planted, tensorflow as tf
-        from trainer.training import train
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        logical = tf.config.LogicalDeviceConfiguration()
-        tf.config.set_logical_device_configuration(cpu, [logical] * 2)
-        config = dataclasses.replace(planted.CONFIGS["neumf"], epochs=2)
-        data, evaluation = planted.make_dataset(), planted.EVALUATION
-        reports = []
-        for name in ("none", "mirrored"):
-            chosen = dataclasses.replace(config, strategy=name)
-            reports.append(train(chosen, evaluation, data, sys.argv[1] + name).report)
-        assert [report["replicas"] for report in reports] == [1, 2], reports
-        losses = [[epoch["loss"] for epoch in report["history"]] for report in reports]
-        np.testing.assert_allclose(*losses, rtol=1e-4)
-    """)
-    subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([".", "tests"])},
-    )
 
 
 def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):

@@ -35,6 +35,8 @@ class Recommender(tfrs.Model, abc.ABC):
     pairwise = False
     # Whether `rate` predicts ratings; such a model's batches bring ratings.
     rates = False
+    # Whether compute_loss reads what other replicas have.
+    exchanges = False
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()

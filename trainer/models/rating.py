@@ -16,6 +16,7 @@ from trainer.catalog import CatalogTensors
 from trainer.config import RatingConfig
 from trainer.input import POSITIVE
 from trainer.models.base import Recommender
+from trainer.models.initial import KnownRows
 
 
 class Rating(Recommender):
@@ -105,14 +106,11 @@ class Rating(Recommender):
         return total / tf.cast(tf.size(ratings), tf.float32)
 
     def _table(self, name: str, rows: int, known: int, settings: RatingConfig) -> tf.Variable:
-        table = self.add_weight(
+        return self.add_weight(
             name=f"{name}_embedding",
             shape=(rows, settings.embedding_dim),
-            initializer=tf.keras.initializers.RandomNormal(stddev=0.05),
+            initializer=KnownRows(known),
         )
-        # No training interaction moves these rows.
-        table[known:].assign(tf.zeros_like(table[known:]))
-        return table
 
     def _item_rows(self, positions: tf.Tensor) -> tf.Tensor:
         return tf.gather(self._items, tf.gather(self.catalog.item_index, positions))

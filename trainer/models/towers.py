@@ -14,6 +14,7 @@ import tensorflow as tf
 from schema import features
 from trainer.catalog import NUM_YEAR_GROUPS, CatalogTensors, title_words
 from trainer.input import HISTORY
+from trainer.models.initial import KnownRows
 from trainer.two_tower_config import ID, TwoTowerConfig
 
 # Brings ages to about zero mean and unit variance.
@@ -30,24 +31,17 @@ class _Features(tf.keras.layers.Layer):
         super().__init__(name=name)
         self._settings = settings
 
-    def _table(self, name: str, rows: int, width: int) -> tf.Variable:
+    def _table(self, name: str, rows: int, width: int, known: int | None = None) -> tf.Variable:
         l2 = self._settings.l2
         return self.add_weight(
             name=f"{name}_embedding",
             shape=(rows, width),
-            initializer=tf.keras.initializers.RandomNormal(stddev=0.05),
+            initializer=KnownRows(rows if known is None else known),
             regularizer=tf.keras.regularizers.L2(l2) if l2 else None,
         )
 
     def _ids(self, name: str, rows: int, known: int) -> tf.Variable:
-        """A table whose rows after the known ones are zero.
-
-        No training interaction moves these, so what is unknown is placed by
-        its other features alone.
-        """
-        table = self._table(name, rows, self._settings.embedding_dim)
-        table[known:].assign(tf.zeros_like(table[known:]))
-        return table
+        return self._table(name, rows, self._settings.embedding_dim, known)
 
 
 class ItemFeatures(_Features):

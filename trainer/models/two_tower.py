@@ -16,8 +16,8 @@ import tensorflow_recommenders as tfrs
 from schema import features
 from schema.errors import UserError
 from trainer.catalog import CatalogTensors
-from trainer.input import HISTORY, NEGATIVES, POSITIVE
-from trainer.models import losses
+from trainer.input import HISTORY, NEGATIVES, POSITIVE, STEP
+from trainer.models import losses, replicas
 from trainer.models.base import Recommender
 from trainer.models.frequency import SamplingProbability
 from trainer.models.self_supervision import SelfSupervision
@@ -57,6 +57,8 @@ class TwoTower(Recommender):
     ) -> None:
         super().__init__(catalog)
         self._settings = settings
+        self._extra = settings.softmax.uniform_negatives
+        self.exchanges = settings.softmax.cross_replica_negatives
         self._seed = seed
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
@@ -174,7 +176,7 @@ class TwoTower(Recommender):
         """
         if training:
             self._steps.assign_add(1)
-        step = tf.identity(self._steps)
+        step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
         users = self.encode_users(inputs, training)
         scaled = users / self.temperature
         if self._settings.loss == SOFTMAX:
@@ -189,24 +191,33 @@ class TwoTower(Recommender):
     def _softmax(
         self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' codes."""
-        extra = self._settings.softmax.uniform_negatives
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' codes.
+
+        A row's own item is the candidate of its number, so a replica's items come first.
+        """
+        own = tf.size(positions)
         candidates = positions
-        if extra:
-            candidates = tf.concat([positions, self._uniform(extra, step, _UNIFORM)], axis=0)
-        if training:
-            self._probability.update(positions, step)
-        batch = tf.cast(tf.size(positions), tf.float32)
+        if self._extra:
+            candidates = tf.concat([positions, self._uniform(self._extra, step, _UNIFORM)], axis=0)
         codes = self.encode_items(candidates, training)
+        positives = codes[:own]
+        batch = positions
+        if self.exchanges:
+            batch = replicas.gathered(positions)
+            candidates = tf.concat([batch, candidates[own:]], axis=0)
+            codes = tf.concat([replicas.gathered(positives), codes[own:]], axis=0)
+        if training:
+            self._probability.update(batch, step)
+        size = tf.cast(tf.size(batch), tf.float32)
         total = self.task(
             users,
             codes,
-            candidate_sampling_probability=self._probability.of(candidates, batch),
+            candidate_sampling_probability=self._probability.of(candidates, size),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
-        return total / batch, codes[: tf.size(positions)]
+        return total / tf.cast(own, tf.float32), positives
 
     def _sampled(
         self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
@@ -245,7 +256,10 @@ class TwoTower(Recommender):
         return tf.random.stateless_uniform([count], seed, 0, self.catalog.size, tf.int32)
 
     def _draw_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
-        return tf.stack([tf.constant(self._seed, tf.int64), 3 * step + purpose])
+        """Of one draw of one step; replicas draw apart unless they share their candidates."""
+        shared = purpose == _UNIFORM and self.exchanges
+        replica = tf.zeros([], tf.int64) if shared else replicas.number()
+        return tf.stack([self._seed + replica * 2**32, 3 * step + purpose])
 
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool

@@ -40,6 +40,14 @@ def test_one_machine_is_one_worker_pool_and_more_are_a_second():
     assert custom_job(ClusterConfig()) is None
 
 
+def test_parameter_servers_are_a_third_pool_without_accelerators():
+    asked = {"workers": 3, "parameter_servers": 2, "accelerator": "NVIDIA_L4", "accelerators": 1}
+    pools = custom_job(_cluster(machine_type="m", **asked))["job_spec"]["worker_pool_specs"]
+    assert [pool["replica_count"] for pool in pools] == [1, 2, 2]
+    assert pools[1]["machine_spec"]["accelerator_type"] == "NVIDIA_L4"
+    assert pools[2]["machine_spec"] == {"machine_type": "m"}
+
+
 def test_the_launcher_starts_our_executor_in_every_pool_with_all_it_needs(monkeypatch):
     monkeypatch.setattr(training_clients.VertexJobClient, "create_client", lambda self: None)
     launched = []

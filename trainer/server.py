@@ -1,0 +1,52 @@
+"""A process that takes no decisions: a parameter server, or a worker of one.
+
+Called by trainer.run. The chief sends it variables and steps; it ends with the
+chief.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import tensorflow as tf
+
+from trainer.task import CHIEF, Task
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+# Looks without an answer after which a chief that was there is taken for dead.
+_PATIENCE = 5
+
+
+def serve(task: Task, model: str) -> None:
+    """Serves until the training is over.
+
+    Args:
+      task: this process's part, as a worker or a parameter server.
+      model: folder that the chief writes, whole or not at all, when it is done.
+
+    Raises:
+      RuntimeError: the chief was there and is gone, and wrote no model.
+    """
+    cluster = tf.train.ClusterSpec(task.jobs)
+    server = tf.distribute.Server(cluster, job_name=task.kind, task_index=task.index)
+    chief = task.jobs[CHIEF][0]
+    seen, missed = False, 0
+    while not tf.io.gfile.exists(model):
+        answers = _answers(chief)
+        seen, missed = seen or answers, 0 if answers else missed + 1
+        if seen and missed >= _PATIENCE:
+            raise RuntimeError(
+                f"The chief {chief} ended without a model in {model}; this {task.kind} "
+                f"{task.index} ends too (it listened at {server.target})."
+            )
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=_SECONDS_BETWEEN_LOOKS):
+            return True
+    except OSError:
+        return False
