@@ -17,6 +17,7 @@ from typing import NoReturn, TextIO, TypeVar
 from pipeline import chatter, presets, synthetic_config
 from pipeline import config as configuration
 from pipeline.config import DataConfig, RunConfig
+from pipeline.storage import check_known, is_uri
 from pipeline.workspace import Workspace
 from schema.errors import UserError, find_user_error
 
@@ -89,6 +90,7 @@ def logged(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
     with workspace.held(), chatter.diverted(str(workspace.log)) as out:
         out.write(f"log {workspace.log}\n")
         try:
+            workspace.reach()
             return work(out)
         except Exception as error:
             logging.exception("The command failed.")
@@ -158,7 +160,7 @@ def data_folder(data: DataConfig) -> str:
         from pipeline import datasets
 
         return datasets.obtain(path or data.dataset)
-    if "://" in path:
+    if is_uri(path):
         return path
     if not os.path.isdir(path):
         raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
@@ -176,9 +178,10 @@ def layout(data: DataConfig, folder: str) -> str:
       The name of an adapter of components.formats.
 
     Raises:
-      UserError: none or several fit.
+      UserError: none or several fit, or a URI that is not known here.
     """
     from components import formats
 
+    check_known("data.path", folder)
     named = data.format
     return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name
