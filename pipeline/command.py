@@ -182,6 +182,6 @@ def layout(data: DataConfig, folder: str) -> str:
     """
     from components import formats
 
-    check_known("data.path", folder)
+    check_known(folder)
     named = data.format
     return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name

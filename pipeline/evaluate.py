@@ -157,9 +157,8 @@ def _evaluate(
     from pipeline.console import RunConsole
 
     started = time.monotonic()
-    named = {"MODEL": model, "--examples": options.examples, "--ranks": options.ranks}
-    for key, place in named.items():
-        check_known(key, place or "")
+    for place in (model, options.examples, options.ranks):
+        check_known(place or "")
     model = _saved_model(model, fileio)
     console = RunConsole(out)
     facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}

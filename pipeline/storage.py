@@ -22,11 +22,10 @@ def is_uri(path: str) -> bool:
     return "://" in path
 
 
-def check_known(key: str, path: str) -> None:
+def check_known(path: str) -> None:
     """Checks that the libraries here have a file system for a URI; loads them for one.
 
     Args:
-      key: what the user calls the place, for the message.
       path: a path of this machine, which is always fine, or a URI.
 
     Raises:
@@ -38,25 +37,26 @@ def check_known(key: str, path: str) -> None:
     from apache_beam.io.filesystems import FileSystems
 
     scheme, _, place = path.partition("://")
-    known = sorted(name for name in tf.io.gfile.get_registered_schemes() if name)
     if not place.strip("/"):
-        raise UserError(f"{key}: expected {scheme}://bucket/folder, got {path!r}.")
+        raise UserError(f"{path}: expected {scheme}://bucket/folder.")
+    known = sorted(name for name in tf.io.gfile.get_registered_schemes() if name)
     if scheme not in known:
-        schemes = ", ".join(known)
-        raise UserError(f"{key}: expected a URI that TensorFlow knows ({schemes}), got {path!r}.")
+        raise UserError(
+            f"{path}: TensorFlow knows no {scheme}:// here, expected one of {', '.join(known)}."
+        )
     try:
         FileSystems.get_filesystem(path)
     except ValueError:
         raise UserError(
-            f"{key}: expected a URI that Beam knows too, such as gs://, got {path!r}."
+            f"{path}: Beam knows no {scheme}:// here, expected what both it and TensorFlow know, "
+            "such as gs://."
         ) from None
 
 
-def check_writable(key: str, uri: str) -> None:
+def check_writable(uri: str) -> None:
     """Makes a folder behind a URI.
 
     Args:
-      key: what the user calls the place, for the message.
       uri: of the folder.
 
     Raises:
@@ -68,4 +68,4 @@ def check_writable(key: str, uri: str) -> None:
         tf.io.gfile.makedirs(uri)
     except tf.errors.OpError as error:
         reason = " ".join(error.message.split())[:200]
-        raise UserError(f"{key}: {uri}: cannot write there ({reason}).") from None
+        raise UserError(f"{uri}: cannot write there ({reason}).") from None

@@ -119,11 +119,10 @@ class Workspace:
         Raises:
           UserError: a URI that is not known here, or that cannot be written.
         """
-        folders = {"--output": self.output, "--summary": os.path.dirname(self.summary)}
-        for key, folder in folders.items():
+        for folder in (self.output, os.path.dirname(self.summary)):
             if is_uri(folder):
-                check_known(key, folder)
-                check_writable(key, folder)
+                check_known(folder)
+                check_writable(folder)
         if is_uri(self.summary):
             from tfx.dsl.io import fileio
 
