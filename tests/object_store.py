@@ -7,6 +7,9 @@ whomever they ask for. It speaks the parts of the JSON API (v1) that they use;
 there is one user, any bucket exists, nothing is denied, and none of the service's
 delays and failures are imitated.
 
+TensorFlow's own ram:// would not do: it loses the files of a folder that is
+renamed and takes what is in `model_run` for part of `model`.
+
     https://cloud.google.com/storage/docs/json_api/v1
 """
 
@@ -35,6 +38,8 @@ import google_crc32c
 
 HOSTS = ("www.googleapis.com", "storage.googleapis.com", "oauth2.googleapis.com")
 _OBJECT = r"/(?:download/)?storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>[^/]+)"
+# As most buckets are: those with folders are a kind of their own.
+_FLAT = {"kind": "storage#storageLayout", "hierarchicalNamespace": {"enabled": False}}
 _RENEWED = {"access_token": "anyone", "expires_in": 3600, "token_type": "Bearer"}
 
 
@@ -167,6 +172,7 @@ class Bucket:
         for verbs, pattern, method in (
             ("POST", r"/token|/oauth2/v\d/token", lambda *_: _json(_RENEWED)),
             ("GET", r"/storage/v1/b/(?P<bucket>[^/]+)", self._bucket),
+            ("GET", r"/storage/v1/b/[^/]+/storageLayout", lambda *_: _json(_FLAT)),
             ("GET", r"/storage/v1/b/(?P<bucket>[^/]+)/o", self._list),
             ("POST", r"(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o", self._insert),
             ("PUT", r"(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o", self._upload),
