@@ -1,6 +1,6 @@
 """A bucket on loopback: what Google's storage service answers, from memory.
 
-`serving()` starts it as a process of its own and yields the environment in which
+`serving()` starts it as a process of its own and yields the variables under which
 TensorFlow's and Beam's own clients of gs:// take it for the service: their hosts
 are built in, so it stands as their HTTPS proxy and answers in the place of
 whomever they ask for. It speaks the parts of the JSON API (v1) that they use;
@@ -22,9 +22,9 @@ import hashlib
 import http.server
 import itertools
 import json
-import os
 import pathlib
 import re
+import shutil
 import ssl
 import struct
 import subprocess
@@ -35,6 +35,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import google_crc32c
+import pytest
 
 HOSTS = ("www.googleapis.com", "storage.googleapis.com", "oauth2.googleapis.com")
 _OBJECT = r"/(?:download/)?storage/v1/b/(?P<bucket>[^/]+)/o/(?P<name>[^/]+)"
@@ -48,11 +49,12 @@ class Service:
     """A running one, seen by a test.
 
     Attributes:
-      environment: for processes whose clients are to take it for Google's.
+      variables: of the environment of processes whose clients are to take it for
+        Google's.
       port: where it listens, without TLS too.
     """
 
-    environment: dict[str, str]
+    variables: dict[str, str]
     port: int
 
     def put(self, uri: str, data: bytes) -> None:
@@ -97,6 +99,8 @@ def serving(folder: pathlib.Path) -> Iterator[Service]:
     Yields:
       The running service.
     """
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, which makes the service's certificate")
     pem, credentials = folder / "bucket.pem", folder / "credentials.json"
     names = ",".join(f"DNS:{host}" for host in HOSTS)
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=bucket"]
@@ -114,8 +118,7 @@ def serving(folder: pathlib.Path) -> Iterator[Service]:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline())
-            environment = {
-                **os.environ,
+            variables = {
                 "https_proxy": f"http://127.0.0.1:{port}",
                 "no_proxy": "",
                 "CURL_CA_BUNDLE": f"{pem}.crt",
@@ -124,7 +127,7 @@ def serving(folder: pathlib.Path) -> Iterator[Service]:
                 "GOOGLE_CLOUD_PROJECT": "nobody",
                 "NO_GCE_CHECK": "true",
             }
-            yield Service(environment, port)
+            yield Service(variables, port)
         finally:
             server.kill()
 
