@@ -45,7 +45,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
     parser.add_argument(
-        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+        "--data", metavar="DIR", help="raw files: folder, URI or synthetic:... (data.path)"
     )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument(

@@ -131,4 +131,4 @@ class Workspace:
 
 
 def _absolute(path: str) -> str:
-    return path.rstrip("/") if is_uri(path) else str(pathlib.Path(path).absolute())
+    return path if is_uri(path) else str(pathlib.Path(path).absolute())

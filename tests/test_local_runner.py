@@ -142,6 +142,7 @@ def test_a_folder_that_another_run_holds_is_left_alone(capsys, monkeypatch, tmp_
         (["--output", "file"], "file/logs: cannot write there (Not a directory)"),
         (["--output", "out", "--summary", "folder"], "folder: cannot write there (Is a directory)"),
         (["--output", "out", "--summary", "file/x"], "file: cannot write there (File exists)"),
+        (["--output", "gs://"], "gs://: expected gs://bucket/folder."),
         (["--output", "swift://films/out"], "swift://films/out: TensorFlow knows no swift://"),
         (["--summary", "ram://films/x.json"], "ram://films: Beam knows no ram:// here"),
         (["--data", "swift://films/raw"], "swift://films/raw: TensorFlow knows no"),

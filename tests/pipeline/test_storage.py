@@ -51,7 +51,6 @@ def test_a_run_with_a_uri_keeps_here_only_what_must_be_here(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     workspace = Workspace.at("gs://bucket/films/run/", None)
     below = "gs://bucket/films/run"
-    assert workspace.output == below
     assert workspace.artifacts == f"{below}/artifacts"
     assert workspace.serving == f"{below}/serving"
     assert workspace.checkpoints == f"{below}/checkpoints"
