@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
     command.add_force_bless(parser)
-    parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
+    parser.add_argument("--output", metavar="DIR", help="or a URI; default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
         "--metadata",
@@ -132,7 +132,7 @@ def _execute(
     from pipeline.pipeline import INTERACTIONS, PUSHER, Places, create_pipeline
 
     console = RunConsole(out)
-    console.introduce(config.trainer.model, data, format_name, str(workspace.output))
+    console.introduce(config.trainer.model, data, format_name, workspace.output)
     places = Places(
         data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
@@ -151,13 +151,13 @@ def _execute(
         "id": runner.run_id,
         "data": data,
         "format": format_name,
-        "output": str(workspace.output),
+        "output": workspace.output,
         "metadata": records.label,
         "log": str(workspace.log),
         "seconds": round(time.monotonic() - started, 3),
     }
-    summary.write(summary.build(config, facts, outcome), str(workspace.summary))
-    console.report(outcome, config.evaluation, config.gate.protocol, str(workspace.summary))
+    summary.write(summary.build(config, facts, outcome), workspace.summary)
+    console.report(outcome, config.evaluation, config.gate.protocol, workspace.summary)
     if outcome.pushed is None:
         return NOT_BLESSED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri

@@ -17,6 +17,7 @@ from typing import NoReturn, TextIO, TypeVar
 from pipeline import chatter, presets, synthetic_config
 from pipeline import config as configuration
 from pipeline.config import DataConfig, RunConfig
+from pipeline.storage import check_known, is_uri
 from pipeline.workspace import Workspace
 from schema.errors import UserError, find_user_error
 from schema.settings import check
@@ -46,7 +47,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
     parser.add_argument(
-        "--data", metavar="DIR", help="folder of raw files, or synthetic:... (data.path)"
+        "--data", metavar="DIR", help="raw files: folder, URI or synthetic:... (data.path)"
     )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument(
@@ -91,6 +92,7 @@ def logged(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
     with workspace.held(), chatter.diverted(str(workspace.log)) as out:
         out.write(f"log {workspace.log}\n")
         try:
+            workspace.reach()
             return work(out)
         except Exception as error:
             logging.exception("The command failed.")
@@ -178,7 +180,7 @@ def data_folder(data: DataConfig) -> str:
         from pipeline import datasets
 
         return datasets.obtain(path or data.dataset)
-    if "://" in path:
+    if is_uri(path):
         return path
     if not os.path.isdir(path):
         raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
@@ -196,9 +198,10 @@ def layout(data: DataConfig, folder: str) -> str:
       The name of an adapter of components.formats.
 
     Raises:
-      UserError: none or several fit.
+      UserError: none or several fit, or a URI that is not known here.
     """
     from components import formats
 
+    check_known(folder)
     named = data.format
     return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name

@@ -19,8 +19,11 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tfx.dsl.io.plugins.local import LocalFilesystem
+
 from pipeline import command
 from pipeline.config import DataConfig
+from pipeline.storage import check_known, is_uri
 from pipeline.workspace import Workspace
 from schema import features, settings
 from schema.errors import UserError
@@ -110,7 +113,10 @@ def _run(config: Evaluated, options: argparse.Namespace) -> int:
         raise UserError(
             f"--ranks: expected a file ending in .csv or .parquet, got {options.ranks!r}."
         )
-    model = _saved_model(options.model)
+    model = options.model
+    if not is_uri(model):
+        # Told at once; what a URI holds is asked when TensorFlow is loaded.
+        model = _saved_model(model, LocalFilesystem)
     data = options.examples or command.data_folder(config.data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
@@ -119,15 +125,16 @@ def _run(config: Evaluated, options: argparse.Namespace) -> int:
     )
 
 
-def _saved_model(given: str) -> str:
-    """The SavedModel in a SavedModel's, an artifact's or a served folder; a URI names it itself."""
-    if "://" in given:
-        return given
-    names = os.listdir(given) if os.path.isdir(given) else []
+def _saved_model(given: str, files: Any) -> str:
+    """The SavedModel in a SavedModel's, an artifact's or a served folder.
+
+    `files` has the functions of tfx.dsl.io.fileio.
+    """
+    names = [name.rstrip("/") for name in files.listdir(given)] if files.isdir(given) else []
     newest = max((name for name in names if name.isdigit()), key=int, default="")
     for inside in ("", _INSIDE_ARTIFACT, newest):
         folder = os.path.join(given, inside).rstrip("/")
-        if os.path.exists(os.path.join(folder, _SAVED_MODEL)):
+        if files.exists(os.path.join(folder, _SAVED_MODEL)):
             return folder
     raise UserError(
         f"MODEL: expected a folder with {_SAVED_MODEL}, a Model artifact or a served folder, "
@@ -144,13 +151,18 @@ def _evaluate(
     out: TextIO,
 ) -> int:
     # These imports take seconds; what can be told without them was told.
+    from tfx.dsl.io import fileio
+
     from pipeline import summary
     from pipeline.console import RunConsole
 
     started = time.monotonic()
+    for place in (model, options.examples, options.ranks):
+        check_known(place or "")
+    model = _saved_model(model, fileio)
     console = RunConsole(out)
     facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}
-    with tempfile.TemporaryDirectory(dir=workspace.output, prefix=".unfinished-") as scratch:
+    with tempfile.TemporaryDirectory(dir=workspace.here, prefix=".unfinished-") as scratch:
         if options.examples:
             examples = data
             facts["examples"] = examples
@@ -170,10 +182,10 @@ def _evaluate(
         "metrics": [dataclasses.asdict(result) for result in results],
         "versions": summary.versions(),
     }
-    summary.write(written, str(workspace.summary))
+    summary.write(written, workspace.summary)
     if options.ranks:
         console.wrote("ranks", options.ranks)
-    console.wrote("metrics", str(workspace.summary))
+    console.wrote("metrics", workspace.summary)
     return DONE
 
 

@@ -19,6 +19,7 @@ from tfx.dsl.io import fileio
 
 from pipeline.backend import KFP, VERTEX
 from pipeline.cluster import PLACEHOLDER, ClusterConfig
+from pipeline.storage import is_uri
 from schema.errors import UserError
 from schema.settings import check, check_choice
 
@@ -28,7 +29,7 @@ class Submission:
     """What one submission asks for.
 
     Attributes:
-      spec: path of the compiled pipeline.
+      spec: path of the compiled pipeline; for VERTEX a URI too.
       parameters: runtime parameters as texts "NAME=VALUE".
       schedule: a cron expression; None runs once, now.
       caching: False runs every task; True leaves it to the spec.
@@ -52,9 +53,14 @@ def request(target: str, cluster: ClusterConfig, asked: Submission) -> dict[str,
       JSON-ready keyword arguments by name of the client's call.
 
     Raises:
-      UserError: the file holds no spec, one that the target cannot run or that
-        still has placeholders, an unknown parameter or a bad value.
+      UserError: the file is not where the client reads, holds no spec, one that
+        the target cannot run or that still has placeholders, an unknown
+        parameter or a bad value.
     """
+    check(
+        target == VERTEX or not is_uri(asked.spec),
+        f"{asked.spec}: kfp's client reads files of this machine only; copy the file here.",
+    )
     spec = read_spec(asked.spec)
     values = _values(spec, asked.parameters)
     name = spec["pipelineInfo"]["name"]

@@ -126,14 +126,14 @@ def write(summary: dict[str, Any], path: str) -> None:
 
     Args:
       summary: JSON-ready.
-      path: the file; its folder exists.
+      path: the file, local or a URI; its folder exists.
     """
     text = as_json(summary)
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(path)
     unfinished = os.path.join(folder, f".{name}.unfinished")
-    with open(unfinished, "w", encoding="utf-8") as file:
+    with fileio.open(unfinished, "w") as file:
         file.write(text)
-    os.replace(unfinished, path)
+    fileio.rename(unfinished, path, overwrite=True)
 
 
 def as_json(report: dict[str, Any]) -> str:

@@ -17,10 +17,11 @@ Kubeflow Pipelines) would, as far as TFX's containers can tell:
 What it does not emulate: containers (the image is never built or pulled; the
 tasks share this machine's files, users and packages besides our own), resources
 and accelerators, retries and timeouts, conditions, exit handlers, loops, IAM
-and networks, remote storage (URIs are local paths), the metadata service's
-contexts (a query sees every artifact) and its types, and scheduling. The
-queries that it understands are those that TFX writes for its two resolver
-strategies. Cache keys are its own: command line, parameters, inputs.
+and networks, remote storage (URIs are local paths, unless `root` names a bucket
+of tests/object_store.py), the metadata service's contexts (a query sees every
+artifact) and its types, and scheduling. The queries that it understands are
+those that TFX writes for its two resolver strategies. Cache keys are its own:
+command line, parameters, inputs.
 """
 
 from __future__ import annotations
@@ -59,15 +60,21 @@ class BackEnd:
     """Runs specs; remembers artifacts and results from run to run.
 
     Args:
-      folder: for artifacts.
+      folder: for what processes leave besides artifacts.
       variables: the environment of each process.
       drivers: whether `preCacheCheck` is run.
+      root: URI for artifacts; the folder when None.
     """
 
     def __init__(
-        self, folder: pathlib.Path, variables: dict[str, str], drivers: bool = True
+        self,
+        folder: pathlib.Path,
+        variables: dict[str, str],
+        drivers: bool = True,
+        root: str | None = None,
     ) -> None:
         self._folder = folder
+        self._root = root or str(folder)
         self._variables = variables
         self._drivers = drivers
         self._published: list[Artifact] = []
@@ -138,7 +145,7 @@ class _Execution:
             key: {
                 "name": f"projects/1/locations/here/artifacts/{self._folder.name}-{name}-{key}",
                 "type": declared["artifactType"],
-                "uri": str(self._folder / name / key),
+                "uri": f"{self._back_end._root}/{self._folder.name}/{name}/{key}",
             }
             for key, declared in keys.items()
         }

@@ -153,6 +153,11 @@ def test_a_store_that_does_not_answer_is_told_before_anything_runs(tmp_path, dat
         (["--output", "file"], "file/logs: cannot write there (Not a directory)"),
         (["--output", "out", "--summary", "folder"], "folder: cannot write there (Is a directory)"),
         (["--output", "out", "--summary", "file/x"], "file: cannot write there (File exists)"),
+        (["--output", "gs://"], "gs://: expected gs://bucket/folder."),
+        (["--output", "swift://films/out"], "swift://films/out: TensorFlow knows no swift://"),
+        (["--summary", "ram://films/x.json"], "ram://films: Beam knows no ram:// here"),
+        (["--data", "swift://films/raw"], "swift://films/raw: TensorFlow knows no"),
+        (["--config", "gs://films/x.yaml"], "gs://films/x.yaml: cannot read the configuration"),
     ],
 )
 def test_places_that_cannot_be_written_are_named(

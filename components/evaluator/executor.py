@@ -122,7 +122,7 @@ def _wrapped(
     judged = copy.deepcopy(model)
     judged.uri = uri
     # As the stock executor will look for it: old artifacts nest one folder deeper.
-    inside = os.path.relpath(_model_path(model), model.uri)
+    inside = _model_path(model).removeprefix(model.uri).strip("/")
     return judged, wrap(_model_path(model), evaluation, os.path.join(uri, inside))
 
 

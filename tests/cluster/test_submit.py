@@ -59,6 +59,12 @@ def test_json_is_not_handed_to_a_kfp_host(run):
     assert "p.json: expected YAML of schema 2.1 for --target kfp, got schema 2.0.0" in errors
 
 
+def test_a_kfp_host_is_not_handed_a_uri(run):
+    code, _, errors = run("submit", "--target=kfp", "--spec=gs://b/p.yaml", "--dry-run")
+    assert code == 2
+    assert "gs://b/p.yaml: kfp's client reads files of this machine only" in errors
+
+
 def test_placeholders_compile_with_a_note_and_are_not_submitted(run):
     code, _, errors = run("compile", cluster=None)
     assert code == 0

@@ -2,6 +2,7 @@ import os
 import shutil
 
 import pytest
+from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
@@ -85,3 +86,58 @@ def test_a_version_that_was_removed_comes_back_under_its_number(tmp_path, model)
     os.unlink(os.path.join(place, "saved_model.pb"))
     pusher.restore(pushed.uri, place)
     assert os.listdir(place) == ["variables"]
+
+
+GRAPH, WEIGHTS = "saved_model.pb", "variables/variables.index"
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def bucket(request):
+    return f"ram://pusher/{request.node.name}"
+
+
+def _kill_before_the_graph(monkeypatch, work):
+    """Cuts a copy short where the graph is due; what had been copied until then."""
+    copied, copy = [], fileio.copy
+
+    def killed(source, target, **options):
+        if target.endswith(GRAPH):
+            raise Killed
+        copied.append(target)
+        copy(source, target, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fileio, "copy", killed)
+        with pytest.raises(Killed):
+            work()
+    return copied
+
+
+def test_behind_a_uri_a_version_has_no_graph_until_it_has_all_else(model, bucket, monkeypatch):
+    copied = _kill_before_the_graph(monkeypatch, lambda: pusher.publish(str(model), bucket))
+    (weights,) = copied
+    assert weights.endswith(WEIGHTS)
+    left = weights.removesuffix(f"/{WEIGHTS}")
+    assert not fileio.exists(f"{left}/{GRAPH}")
+    place = pusher.publish(str(model), bucket)
+    # What was cut short is gone, its number is not taken again.
+    assert sorted(fileio.listdir(bucket)) == [os.path.basename(place)]
+    assert fileio.exists(f"{place}/{GRAPH}")
+    assert fileio.exists(f"{place}/{WEIGHTS}")
+    assert int(os.path.basename(place)) > int(os.path.basename(left))
+
+
+def test_behind_a_uri_a_version_that_came_back_in_part_is_copied_again(model, bucket, monkeypatch):
+    place = f"{bucket}/17"
+    _kill_before_the_graph(monkeypatch, lambda: pusher.restore(str(model), place))
+    assert fileio.exists(f"{place}/{WEIGHTS}")
+    pusher.restore(str(model), place)
+    assert fileio.exists(f"{place}/{GRAPH}")
+    assert sorted(fileio.listdir(bucket)) == ["17"]
+    fileio.remove(f"{place}/{WEIGHTS}")
+    pusher.restore(str(model), place)
+    assert not fileio.exists(f"{place}/{WEIGHTS}")

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import object_store
 import pytest
 import synthetic
 import wheel
@@ -41,14 +42,15 @@ class Place:
     def variables(self):
         return wheel.variables(self.programs, self.folder)
 
-    def compile(self, output, *arguments):
+    def compile(self, output, *arguments, root=None, data=None):
         """Compiles with the wheel's own runner; returns the file."""
         cluster = self.folder / "cluster.yaml"
-        cluster.write_text(yaml.safe_dump({"root": str(self.folder / "root"), "image": "image"}))
+        root = root or str(self.folder / "root")
+        cluster.write_text(yaml.safe_dump({"root": root, "image": "image"}))
         settings = [a for setting in SETTINGS for a in ("--set", setting)]
         command = [str(self.programs / "python"), "-m", "kubeflow_runner", "compile"]
         command += [f"--cluster={cluster}", f"--output={self.folder / output}"]
-        command += [f"--data={self.data}", *settings, *arguments]
+        command += [f"--data={data or self.data}", *settings, *arguments]
         subprocess.run(command, check=True, cwd=self.folder, env=self.variables)
         return self.folder / output
 
@@ -99,7 +101,7 @@ def test_a_second_vertex_run_reuses_what_it_can_and_meets_the_blessed_model(plac
     back_end, spec, first = vertex
     second = back_end.run(spec, epochs=2, trainer_overrides='{"seed": 7}')
     assert second.ran == TRAINED_AGAIN
-    report = pathlib.Path(second.outputs["RecommenderTrainer"]["model_run"][0]["uri"])
+    report = pathlib.Path(_report(second))
     assert json.loads((report / "training.json").read_text())["epochs"] == 2
     verdict = read_verdict(second.outputs["Evaluator"]["evaluation"][0]["uri"])
     assert verdict["baseline_model"] == first.outputs["RecommenderTrainer"]["model"][0]["uri"]
@@ -114,3 +116,27 @@ def test_the_kfp_spec_runs_without_drivers_and_takes_its_baseline_by_uri(place, 
     verdict = read_verdict(run.outputs["Evaluator"]["evaluation"][0]["uri"])
     assert verdict["baseline_model"] == model
     assert verdict["rules"]
+
+
+def test_the_vertex_spec_pushes_the_same_model_in_a_bucket(place, vertex, tmp_path):
+    _, _, local = vertex
+    bucket = "gs://films/ml"
+    with object_store.serving(tmp_path) as service:
+        for file in pathlib.Path(place.data).iterdir():
+            service.put(f"{bucket}/data/{file.name}", file.read_bytes())
+        where = {"root": bucket, "data": f"{bucket}/data"}
+        spec = place.compile("bucket.json", "--target=vertex", "--format=ml-100k", **where)
+        variables = {**place.variables, **service.variables}
+        run = BackEnd(place.folder / "bucket", variables, root=f"{bucket}/artifacts").run(spec)
+        served = service.numbers(f"{bucket}/serving")
+        (model,) = run.outputs["RecommenderTrainer"]["model"]
+        trained = json.loads(service.get(f"{_report(run)}/training.json"))
+    assert run.ran == CONTAINERS
+    assert model["uri"].startswith(f"{bucket}/artifacts/")
+    assert max(served, key=served.get).endswith("/saved_model.pb")
+    before = json.loads((pathlib.Path(_report(local)) / "training.json").read_text())
+    assert trained["best_validation"] == before["best_validation"]
+
+
+def _report(run):
+    return run.outputs["RecommenderTrainer"]["model_run"][0]["uri"]
