@@ -1,4 +1,4 @@
-"""Runs the pipeline on this machine: Beam in memory, ML Metadata in SQLite.
+"""Runs the pipeline on this machine: Beam in memory or elsewhere, ML Metadata in SQLite.
 
 `python local_runner.py` with no arguments takes ML-100K to a pushed model.
 TFX's command line runs this file too: `tfx pipeline create --engine=local
@@ -15,7 +15,7 @@ import sys
 import time
 from typing import TextIO
 
-from pipeline import command, presets
+from pipeline import beam, command, presets
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
     command.add_force_bless(parser)
+    command.add_beam(parser)
     parser.add_argument("--output", metavar="DIR", help="default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
@@ -78,17 +79,29 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
     started = time.monotonic()
     name = pathlib.Path(options.config).stem if options.config else options.preset
-    data = command.data_folder(config.data)
-    workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
+    # Asked before data is downloaded.
+    asked = beam.chosen(beam.BeamConfig(), options.beam_runner, options.beam_option)
     _set_environment()
+    beam_arguments = beam.arguments(asked)
+    output = options.output or f"output/{name or presets.DEFAULT}"
+    beam.check_reachable(beam_arguments, {"--output": output})
+    data = command.data_folder(config.data)
+    beam.check_reachable(beam_arguments, {"data.path": data})
+    workspace = Workspace.at(output, options.summary)
     return command.logged(
-        workspace, lambda out: _execute(config, options, data, workspace, out, started)
+        workspace,
+        lambda out: _execute(config, options, data, workspace, beam_arguments, out, started),
     )
 
 
 def _set_environment() -> None:
     # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    # Beam's worker processes must import the code that runs here, wherever they
+    # are started and whatever is installed.
+    here = str(pathlib.Path(__file__).resolve().parent)
+    paths = [here, os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
 
@@ -98,6 +111,7 @@ def _execute(
     options: argparse.Namespace,
     data: str,
     workspace: Workspace,
+    beam_arguments: list[str],
     out: TextIO,
     started: float,
 ) -> int:
@@ -115,7 +129,7 @@ def _execute(
         data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     name = f"movielens-{config.data.label}"
-    runner = ReportingRunner(console)
+    runner = ReportingRunner(console, beam_arguments)
     runner.run(
         create_pipeline(name, config, places, workspace.database, force_bless=options.force_bless)
     )

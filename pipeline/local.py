@@ -1,4 +1,4 @@
-"""LocalDagRunner that tells which component is at work.
+"""LocalDagRunner that tells which component is at work, on the Beam runner of choice.
 
 Called by the local runner. `run_with_ir` is overridden and not `run`, because
 TFX's command line replaces LocalDagRunner.run when it only registers a
@@ -7,14 +7,18 @@ pipeline.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
+import apache_beam as beam
 from absl import logging as absl_logging
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.portable import launcher
+from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
 # What TFX logs, as the formats of its log records.
 _STARTED = "Component %s is running."
@@ -41,15 +45,22 @@ class Listener(Protocol):
 class ReportingRunner(LocalDagRunner):
     """Runs a pipeline and reports on it.
 
+    Args:
+      listener: is told about components.
+      beam_arguments: of pipeline.beam.arguments. They are not among the
+        pipeline's own, which are part of every component's cache key: what a
+        Beam runner made, another reuses.
+
     Attributes:
       run_id: of the pipeline run in ML Metadata; None when `run` did not get to
         run anything, as under `tfx pipeline create`.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, beam_arguments: Sequence[str] = ()) -> None:
         super().__init__()
         self.run_id: str | None = None
         self._listener = listener
+        self._beam_arguments = tuple(beam_arguments)
 
     def run_with_ir(
         self,
@@ -67,13 +78,38 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            super().run_with_ir(pipeline, run_options)
+            with _beam_with(self._beam_arguments):
+                super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()
             raise
         finally:
             logger.removeHandler(watch)
             self.run_id = pipeline.runtime_spec.pipeline_run_id.field_value.string_value
+
+
+@contextlib.contextmanager
+def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
+    """Has the Beam components make their pipelines with these arguments."""
+    if not arguments:
+        yield
+        return
+    # LocalDagRunner has no way to hand over Launcher's `custom_executor_operators`.
+    operators, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
+    stock = operators[kind]
+
+    class Operator(stock):  # type: ignore[misc, valid-type]
+        def run_executor(
+            self, execution_info: Any, make_beam_pipeline_fn: Callable[[], Any] | None = None
+        ) -> Any:
+            del make_beam_pipeline_fn
+            return super().run_executor(execution_info, lambda: beam.Pipeline(argv=list(arguments)))
+
+    operators[kind] = Operator
+    try:
+        yield
+    finally:
+        operators[kind] = stock
 
 
 class _Watch(logging.Handler):

@@ -73,6 +73,15 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
             ["--data", f"{SYNTHETIC}20", "--format", "ncf"],
             "data.format: expected auto or ml-1m with generated data, got 'ncf'",
         ),
+        (["--beam-runner", "flnk"], "--beam-runner: expected one of direct, flink, spark"),
+        (["--beam-option", "direct_num_worker=2"], "did you mean 'direct_num_workers'?"),
+        (
+            [
+                *("--beam-runner=flink", "--beam-option=job_endpoint=h:1"),
+                *("--beam-option=sdk_container_image=i:1", "--output=out"),
+            ],
+            "--output: expected a URI such as gs://bucket/folder, since Beam's workers do not see",
+        ),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
     ],
 )

@@ -17,9 +17,9 @@ BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 def run_generator(tmp_path_factory):
     """Runs a generator component's executor; attributes of the executor may be set."""
 
-    def run(component, **attributes):
+    def run(component, argv=BEAM_ARGS, **attributes):
         context = BaseBeamExecutor.Context(
-            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=BEAM_ARGS),
+            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=argv),
             tmp_dir=str(tmp_path_factory.mktemp("temporary")),
             unique_id="1",
         )
