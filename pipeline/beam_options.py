@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import warnings
 from typing import Any, NoReturn
 
 from schema.errors import UserError
@@ -50,7 +51,10 @@ class OptionParser(argparse.ArgumentParser):
 
     def __init__(self, runner: str) -> None:
         # Takes seconds, so only where an option was given.
-        from apache_beam.options import pipeline_options
+        with warnings.catch_warnings():
+            # Of Google's clients, about versions; nothing that a user here can act on.
+            warnings.simplefilter("ignore", FutureWarning)
+            from apache_beam.options import pipeline_options
 
         self._known: dict[str, argparse.Action] = {}
         super().__init__(prog="beam", add_help=False, allow_abbrev=False)
