@@ -13,6 +13,7 @@ from apache_beam.runners.dataflow.internal import apiclient
 
 from components.example_gen.component import InteractionsExampleGen
 from components.example_gen.config import IngestConfig
+from pipeline import beam
 
 # Several ranges of files and partitions of users, and both kinds of side input.
 CONFIG = IngestConfig(split="temporal", min_user_interactions=8)
@@ -49,6 +50,13 @@ def test_two_threads_and_two_processes_write_the_bytes_that_one_does(generate):
     threads = ("direct_running_mode=multi_threading", "direct_num_workers=2")
     for options in (threads, beam_workers.PROCESSES):
         assert generate(argv=beam_workers.arguments("direct", *options)) == (files, counts)
+
+
+def test_a_task_in_a_container_reads_them_from_its_command(generate):
+    options = ("direct_running_mode=multi_threading", "direct_num_workers=2")
+    asked = beam.chosen(beam.BeamConfig(), "direct", options)
+    argv = beam.arguments(asked, image="registry/image:1")
+    assert generate(argv=argv, in_container=True) == generate()
 
 
 @pytest.fixture(scope="module")
