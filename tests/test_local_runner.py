@@ -128,6 +128,17 @@ def test_presets_are_listed(capsys):
     assert [line.split()[0] for line in lines] == list(presets.PRESETS)
 
 
+def test_worker_processes_import_the_code_that_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "/given")
+    monkeypatch.setattr(sys, "argv", ["local_runner.py"])
+    local_runner._set_environment()
+    code = "import pipeline, sys; print(pipeline.__file__, '/given' in sys.path)"
+    worker = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert worker.stdout.split() == [str(ROOT / "pipeline" / "__init__.py"), "True"]
+
+
 @pytest.fixture
 def data(tmp_path):
     synthetic.write(tmp_path / "data", "ml-100k", users=8, items=8)
