@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +27,14 @@ from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 _STARTED = "Component %s is running."
 _CACHED = "A cached execution %d is used."
 _FINISHED = "Component %s is finished."
+
+# What Beam's thread beside a worker process raises, of SIGKILL with a shell between or without.
+_KILLED = re.compile(r"Worker subprocess exited with return code (-9|137)$")
+
+_KILLED_SENTENCE = (
+    "a worker process of Beam was killed, as happens when memory runs out; "
+    "start the same command again to go on"
+)
 
 # A component that is not done after so many seconds is announced.
 _PATIENCE = 2.0
@@ -107,9 +118,31 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
 
     operators[kind] = Operator
     try:
-        yield
+        with _killed_workers_noticed():
+            yield
     finally:
         operators[kind] = stock
+
+
+@contextlib.contextmanager
+def _killed_workers_noticed() -> Iterator[None]:
+    """Ends the process when a worker process of Beam is killed; Beam would wait for it for ever."""
+    before = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        # Beam's threads end like this; the console is no place for it.
+        logging.error("Exception in a thread.", exc_info=failure.exc_value)
+        if _KILLED.search(str(failure.exc_value)):
+            print(f"error: {_KILLED_SENTENCE}", file=sys.stderr, flush=True)
+            # An exception in the main thread would wait for the other workers,
+            # which wait in turn. A run that ends like this is started again.
+            os._exit(1)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class _Watch(logging.Handler):
