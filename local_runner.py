@@ -129,7 +129,7 @@ def _execute(
         data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     name = f"movielens-{config.data.label}"
-    runner = ReportingRunner(console, beam_arguments)
+    runner = ReportingRunner(console, beam_arguments=beam_arguments)
     runner.run(
         create_pipeline(name, config, places, workspace.database, force_bless=options.force_bless)
     )
