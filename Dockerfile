@@ -38,10 +38,14 @@ RUN --mount=type=cache,target=/root/.cache/uv uv build --wheel --out-dir /dist
 FROM python:3.10-slim-bookworm
 RUN useradd --uid 1000 --create-home movielens
 COPY --from=locked /opt/venv /opt/venv
+# Starts a Beam worker; of the version of Beam that uv.lock names.
+COPY --from=apache/beam_python3.10_sdk:2.67.0 /opt/apache/beam /opt/apache/beam
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
+# Beam's boot program would make an environment of its own for a worker, and miss /opt/venv.
 # The folders of CUDA's libraries are not there in the CPU variant, which does no harm.
 ENV PATH=/opt/venv/bin:$PATH \
     TF_USE_LEGACY_KERAS=1 \
+    RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1 \
     NVIDIA=/opt/venv/lib/python3.10/site-packages/nvidia
 ENV LD_LIBRARY_PATH=$NVIDIA/cublas/lib:$NVIDIA/cuda_cupti/lib:$NVIDIA/cuda_nvrtc/lib:$NVIDIA/cuda_runtime/lib:$NVIDIA/cudnn/lib:$NVIDIA/cufft/lib:$NVIDIA/curand/lib:$NVIDIA/cusolver/lib:$NVIDIA/cusparse/lib:$NVIDIA/nccl/lib:$NVIDIA/nvjitlink/lib \
     XLA_FLAGS=--xla_gpu_cuda_data_dir=$NVIDIA/cuda_nvcc
@@ -50,4 +54,5 @@ RUN --mount=type=bind,from=wheel,source=/dist,target=/dist \
     pip install --no-cache-dir --no-deps --no-index --compile /dist/*.whl
 USER movielens
 WORKDIR /home/movielens
-CMD ["python", "-m", "kubeflow_runner", "--help"]
+# Beam's runners start the image as it is; the pipeline's tasks come with their command.
+ENTRYPOINT ["/opt/apache/beam/boot"]

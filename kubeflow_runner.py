@@ -23,9 +23,15 @@ import re
 import sys
 import warnings
 
-from pipeline import command
+from pipeline import beam, command
 from pipeline import config as configuration
-from pipeline.cluster import PLACEHOLDER, ClusterConfig, check_strategy, custom_job
+from pipeline.cluster import (
+    PLACEHOLDER,
+    ClusterConfig,
+    beam_config,
+    check_strategy,
+    custom_job,
+)
 from pipeline.config import AUTO, FORMATS, RunConfig
 from schema.errors import UserError
 from schema.settings import check
@@ -52,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", metavar="URI", help="kfp: Model artifact to compare with and to start from"
     )
     command.add_force_bless(compiler)
+    command.add_beam(compiler)
     submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
     submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
     submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
@@ -131,7 +138,9 @@ def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunCo
 def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     config = _configuration(options, cluster)
     root = cluster.root.rstrip("/")
+    beam_arguments = _beam_arguments(options, cluster)
     folder, format_name = _data(config, root)
+    beam.check_reachable(beam_arguments, {"root": root, "data.path": folder})
     # These imports take seconds; what can be told without them was told.
     from absl import logging as absl_logging
 
@@ -147,7 +156,10 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
-        name, config, places, backend=backend, force_bless=options.force_bless
+        *(name, config, places),
+        beam_pipeline_args=beam_arguments,
+        backend=backend,
+        force_bless=options.force_bless,
     )
     runner = ClusterRunner(options.target, cluster, options.output)
     tasks = runner.run(pipeline)["pipelineSpec"]["root"]["dag"]["tasks"]
@@ -159,6 +171,12 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
             file=sys.stderr,
         )
     return DONE
+
+
+def _beam_arguments(options: argparse.Namespace, cluster: ClusterConfig) -> list[str]:
+    asked = beam.chosen(cluster.beam, options.beam_runner, options.beam_option)
+    asked = beam_config(cluster, asked, vertex=options.target == "vertex")
+    return beam.arguments(asked, cluster.image)
 
 
 def _data(config: RunConfig, root: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Runs the pipeline on this machine: Beam in memory, ML Metadata in SQLite or MySQL.
+"""Runs the pipeline on this machine: Beam in memory or elsewhere, ML Metadata in SQLite or MySQL.
 
 `python local_runner.py` with no arguments takes ML-100K to a pushed model.
 TFX's command line runs this file too: `tfx pipeline create --engine=local
@@ -18,7 +18,7 @@ import sys
 import time
 from typing import TextIO
 
-from pipeline import command, presets, store
+from pipeline import beam, command, presets, store
 from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
     command.add_force_bless(parser)
+    command.add_beam(parser)
     parser.add_argument("--output", metavar="DIR", help="or a URI; default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
@@ -89,18 +90,32 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     started = time.monotonic()
     named = store.parse(options.metadata) if options.metadata is not None else None
     name = pathlib.Path(options.config).stem if options.config else options.preset
-    data = command.data_folder(config.data)
-    workspace = Workspace.at(options.output or f"output/{name or presets.DEFAULT}", options.summary)
+    # Asked before data is downloaded.
+    asked = beam.chosen(beam.BeamConfig(), options.beam_runner, options.beam_option)
     _set_environment()
+    beam_arguments = beam.arguments(asked)
+    output = options.output or f"output/{name or presets.DEFAULT}"
+    beam.check_reachable(beam_arguments, {"--output": output})
+    data = command.data_folder(config.data)
+    beam.check_reachable(beam_arguments, {"data.path": data})
+    workspace = Workspace.at(output, options.summary)
     records = _hide_password(named or store.SqliteStore(workspace.database))
     return command.logged(
-        workspace, lambda out: _execute(config, options, data, workspace, records, out, started)
+        workspace,
+        lambda out: _execute(
+            config, options, data, workspace, records, beam_arguments, out, started
+        ),
     )
 
 
 def _set_environment() -> None:
     # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    # Beam's worker processes must import the code that runs here, wherever they
+    # are started and whatever is installed.
+    here = str(pathlib.Path(__file__).resolve().parent)
+    paths = [here, os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
 
@@ -119,6 +134,7 @@ def _execute(
     data: str,
     workspace: Workspace,
     records: store.Store,
+    beam_arguments: list[str],
     out: TextIO,
     started: float,
 ) -> int:
@@ -138,7 +154,7 @@ def _execute(
     )
     name = f"movielens-{config.data.label}"
     connection = records.connection()
-    runner = ReportingRunner(console, json.dumps(settings.to_dict(config)))
+    runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), beam_arguments)
     runner.run(create_pipeline(name, config, places, connection, force_bless=options.force_bless))
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.

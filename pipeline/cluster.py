@@ -10,6 +10,7 @@ import dataclasses
 import re
 from typing import Any
 
+from pipeline.beam import DATAFLOW, BeamConfig
 from schema.settings import check
 from trainer.config import AUTO, ONE_PROCESS
 
@@ -137,6 +138,8 @@ class ClusterConfig:
       resources: by component, such as RecommenderTrainer.
       vertex: for `--target vertex`.
       kfp: for `--target kfp`.
+      beam: who does the work of the Beam components; their own task when it
+        is left out.
     """
 
     root: str = f"gs://{PLACEHOLDER}BUCKET/movielens-tfx"
@@ -144,6 +147,7 @@ class ClusterConfig:
     resources: dict[str, Resources] = dataclasses.field(default_factory=dict)
     vertex: VertexConfig = dataclasses.field(default_factory=VertexConfig)
     kfp: KfpConfig = dataclasses.field(default_factory=KfpConfig)
+    beam: BeamConfig = dataclasses.field(default_factory=BeamConfig)
 
     def __post_init__(self) -> None:
         check("/" in self.root, f"root: expected the URI of a folder, got {self.root!r}.")
@@ -174,6 +178,31 @@ def check_strategy(strategy: str, job: TrainingJob | None) -> None:
         fits,
         f"vertex.training: expected {wanted} with the trainer.strategy {strategy}, got {there}.",
     )
+
+
+def beam_config(cluster: ClusterConfig, asked: BeamConfig, vertex: bool) -> BeamConfig:
+    """What Beam is asked for, with what the cluster already says.
+
+    Args:
+      cluster: whose root and `vertex` give Dataflow's options their defaults.
+      asked: the runner, with options that win over them.
+      vertex: whether the pipeline is for Vertex AI.
+
+    Returns:
+      The configuration; of a runner other than Dataflow as it was.
+    """
+    if asked.runner != DATAFLOW:
+        return asked
+    known: dict[str, str | None] = {"temp_location": f"{cluster.root.rstrip('/')}/beam"}
+    if vertex:
+        known |= {
+            "project": cluster.vertex.project,
+            "region": cluster.vertex.region,
+            "service_account_email": cluster.vertex.service_account,
+            "dataflow_kms_key": cluster.vertex.encryption_key,
+        }
+    given = {name: value for name, value in known.items() if value}
+    return BeamConfig(asked.runner, {**given, **asked.options})
 
 
 def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:

@@ -69,6 +69,24 @@ def add_force_bless(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_beam(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that pipeline.beam.chosen reads.
+
+    Args:
+      parser: gets --beam-runner and --beam-option.
+    """
+    parser.add_argument(
+        "--beam-runner", metavar="R", help="direct, flink, spark or dataflow (docs/deploy.md)"
+    )
+    parser.add_argument(
+        "--beam-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="of that runner, by Beam's own name; repeatable",
+    )
+
+
 def _reason(text: str) -> str:
     # No ArgumentTypeError: argparse would put other words around the sentence.
     if not text.strip():

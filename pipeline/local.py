@@ -1,4 +1,4 @@
-"""LocalDagRunner that tells which component is at work.
+"""LocalDagRunner that tells which component is at work, on the Beam runner of choice.
 
 Called by the local runner. `run_with_ir` is overridden and not `run`, because
 TFX's command line replaces LocalDagRunner.run when it only registers a
@@ -7,15 +7,22 @@ pipeline.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import re
+import sys
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
+import apache_beam as beam
 from absl import logging as absl_logging
 from tfx.dsl.compiler import constants
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.portable import launcher
+from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
 # What TFX logs, as the formats of its log records.
 _STARTED = "Component %s is running."
@@ -24,6 +31,14 @@ _FINISHED = "Component %s is finished."
 
 # Of the pipeline run in ML Metadata, where pipeline.lineage finds it.
 CONFIGURATION = "configuration"
+
+# What Beam's thread beside a worker process raises, of SIGKILL with a shell between or without.
+_KILLED = re.compile(r"Worker subprocess exited with return code (-9|137)$")
+
+_KILLED_SENTENCE = (
+    "a worker process of Beam was killed, as happens when memory runs out; "
+    "start the same command again to go on"
+)
 
 # A component that is not done after so many seconds is announced.
 _PATIENCE = 2.0
@@ -48,17 +63,23 @@ class ReportingRunner(LocalDagRunner):
     Args:
       listener: is told about components.
       configuration: JSON of the run's configuration; recorded with the run.
+      beam_arguments: of pipeline.beam.arguments. They are not among the
+        pipeline's own, which are part of every component's cache key: what a
+        Beam runner made, another reuses.
 
     Attributes:
       run_id: of the pipeline run in ML Metadata; None when `run` did not get to
         run anything, as under `tfx pipeline create`.
     """
 
-    def __init__(self, listener: Listener, configuration: str) -> None:
+    def __init__(
+        self, listener: Listener, configuration: str, beam_arguments: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.run_id: str | None = None
         self._listener = listener
         self._configuration = configuration
+        self._beam_arguments = tuple(beam_arguments)
 
     def run_with_ir(
         self,
@@ -77,7 +98,8 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            super().run_with_ir(pipeline, run_options)
+            with _beam_with(self._beam_arguments):
+                super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()
             raise
@@ -92,6 +114,52 @@ class ReportingRunner(LocalDagRunner):
                 if context.type.name == constants.PIPELINE_RUN_CONTEXT_TYPE_NAME:
                     value = context.properties[CONFIGURATION].field_value
                     value.string_value = self._configuration
+
+
+@contextlib.contextmanager
+def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
+    """Has the Beam components make their pipelines with these arguments."""
+    if not arguments:
+        yield
+        return
+    # LocalDagRunner has no way to hand over Launcher's `custom_executor_operators`.
+    operators, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
+    stock = operators[kind]
+
+    class Operator(stock):  # type: ignore[misc, valid-type]
+        def run_executor(
+            self, execution_info: Any, make_beam_pipeline_fn: Callable[[], Any] | None = None
+        ) -> Any:
+            del make_beam_pipeline_fn
+            return super().run_executor(execution_info, lambda: beam.Pipeline(argv=list(arguments)))
+
+    operators[kind] = Operator
+    try:
+        with _killed_workers_noticed():
+            yield
+    finally:
+        operators[kind] = stock
+
+
+@contextlib.contextmanager
+def _killed_workers_noticed() -> Iterator[None]:
+    """Ends the process when a worker process of Beam is killed; Beam would wait for it for ever."""
+    before = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        # Beam's threads end like this; the console is no place for it.
+        logging.error("Exception in a thread.", exc_info=failure.exc_value)
+        if _KILLED.search(str(failure.exc_value)):
+            print(f"error: {_KILLED_SENTENCE}", file=sys.stderr, flush=True)
+            # An exception in the main thread would wait for the other workers,
+            # which wait in turn. A run that ends like this is started again.
+            os._exit(1)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class _Watch(logging.Handler):

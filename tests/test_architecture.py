@@ -94,6 +94,7 @@ def test_schema_needs_the_standard_library_only():
         *("components/example_gen/config.py", "transform/config.py", "trainer/config.py"),
         *("trainer/optimizer_config.py", "trainer/tuning_config.py"),
         *("trainer/evaluation_config.py", "pipeline/synthetic_config.py"),
+        *("pipeline/beam.py", "pipeline/beam_options.py"),
         *("pipeline/cluster.py", "pipeline/config.py", "pipeline/presets.py"),
     ],
 )

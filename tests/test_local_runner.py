@@ -75,6 +75,15 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
             "data.format: expected auto or ml-1m with generated data, got 'ncf'",
         ),
         (["--metadata", "mysql://ml:pw@db/"], "--metadata: expected a DATABASE of letters, digits"),
+        (["--beam-runner", "flnk"], "--beam-runner: expected one of direct, flink, spark"),
+        (["--beam-option", "direct_num_worker=2"], "did you mean 'direct_num_workers'?"),
+        (
+            [
+                *("--beam-runner=flink", "--beam-option=job_endpoint=h:1"),
+                *("--beam-option=sdk_container_image=i:1", "--output=out"),
+            ],
+            "--output: expected a URI such as gs://bucket/folder, since Beam's workers do not see",
+        ),
         (["--preset", "ncf-ml-1m-neumf"], "dataset: expected one of ml-100k"),
     ],
 )
@@ -119,6 +128,17 @@ def test_presets_are_listed(capsys):
     assert local_runner.main(["--list-presets"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(presets.PRESETS)
+
+
+def test_worker_processes_import_the_code_that_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "/given")
+    monkeypatch.setattr(sys, "argv", ["local_runner.py"])
+    local_runner._set_environment()
+    code = "import pipeline, sys; print(pipeline.__file__, '/given' in sys.path)"
+    worker = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert worker.stdout.split() == [str(ROOT / "pipeline" / "__init__.py"), "True"]
 
 
 @pytest.fixture

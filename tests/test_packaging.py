@@ -135,6 +135,23 @@ def test_the_image_runs_without_root_and_with_the_environment_of_the_stack(tmp_p
     assert f"{name}={value}" in set_there
 
 
+def test_the_image_starts_beam_workers_of_the_locked_version_in_its_own_environment():
+    steps = _dockerfile()
+    final = steps[max(i for i, (name, _) in enumerate(steps) if name == "FROM") :]
+    lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+    versions = re.findall(r'name = "apache-beam"\nversion = "([0-9.]+)"', lock)
+    (source,) = [rest for name, rest in final if name == "COPY" and "apache/beam" in rest]
+    python, beam = re.search(r"--from=apache/beam_python([0-9.]+)_sdk:([0-9.]+) ", source).groups()
+    assert python == (ROOT / ".python-version").read_text(encoding="utf-8").strip()
+    # Of the stack of Python 3.10, the lower of the two.
+    assert beam == min(versions, key=lambda version: tuple(map(int, version.split("."))))
+    (started,) = [rest for name, rest in final if name == "ENTRYPOINT"]
+    assert started == '["/opt/apache/beam/boot"]'
+    assert "CMD" not in {name for name, _ in final}
+    set_there = " ".join(rest for name, rest in final if name == "ENV")
+    assert "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1" in set_there
+
+
 def test_the_variants_differ_by_an_extra_of_the_lock_file():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     cpu, cuda = (re.search(rf"{name}\) (uv sync.*?) ;;", text)[1] for name in ("cpu", "cuda"))

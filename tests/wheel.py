@@ -1,4 +1,4 @@
-"""Our wheel, and an environment that has our code from nowhere else."""
+"""Our wheel or sdist, and an environment that has our code from nowhere else."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MODULES = ("local_runner.py", "kubeflow_runner.py")
 FILES = ("pyproject.toml", "setup.py", "README.md", *MODULES)
 
 
-def build(folder: pathlib.Path) -> pathlib.Path:
-    """Builds the wheel from a copy, so that setuptools leaves nothing in the repository."""
+def copied(folder: pathlib.Path) -> pathlib.Path:
+    """Copies what is packed, since setuptools leaves files behind where it works."""
     copy = folder / "copy"
     copy.mkdir(parents=True)
     for name in FILES:
@@ -26,6 +26,12 @@ def build(folder: pathlib.Path) -> pathlib.Path:
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, copy / package, ignore=ignored)
+    return copy
+
+
+def build(folder: pathlib.Path) -> pathlib.Path:
+    """Builds the wheel."""
+    copy = copied(folder)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     command += ["--disable-pip-version-check", "--no-build-isolation"]
     subprocess.run([*command, f"--wheel-dir={folder}", str(copy)], check=True, capture_output=True)
@@ -33,8 +39,8 @@ def build(folder: pathlib.Path) -> pathlib.Path:
     return wheel
 
 
-def environment(wheel: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """Makes an environment with the wheel; returns its folder of programs.
+def environment(package: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Makes an environment with the wheel or sdist; returns its folder of programs.
 
     The other packages are those of the running interpreter, found through a
     .pth file. Its own .pth files are not looked at there, so a checkout that is
@@ -46,7 +52,8 @@ def environment(wheel: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     pip += ["--no-deps", "--no-index", "--force-reinstall", "--disable-pip-version-check"]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    pip += ["--no-build-isolation"]
+    subprocess.run([*pip, str(package)], check=True, capture_output=True)
     return folder / "bin"
 
 

@@ -68,7 +68,9 @@ def read(result: Any, names: tuple[str, ...]) -> dict[str, int]:
     sums = dict.fromkeys(names, 0)
     for counter in result.metrics().query(wanted)["counters"]:
         if counter.key.metric.name in sums:
-            sums[counter.key.metric.name] += counter.result
+            # Portable runners report either what was committed or what was
+            # attempted; of a zero, `result` is the other's None.
+            sums[counter.key.metric.name] += counter.result or 0
     return sums
 
 

@@ -1,10 +1,18 @@
-"""The watch over components, fed with what TFX logs."""
+"""The watch over components, fed with what TFX logs, and over Beam's worker processes."""
 
 import logging
+import pathlib
+import subprocess
+import sys
+import threading
 
 import pytest
+from tfx.orchestration.portable import launcher
+from tfx.proto.orchestration import executable_spec_pb2
 
 from pipeline import local
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Listener:
@@ -72,3 +80,38 @@ def test_tfx_still_logs_what_the_watch_waits_for():
     assert repr(local._STARTED) in runner
     assert repr(local._FINISHED) in runner
     assert repr(local._CACHED) in Path(launcher.__file__).read_text()
+
+
+def test_a_killed_worker_process_ends_the_run():
+    """With Beam's own thread beside a worker process."""
+    code = """
+import threading
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+from apache_beam.runners.portability.local_job_service import SubprocessSdkWorker
+from pipeline import local
+
+provision = ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo())
+# As the shell tells of it that Beam starts a worker in.
+for command in ("true", "sh -c 'kill -9 $$'; exit $?"):
+    worker = SubprocessSdkWorker(command.encode(), "localhost:1", provision)
+    with local._beam_with(("--runner=DirectRunner",)):
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        thread.join()
+    print("outlived", command, flush=True)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (ended.returncode, ended.stdout) == (1, "outlived true\n")
+    assert ended.stderr.splitlines()[-1].startswith("error: a worker process of Beam was killed")
+
+
+@pytest.mark.parametrize(("arguments", "others"), [(("--runner=DirectRunner",), True), ((), False)])
+def test_tfx_is_left_as_it_was(arguments, others):
+    operators, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
+    before = (operators[kind], threading.excepthook)
+    with local._beam_with(arguments):
+        assert ((operators[kind], threading.excepthook) != before) == others
+    assert (operators[kind], threading.excepthook) == before

@@ -17,9 +17,10 @@ BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 def run_generator(tmp_path_factory):
     """Runs a generator component's executor; attributes of the executor may be set."""
 
-    def run(component, **attributes):
+    def run(component, argv=BEAM_ARGS, in_container=False, **attributes):
+        made = {"make_beam_pipeline_fn": lambda: beam.Pipeline(argv=argv)}
         context = BaseBeamExecutor.Context(
-            make_beam_pipeline_fn=lambda: beam.Pipeline(argv=BEAM_ARGS),
+            **({"beam_pipeline_args": argv} if in_container else made),
             tmp_dir=str(tmp_path_factory.mktemp("temporary")),
             unique_id="1",
         )
