@@ -86,6 +86,19 @@ def main(arguments: list[str] | None = None) -> int:
         return command.FAILED
 
 
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What the command line asked for, checked as far as that takes no time."""
+
+    config: RunConfig
+    data: str
+    workspace: Workspace
+    records: store.Store
+    beam_arguments: list[str]
+    force_bless: str | None
+    started: float
+
+
 def _run(config: RunConfig, options: argparse.Namespace) -> int:
     started = time.monotonic()
     named = store.parse(options.metadata) if options.metadata is not None else None
@@ -100,12 +113,8 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     beam.check_reachable(beam_arguments, {"data.path": data})
     workspace = Workspace.at(output, options.summary)
     records = _hide_password(named or store.SqliteStore(workspace.database))
-    return command.logged(
-        workspace,
-        lambda out: _execute(
-            config, options, data, workspace, records, beam_arguments, out, started
-        ),
-    )
+    run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
+    return command.logged(workspace, lambda out: _execute(run, out))
 
 
 def _set_environment() -> None:
@@ -128,34 +137,27 @@ def _hide_password(records: store.Store) -> store.Store:
     return records
 
 
-def _execute(
-    config: RunConfig,
-    options: argparse.Namespace,
-    data: str,
-    workspace: Workspace,
-    records: store.Store,
-    beam_arguments: list[str],
-    out: TextIO,
-    started: float,
-) -> int:
-    records.check()
-    format_name = command.layout(config.data, data)
+def _execute(run: _Run, out: TextIO) -> int:
+    config, workspace = run.config, run.workspace
+    run.records.check()
+    format_name = command.layout(config.data, run.data)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
     from pipeline import metadata, sample, summary
     from pipeline.console import RunConsole
     from pipeline.local import ReportingRunner
-    from pipeline.pipeline import INTERACTIONS, PUSHER, Places, create_pipeline
+    from pipeline.nodes import INTERACTIONS, PUSHER
+    from pipeline.pipeline import Places, create_pipeline
 
     console = RunConsole(out)
-    console.introduce(config.trainer.model, data, format_name, workspace.output)
+    console.introduce(config.trainer.model, run.data, format_name, workspace.output)
     places = Places(
-        data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
+        run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     name = f"movielens-{config.data.label}"
-    connection = records.connection()
-    runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), beam_arguments)
-    runner.run(create_pipeline(name, config, places, connection, force_bless=options.force_bless))
+    connection = run.records.connection()
+    runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
+    runner.run(create_pipeline(name, config, places, connection, force_bless=run.force_bless))
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
@@ -165,12 +167,12 @@ def _execute(
         pusher.restore(runs[PUSHER].outputs["pushed_model"][0].uri, outcome.pushed)
     facts = {
         "id": runner.run_id,
-        "data": data,
+        "data": run.data,
         "format": format_name,
         "output": workspace.output,
-        "metadata": records.label,
+        "metadata": run.records.label,
         "log": str(workspace.log),
-        "seconds": round(time.monotonic() - started, 3),
+        "seconds": round(time.monotonic() - run.started, 3),
     }
     summary.write(summary.build(config, facts, outcome), workspace.summary)
     console.report(outcome, config.evaluation, config.gate.protocol, workspace.summary)

@@ -17,14 +17,13 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import standard_artifacts
 
 from components import resolver
+from pipeline.nodes import BASE_RESOLVER, RESOLVER
 
 LOCAL = "local"
 VERTEX = "vertex"
 KFP = "kfp"
 
 # Node ids.
-RESOLVER = "BaselineResolver"
-BASE_RESOLVER = "BaseModelResolver"
 IMPORTER = "BaselineImporter"
 
 # Names of runtime parameters.

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pipeline.eval_config import RATING_METRICS, metric_name
 from pipeline.evaluation import Estimate, SliceResult
-from pipeline.pipeline import BASE_RESOLVER, RESOLVER
+from pipeline.nodes import BASE_RESOLVER, RESOLVER
 from pipeline.sample import Recommendations
 from pipeline.summary import Outcome
 from trainer.evaluation_config import EvaluationConfig

@@ -19,7 +19,7 @@ from tfx.orchestration.pipeline import Pipeline
 
 from pipeline import backend
 from pipeline.cluster import ClusterConfig, Resources
-from pipeline.pipeline import CATALOG, INTERACTIONS, TUNER
+from pipeline.nodes import CATALOG, INTERACTIONS, TUNER
 from schema.errors import UserError
 from schema.settings import check_choice
 

@@ -16,11 +16,9 @@ from tfx.types import standard_component_specs as specs
 
 from components.evaluator.executor import SETTINGS_KEY
 from components.example_gen import counts, executor
-from pipeline import pipeline as nodes
-from pipeline import verdict
+from pipeline import nodes, verdict
 from pipeline.ancestry import Ancestry, OtherModel, Step
 from pipeline.evaluation import read_metrics
-from pipeline.fingerprint import source_digest
 from pipeline.pushed import Artifact
 from pipeline.summary import TRAINING_FILE, TRIALS_FILE
 from schema import curated
@@ -131,7 +129,7 @@ def _code(step: Step) -> dict[str, Any] | None:
     if "digest" in step.properties:
         digest, here = step.properties["digest"], curated.digest(step.properties["name"])
     elif found := _find([step.properties.get(name) for name in _CARRIERS]):
-        digest, here = found, source_digest(*nodes.SOURCES[step.component])
+        digest, here = found, nodes.digest(step.component)
     else:
         return None
     return {"component": step.component, "digest": digest, "same_here": digest == here}

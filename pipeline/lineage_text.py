@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.pipeline import TUNER
+from pipeline.nodes import TUNER
 
 _DIGITS = 12
 _POPULARITY = "popularity_"

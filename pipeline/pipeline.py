@@ -27,48 +27,22 @@ from pipeline import backend as backends
 from pipeline.backend import Backend, Blessed
 from pipeline.config import RunConfig
 from pipeline.eval_config import build_eval_config
-from pipeline.fingerprint import source_digest
+from pipeline.nodes import (
+    CATALOG,
+    DIGEST_KEY,
+    EVALUATOR,
+    INTERACTIONS,
+    PUSHER,
+    TRAINER,
+    TRANSFORM,
+    TUNER,
+    digest,
+)
 from pipeline.verdict import GATE_KEY
 from schema import curated, features, settings
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
 GATE_FN = "pipeline.verdict.run_gate"
-DIGEST_KEY = "source_digest"
-
-# Node ids that reports look up; the other nodes are only listed.
-INTERACTIONS = "InteractionsExampleGen"
-CATALOG = "CatalogExampleGen"
-TRANSFORM = "Transform"
-TUNER = "RecommenderTuner"
-TRAINER = "RecommenderTrainer"
-RESOLVER = backends.RESOLVER
-BASE_RESOLVER = backends.BASE_RESOLVER
-EVALUATOR = "Evaluator"
-PUSHER = "Pusher"
-
-# Sources whose edit makes a component, and what depends on it, run again.
-_NAMES = "schema/features.py"
-_INGEST_SOURCES = ("components/example_gen", "components/formats", _NAMES)
-_TRANSFORM_SOURCES = ("transform", _NAMES)
-_TUNER_SOURCES = ("trainer", "components/tuner", _NAMES)
-_TRAINER_SOURCES = ("trainer", "components/trainer", _NAMES)
-_GATE_SOURCES = ("eval_config", "evaluation", "gate", "rules", "verdict")
-# The judge's sources are among the Trainer's, whose model the Evaluator reads.
-_EVALUATOR_SOURCES = (
-    *("components/evaluator", "components/metrics", _NAMES),
-    *(f"pipeline/{name}.py" for name in _GATE_SOURCES),
-)
-_PUSHER_SOURCES = ("components/pusher.py",)
-# By node id, for reports that compare the code of an earlier run with what is here.
-SOURCES = {
-    INTERACTIONS: _INGEST_SOURCES,
-    CATALOG: _INGEST_SOURCES,
-    TRANSFORM: _TRANSFORM_SOURCES,
-    TUNER: _TUNER_SOURCES,
-    TRAINER: _TRAINER_SOURCES,
-    EVALUATOR: _EVALUATOR_SOURCES,
-    PUSHER: _PUSHER_SOURCES,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +105,7 @@ def create_pipeline(
         disable_statistics=True,
         custom_config={
             "transform": settings.to_dict(config.transform),
-            DIGEST_KEY: source_digest(*_TRANSFORM_SOURCES),
+            DIGEST_KEY: digest(TRANSFORM),
         },
     )
     base = backends.base(backend) if config.trainer.warm_start else None
@@ -161,16 +135,15 @@ def _ingest(
     config: RunConfig, places: Places, backend: Backend
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, types.BaseChannel]:
     """Both example generators; the interactions' and the catalog's channels."""
-    digest = source_digest(*_INGEST_SOURCES)
     folder = backend.parameter(backends.DATA, places.input_base, unset=places.input_base)
     interactions = InteractionsExampleGen(
         input_base=folder,
         format_name=places.format_name,
         config=config.data.ingest,
-        source_digest=digest,
+        source_digest=digest(INTERACTIONS),
     )
     catalog = CatalogExampleGen(
-        input_base=folder, format_name=places.format_name, source_digest=digest
+        input_base=folder, format_name=places.format_name, source_digest=digest(CATALOG)
     )
     return [interactions, catalog], interactions.outputs["examples"], catalog.outputs["examples"]
 
@@ -228,7 +201,7 @@ def _training(
     nodes: list[base_node.BaseNode] = []
     found = None
     if config.tune.trials:
-        tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: source_digest(*_TUNER_SOURCES)}
+        tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: digest(TUNER)}
         nodes.append(
             RecommenderTuner(**channels, custom_config={**custom_config, **tuned}, **runtime)
         )
@@ -242,7 +215,7 @@ def _training(
         custom_config |= vertex.job_settings(backend.training_job, str(backend.region))
     trainer = kind(
         **channels,
-        custom_config={**custom_config, DIGEST_KEY: source_digest(*_TRAINER_SOURCES)},
+        custom_config={**custom_config, DIGEST_KEY: digest(TRAINER)},
         hyperparameters=found,
         base_model=base_model,
         **runtime,
@@ -259,7 +232,7 @@ def _evaluator(
     force_bless: str | None,
 ) -> base_node.BaseNode:
     """What stands between a trained model and the served folder."""
-    digest = source_digest(*_EVALUATOR_SOURCES)
+    sources = digest(EVALUATOR)
     return RecommenderEvaluator(
         examples=examples,
         model=trainer.outputs["model"],
@@ -269,7 +242,7 @@ def _evaluator(
         eval_config=build_eval_config(
             config.evaluation,
             config.gate,
-            digest,
+            sources,
             config.trainer.predicts_ratings,
             config.trainer.negatives_per_positive,
         ),
@@ -278,7 +251,7 @@ def _evaluator(
             EVALUATION_KEY: settings.to_dict(config.evaluation),
             GATE_KEY: settings.to_dict(config.gate),
             FORCE_KEY: force_bless,
-            DIGEST_KEY: digest,
+            DIGEST_KEY: sources,
         },
     ).with_id(EVALUATOR)
 
@@ -292,6 +265,6 @@ def _pusher(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
         ),
-        custom_config={DIGEST_KEY: source_digest(*_PUSHER_SOURCES)},
+        custom_config={DIGEST_KEY: digest(PUSHER)},
         custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
     )

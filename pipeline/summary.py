@@ -17,8 +17,7 @@ from typing import Any
 from tfx.dsl.io import fileio
 
 from components.example_gen import counts
-from pipeline import pipeline as nodes
-from pipeline import verdict
+from pipeline import nodes, verdict
 from pipeline.config import RunConfig
 from pipeline.evaluation import SliceResult, read_metrics
 from pipeline.metadata import ComponentRun

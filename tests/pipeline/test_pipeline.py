@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from pipeline.config import RunConfig, override
-from pipeline.pipeline import BASE_RESOLVER, TRAINER, Places, create_pipeline
+from pipeline.nodes import BASE_RESOLVER, TRAINER
+from pipeline.pipeline import Places, create_pipeline
 from trainer.config import TrainerConfig
 
 

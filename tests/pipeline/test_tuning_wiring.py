@@ -4,7 +4,8 @@ import pytest
 from tfx.utils import json_utils
 
 from pipeline import presets
-from pipeline.pipeline import TRAINER, TUNER, Places, create_pipeline
+from pipeline.nodes import TRAINER, TUNER
+from pipeline.pipeline import Places, create_pipeline
 from schema import settings
 
 PLACES = Places("data", "ml-100k", "root", "serving", "states")
