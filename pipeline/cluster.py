@@ -237,7 +237,10 @@ def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
         for kind, count in counts
         if count
     ]
-    spec = {"service_account": place.service_account, "network": place.network}
+    spec: dict[str, Any] = {"service_account": place.service_account, "network": place.network}
+    if asked.workers > 1 and not asked.parameter_servers:
+        # Workers in common steps cannot go on with one that was started anew.
+        spec["scheduling"] = {"restart_job_on_worker_restart": True}
     job = {
         "project": place.project,
         "labels": dict(place.labels),

@@ -18,6 +18,7 @@ from trainer.config import PretrainConfig
 from trainer.fitters import make_fitter
 from trainer.input import TrainingData
 from trainer.models import BUILDERS, DataSizes, samples_negatives
+from trainer.optimizer_config import OptimizerConfig
 from trainer.training import train
 from trainer.two_tower_config import SoftmaxConfig
 from trainer.workplace import make_workplace
@@ -68,7 +69,14 @@ class Quiet:
 
 def prepared(config, strategy):
     """A Fitter of one batch, and its data."""
-    config = dataclasses.replace(config, strategy=strategy, batch_size=BATCH)
+    # Adam's steps would not tell gradients from twice as large ones.
+    config = dataclasses.replace(
+        config,
+        strategy=strategy,
+        batch_size=BATCH,
+        optimizer=OptimizerConfig(name="sgd"),
+        learning_rate=1.0,
+    )
     dataset = planted.make_dataset(users=BATCH // 8)
     catalog = dataset.catalog.with_counts(dataset.train.counts(dataset.catalog.size))
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
@@ -83,11 +91,14 @@ def prepared(config, strategy):
 
 
 def fixed_batch(config, strategy):
-    """Loss of one step on one batch, and the sums of all weights after it."""
+    """Loss of one step on one batch, and what the step changed of all weights."""
     fitter, _ = prepared(config, strategy)
+    before = fitter.model.get_weights()
     (epoch,) = fitter.fit(1, lambda _: False, Quiet())
     assert epoch.steps == 1
-    return epoch.loss, [float(np.sum(weight)) for weight in fitter.model.get_weights()]
+    after = fitter.model.get_weights()
+    changes = [new - old for new, old in zip(after, before, strict=True)]
+    return epoch.loss, np.concatenate([change.ravel() for change in changes]).tolist()
 
 
 def parts_apart(config, count):

@@ -15,7 +15,7 @@ from trainer.task import CHIEF, Task
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 # Looks without an answer after which a chief that was there is taken for dead.
-_PATIENCE = 5
+_PATIENCE = 30
 
 
 def serve(task: Task, model: str) -> None:

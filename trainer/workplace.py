@@ -140,10 +140,16 @@ def make_workplace(config: TrainerConfig, task: Task | None = None) -> Workplace
       The workplace.
 
     Raises:
-      UserError: no TPU is there, or the batch cannot be shared evenly.
+      UserError: no TPU is there, the batch cannot be shared evenly, or a worker
+        of parameter servers has several GPUs, which its steps would not share.
     """
     strategy = _strategy(config.strategy)
     replicas = strategy.num_replicas_in_sync
+    if config.strategy == "parameter_server" and replicas > 1:
+        raise UserError(
+            f"trainer.strategy: expected at most one GPU a worker with parameter_server, got "
+            f"{replicas}."
+        )
     if config.batch_size % replicas:
         raise UserError(
             f"trainer.batch_size: expected a multiple of the {replicas} replicas, "

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from schema.errors import UserError
+from trainer.config import TrainerConfig
 from trainer.task import Task, read_task
+from trainer.workplace import settled
 
 
 def configure(monkeypatch, jobs, kind, index):
@@ -18,6 +20,19 @@ def test_without_tf_config_a_process_is_alone_and_writes(monkeypatch):
     task = read_task()
     assert task == Task()
     assert (task.processes, task.writes) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task"),
+    [({"chief": ["127.0.0.1:2222"]}, {"type": "chief", "index": 0, "trial": "1"}), ({}, {})],
+)
+def test_the_only_machine_of_a_custom_job_trains_alone(monkeypatch, jobs, task):
+    value = {"cluster": jobs, "task": task, "environment": "cloud", "job": "{}"}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(value))
+    found = read_task()
+    assert (found.processes, found.writes) == (1, True)
+    for strategy in ("none", "auto"):
+        assert settled(TrainerConfig(strategy=strategy), found).strategy == "none"
 
 
 @pytest.mark.parametrize(

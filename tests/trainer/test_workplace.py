@@ -95,6 +95,12 @@ class Eight:
         self.resolver = resolver
 
 
+def test_workers_of_parameter_servers_with_several_gpus_are_one_sentence(monkeypatch):
+    monkeypatch.setattr(workplace, "_strategy", lambda name: Eight(None))
+    with pytest.raises(UserError, match="at most one GPU a worker with parameter_server, got 8"):
+        make_workplace(config("parameter_server", batch_size=800))
+
+
 def test_a_batch_that_replicas_cannot_share_is_one_sentence(monkeypatch):
     monkeypatch.setattr(workplace, "_strategy", lambda name: Eight(None))
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas, got 100"):

@@ -32,8 +32,12 @@ def gathered(values: tf.Tensor) -> tf.Tensor:
     if count == 1:
         return values
     own = tf.cast(context.replica_id_in_sync_group, tf.int32)
-    # Integers of 64 bits lie where collective operations of GPUs find them.
-    summed = tf.cast(values, tf.int64) if values.dtype.is_integer else values
+    summed = values
+    if values.dtype.is_integer:
+        # Those of 32 bits lie where collective operations of GPUs do not find
+        # them; those of TPUs take no others.
+        on_tpu = isinstance(context.strategy, tf.distribute.TPUStrategy)
+        summed = tf.cast(values, tf.int32 if on_tpu else tf.int64)
     slot = tf.reshape(tf.one_hot(own, count, dtype=summed.dtype), [count, *[1] * values.shape.rank])
     everyone = context.all_reduce(tf.distribute.ReduceOp.SUM, slot * summed[None])
     rows = tf.roll(everyone, -own, axis=0)

@@ -259,7 +259,8 @@ class TwoTower(Recommender):
         """Of one draw of one step; replicas draw apart unless they share their candidates."""
         shared = purpose == _UNIFORM and self.exchanges
         replica = tf.zeros([], tf.int64) if shared else replicas.number()
-        return tf.stack([self._seed + replica * 2**32, 3 * step + purpose])
+        # XLA reads the lower 32 bits of each number.
+        return tf.stack([self._seed + replica * 2**16, 3 * step + purpose])
 
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool

@@ -48,6 +48,15 @@ def test_parameter_servers_are_a_third_pool_without_accelerators():
     assert pools[2]["machine_spec"] == {"machine_type": "m"}
 
 
+def test_all_start_anew_with_a_worker_only_where_they_take_steps_together():
+    def scheduling(**training):
+        return custom_job(_cluster(**training))["job_spec"].get("scheduling")
+
+    assert scheduling(workers=2) == {"restart_job_on_worker_restart": True}
+    assert scheduling(workers=2, parameter_servers=1) is None
+    assert scheduling() is None
+
+
 def test_the_launcher_starts_our_executor_in_every_pool_with_all_it_needs(monkeypatch):
     monkeypatch.setattr(training_clients.VertexJobClient, "create_client", lambda self: None)
     launched = []
@@ -64,6 +73,7 @@ def test_the_launcher_starts_our_executor_in_every_pool_with_all_it_needs(monkey
     assert job.encryption_spec.kms_key_name == "key"
     assert job.labels["team"] == "films"
     assert (job.job_spec.service_account, job.job_spec.network) == ("a@b", "net")
+    assert job.job_spec.scheduling.restart_job_on_worker_restart
     for pool in job.job_spec.worker_pool_specs:
         command = list(pool.container_spec.command)
         place = command.index("--executor_class_path") + 1

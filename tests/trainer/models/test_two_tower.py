@@ -8,6 +8,7 @@ import tensorflow as tf
 from small_towers import ITEMS, POSITIVES, PROBABILITY, batch, build
 
 from trainer.input import NEGATIVES
+from trainer.models import replicas
 from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig
 
 
@@ -148,3 +149,20 @@ def test_a_learned_temperature_starts_as_given_and_stays_positive():
     weight.assign(-50.0)
     assert float(model.temperature) > 0
     assert len(build().trainable_variables) == len(model.trainable_variables) - 1
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_replicas_draw_apart_unless_they_share_their_candidates(monkeypatch, compiled):
+    def drawn(model):
+        found = []
+        for number in range(3):
+            replica = tf.constant(number, tf.int64)
+            monkeypatch.setattr(replicas, "number", lambda replica=replica: replica)
+            draw = tf.function(model._uniform, jit_compile=compiled)
+            found.append(tuple(draw(20, tf.constant(7, tf.int64), 0).numpy()))
+        return found
+
+    own = drawn(build(softmax=SoftmaxConfig(uniform_negatives=20)))
+    assert len(set(own)) == 3
+    shared = SoftmaxConfig(uniform_negatives=20, cross_replica_negatives=True)
+    assert drawn(build(softmax=shared)) == [own[0]] * 3
