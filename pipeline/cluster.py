@@ -170,10 +170,13 @@ def check_strategy(strategy: str, job: TrainingJob | None) -> None:
     if strategy in ONE_PROCESS:
         fits, wanted = workers == 1, "one machine"
     elif strategy == "parameter_server":
-        fits, wanted = servers > 0, "two or more workers and parameter servers"
+        fits = servers > 0 and job is not None and job.accelerators < 2
+        wanted = "two or more workers of one accelerator at the most, and parameter servers"
     else:
         fits, wanted = workers > 1 and not servers, "two or more workers and no parameter servers"
-    there = f"{workers} workers and {servers} parameter servers" if job else "no custom job"
+    there = "no custom job"
+    if job:
+        there = f"{workers} workers of {job.accelerators} accelerators, {servers} parameter servers"
     check(
         fits,
         f"vertex.training: expected {wanted} with the trainer.strategy {strategy}, got {there}.",

@@ -183,6 +183,11 @@ class TrainerConfig:
             f"precision: expected float32 with the model {self.model}, got {self.precision!r}.",
         )
         check(
+            self.precision != "float16" or self.strategy not in ("parameter_server", "tpu"),
+            f"precision: expected float32 or bfloat16 with the strategy {self.strategy}, under "
+            f"which Keras scales no losses, got float16.",
+        )
+        check(
             not self.neumf.pretrain.gmf_epochs or self.model not in ("gmf", "mlp"),
             f"neumf.pretrain: expected 0 epochs with the model {self.model}, a part of neumf.",
         )

@@ -16,6 +16,8 @@ from trainer.task import CHIEF, Task
 _SECONDS_BETWEEN_LOOKS = 1.0
 # Looks without an answer after which a chief that was there is taken for dead.
 _PATIENCE = 30
+# The same before it was there: machines of a job start minutes apart.
+_PATIENCE_AT_FIRST = 1800
 
 
 def serve(task: Task, model: str) -> None:
@@ -26,7 +28,8 @@ def serve(task: Task, model: str) -> None:
       model: folder that the chief writes, whole or not at all, when it is done.
 
     Raises:
-      RuntimeError: the chief was there and is gone, and wrote no model.
+      RuntimeError: the chief never came, or was there and is gone, and wrote no
+        model.
     """
     cluster = tf.train.ClusterSpec(task.jobs)
     server = tf.distribute.Server(cluster, job_name=task.kind, task_index=task.index)
@@ -35,10 +38,10 @@ def serve(task: Task, model: str) -> None:
     while not tf.io.gfile.exists(model):
         answers = _answers(chief)
         seen, missed = seen or answers, 0 if answers else missed + 1
-        if seen and missed >= _PATIENCE:
+        if missed >= (_PATIENCE if seen else _PATIENCE_AT_FIRST):
             raise RuntimeError(
-                f"The chief {chief} ended without a model in {model}; this {task.kind} "
-                f"{task.index} ends too (it listened at {server.target})."
+                f"The chief {chief} {'ended' if seen else 'never answered'}, without a model in "
+                f"{model}; this {task.kind} {task.index} ends too (it listened at {server.target})."
             )
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 

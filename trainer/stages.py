@@ -131,6 +131,7 @@ def choose(
         )
         states = _states(setting, f"choose-{config.model}", config, fitter, monitor)
         before = states.restore()
+        setting.workplace.check_same_start(len(before))
         if start is not None and not before:
             monitor.measure_start()
 
@@ -167,6 +168,7 @@ def refit(
         start(fitter.model)
     states = _states(setting, f"refit-{config.model}", config, fitter, None)
     done = states.restore()
+    setting.workplace.check_same_start(len(done))
     before = len(done)
 
     def after(epoch: Epoch) -> bool:

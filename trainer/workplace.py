@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -68,25 +69,43 @@ class Workplace:
         """
         if not self._synchronizes:
             return metrics
-        values = self._mean(list(metrics.values()))
-        return dict(zip(metrics, values, strict=True))
+        values = self._mean(tf.constant(list(metrics.values()), tf.float64)).numpy()
+        return dict(zip(metrics, map(float, values), strict=True))
+
+    def check_same_start(self, epochs: int) -> None:
+        """Refuses to go on from states that are not those of the other processes.
+
+        Args:
+          epochs: that the state which was found has behind it; 0 without one.
+
+        Raises:
+          UserError: another process has found another one.
+        """
+        if self.agreed({"epochs": float(epochs)})["epochs"] != epochs:
+            raise UserError(
+                f"The processes of a training found different states to go on from, this one epoch "
+                f"{epochs}; expected a folder for checkpoints that all of them see alike."
+            )
 
     def wait_for_all(self) -> None:
         """Returns when all processes that take part in steps are here."""
         if self._synchronizes:
-            self._mean([0.0])
+            self._mean(tf.zeros([1], tf.float64))
 
     @property
     def _synchronizes(self) -> bool:
         return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
-    def _mean(self, values: list[float]) -> list[float]:
-        @tf.function
-        def mean() -> tf.Tensor:
-            parts = self.strategy.run(lambda: tf.constant(values, tf.float64))
+    @functools.cached_property
+    def _mean(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The mean of each process's float64 [N], on all of them."""
+
+        @tf.function(reduce_retracing=True)
+        def mean(values: tf.Tensor) -> tf.Tensor:
+            parts = self.strategy.run(tf.identity, args=(values,))
             return self.strategy.reduce(tf.distribute.ReduceOp.MEAN, parts, axis=None)
 
-        return [float(value) for value in mean()]
+        return mean
 
 
 def settled(config: TrainerConfig, task: Task) -> TrainerConfig:

@@ -29,5 +29,11 @@ def test_it_serves_until_the_model_is_there(task, tmp_path):
 def test_it_fails_when_the_chief_is_gone_without_a_model(task, tmp_path):
     chief = socket.create_server(("127.0.0.1", int(task.jobs["chief"][0].rpartition(":")[2])))
     threading.Timer(0.4, chief.close).start()
-    with pytest.raises(RuntimeError, match="ended without a model"):
+    with pytest.raises(RuntimeError, match="ended, without a model"):
+        serve(task, str(tmp_path / "model"))
+
+
+def test_it_fails_when_the_chief_never_comes(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "_PATIENCE_AT_FIRST", 3)
+    with pytest.raises(RuntimeError, match="never answered, without a model"):
         serve(task, str(tmp_path / "model"))

@@ -105,3 +105,17 @@ def test_a_batch_that_replicas_cannot_share_is_one_sentence(monkeypatch):
     monkeypatch.setattr(workplace, "_strategy", lambda name: Eight(None))
     with pytest.raises(UserError, match="expected a multiple of the 8 replicas, got 100"):
         make_workplace(config("mirrored", batch_size=100))
+
+
+def test_processes_that_found_different_states_do_not_go_on(monkeypatch):
+    place = workplace.Workplace(tf.distribute.get_strategy())
+    place.check_same_start(3)
+    monkeypatch.setattr(workplace.Workplace, "agreed", lambda self, metrics: {"epochs": 1.5})
+    with pytest.raises(UserError, match="different states to go on from, this one epoch 3"):
+        place.check_same_start(3)
+
+
+@pytest.mark.parametrize("strategy", ["parameter_server", "tpu"])
+def test_float16_wants_a_strategy_under_which_losses_are_scaled(strategy):
+    with pytest.raises(UserError, match="precision: expected float32 or bfloat16"):
+        config(strategy, precision="float16")
