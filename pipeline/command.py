@@ -172,7 +172,7 @@ def check_one_process(strategy: str, place: str) -> None:
     check(
         strategy in known,
         f"trainer.strategy: expected one of {', '.join(known)} with {place}, which trains in one "
-        f"process, got {strategy!r}; docs/deploy.md says where several train.",
+        f"process, got {strategy!r}; docs/strategies.md says where several train.",
     )
 
 
