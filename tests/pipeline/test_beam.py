@@ -178,7 +178,7 @@ def test_another_runner_leaves_the_options_of_the_cluster_file_behind():
         (
             "direct",
             ("direct_running_mode=fast",),
-            "invalid choice: 'fast' (choose from 'in_memory'",
+            "direct_running_mode: invalid choice: 'fast'",
         ),
         ("direct", ("direct_num_workers=2",), "expected together with direct_running_mode=multi_"),
         ("flink", ("flink_submit_uber_jar=yes",), "expected true, or to be left out, got 'yes'."),
