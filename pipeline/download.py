@@ -137,6 +137,9 @@ def _receive(url: str, part: pathlib.Path, offset: int) -> Iterator[tuple[int, i
             # Everything is there, or the file shrank; the checksum tells.
             return
         response.raise_for_status()
+        # Else urllib3 2 raises on an early end and drops what came before it;
+        # 1.26 does not. The length is checked below.
+        response.raw.enforce_content_length = False
         resuming = response.status_code == requests.codes.partial_content
         done = offset if resuming else 0
         length = response.headers.get("Content-Length")
