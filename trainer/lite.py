@@ -49,7 +49,9 @@ def convert(serving: ServingModel) -> bytes:
 
     Returns:
       A flatbuffer with one signature, "serving_default": int32 [B] `user` and
-      `item` to `score` (and `rating`), float32 [B].
+      `item` to `score` (and `rating`), float32 [B]. The score of an unknown item
+      is -inf, or the lowest finite number: TensorFlow 2.21 converts the one to
+      the other.
     """
 
     @tf.function
