@@ -33,6 +33,7 @@ from pipeline.cluster import (
     custom_job,
 )
 from pipeline.config import AUTO, FORMATS, RunConfig
+from pipeline.storage import is_uri
 from schema.errors import UserError
 from schema.settings import check
 
@@ -81,25 +82,25 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser().parse_args(given or ["compile"])
-        cluster = _cluster(options.cluster or os.environ.get("MOVIELENS_CLUSTER"))
-        _set_environment()
-        if options.command == "compile":
-            return _compile(options, cluster)
-        if options.command == "submit":
-            return _submit(options, cluster)
-        from pipeline import submission
-
-        print(submission.status(options.target, cluster, options.run, _credentials(options)))
-        return DONE
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return command.BAD_INPUT
+        return command.answered(lambda: _command(given or ["compile"]))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {command.reason(error, 500)}", file=sys.stderr)
         return command.FAILED
+
+
+def _command(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    cluster = _cluster(options.cluster or os.environ.get("MOVIELENS_CLUSTER"))
+    _set_environment()
+    if options.command == "compile":
+        return _compile(options, cluster)
+    if options.command == "submit":
+        return _submit(options, cluster)
+    from pipeline import submission
+
+    print(submission.status(options.target, cluster, options.run, _credentials(options)))
+    return DONE
 
 
 def _cluster(path: str | None) -> ClusterConfig:
@@ -195,7 +196,7 @@ def _data(config: RunConfig, root: str) -> tuple[str, str]:
         )
         return f"{root}/data/{data.dataset}", format_name
     check(
-        "://" in data.path or "://" not in root,
+        is_uri(data.path) or not is_uri(root),
         f"data.path: {data.path} is on this machine, and the tasks run elsewhere; copy it to "
         f"{root}/data, say, and name that folder.",
     )

@@ -23,7 +23,6 @@ from pipeline import config as configuration
 from pipeline.config import RunConfig
 from pipeline.workspace import Workspace
 from schema import settings
-from schema.errors import UserError
 
 PUSHED, NOT_BLESSED = 0, 3
 
@@ -62,28 +61,27 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    try:
-        options = _parser().parse_args(arguments)
-        if options.list_presets:
-            for name, preset in presets.PRESETS.items():
-                print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
-            return 0
-        config = command.assign(
-            command.start(options),
-            options,
-            {"trainer.model": options.model, "tune.trials": options.tune},
-        )
-        command.check_one_process(config.trainer.strategy, "local_runner.py")
-        if options.print_config:
-            print(configuration.dump(config), end="")
-            return 0
-        return _run(config, options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return command.BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted; start the same command again to go on", file=sys.stderr)
-        return command.FAILED
+    return command.answered(
+        lambda: _command(arguments), "interrupted; start the same command again to go on"
+    )
+
+
+def _command(arguments: list[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    if options.list_presets:
+        for name, preset in presets.PRESETS.items():
+            print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
+        return 0
+    config = command.assign(
+        command.start(options),
+        options,
+        {"trainer.model": options.model, "tune.trials": options.tune},
+    )
+    command.check_one_process(config.trainer.strategy, "local_runner.py")
+    if options.print_config:
+        print(configuration.dump(config), end="")
+        return 0
+    return _run(config, options)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from pipeline.beam_options import (
     SPARK,
     OptionParser,
 )
+from pipeline.storage import is_uri
 from schema.errors import UserError
 from schema.settings import check, check_choice
 
@@ -150,7 +151,7 @@ def check_reachable(argv: Sequence[str], paths: Mapping[str, str]) -> None:
         return
     for name, path in paths.items():
         check(
-            "://" in path,
+            is_uri(path),
             f"{name}: expected a URI such as gs://bucket/folder, since Beam's workers do not see "
             f"this machine's files, got {path!r}.",
         )

@@ -94,6 +94,39 @@ def _reason(text: str) -> str:
     return text
 
 
+def reason(error: Exception, limit: int | None = None) -> str:
+    """An unforeseen failure in one line.
+
+    Args:
+      error: the failure.
+      limit: characters at the most; None for all.
+
+    Returns:
+      Its type and what it says.
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:limit]
+
+
+def answered(work: Callable[[], int], interrupted: str = "interrupted") -> int:
+    """Does a command, telling mistakes in one line.
+
+    Args:
+      work: gives the exit code.
+      interrupted: said when the user interrupts it.
+
+    Returns:
+      What `work` gives; BAD_INPUT after a UserError, FAILED after an interrupt.
+    """
+    try:
+        return work()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return FAILED
+
+
 def logged(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
     """Does the long part of a command, with the libraries' chatter in the log.
 
@@ -117,8 +150,7 @@ def logged(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
             sentence = find_user_error(error)
             if sentence:
                 raise UserError(sentence) from None
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            print(f"error: {reason} (traceback in {workspace.log})", file=sys.stderr)
+            print(f"error: {reason(error, 300)} (traceback in {workspace.log})", file=sys.stderr)
             return FAILED
 
 

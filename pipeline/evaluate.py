@@ -91,22 +91,14 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    try:
-        options = _parser().parse_args(arguments)
-        run = command.start(options)
-        config = command.assign(Evaluated(run.data, run.evaluation), options, {})
-        # Libraries that read the command line for flags must not find ours.
-        del sys.argv[1:]
-        return _run(config, options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return command.BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return command.FAILED
+    return command.answered(lambda: _run(_parser().parse_args(arguments)))
 
 
-def _run(config: Evaluated, options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
+    run = command.start(options)
+    config = command.assign(Evaluated(run.data, run.evaluation), options, {})
+    # Libraries that read the command line for flags must not find ours.
+    del sys.argv[1:]
     if options.examples and options.data:
         raise UserError("--examples: expected either this or --data, got both.")
     if options.ranks and not options.ranks.endswith((".csv", ".parquet")):

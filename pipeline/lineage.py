@@ -14,6 +14,7 @@ import pathlib
 import sys
 
 from pipeline import chatter, command, presets, store
+from pipeline.storage import is_uri
 from pipeline.workspace import Workspace
 from schema.errors import UserError
 
@@ -56,24 +57,21 @@ def main(arguments: list[str] | None = None) -> int:
       The exit code.
     """
     try:
-        options = _parser().parse_args(arguments)
-        workspace = Workspace.at(options.output or f"output/{presets.DEFAULT}", None)
-        records = _store(options, workspace)
-        # Libraries that read the command line for flags must not find ours.
-        del sys.argv[1:]
-        with chatter.diverted(os.devnull) as out, contextlib.suppress(BrokenPipeError):
-            out.write(_report(records, options.model or workspace.serving, options.json))
-            out.flush()
-        return DONE
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return command.BAD_INPUT
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return command.FAILED
+        return command.answered(lambda: _run(_parser().parse_args(arguments)))
     except Exception as error:
-        print(f"error: {' '.join(f'{type(error).__name__}: {error}'.split())}", file=sys.stderr)
+        print(f"error: {command.reason(error)}", file=sys.stderr)
         return command.FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    workspace = Workspace.at(options.output or f"output/{presets.DEFAULT}", None)
+    records = _store(options, workspace)
+    # Libraries that read the command line for flags must not find ours.
+    del sys.argv[1:]
+    with chatter.diverted(os.devnull) as out, contextlib.suppress(BrokenPipeError):
+        out.write(_report(records, options.model or workspace.serving, options.json))
+        out.flush()
+    return DONE
 
 
 def _store(options: argparse.Namespace, workspace: Workspace) -> store.Store:
@@ -81,7 +79,7 @@ def _store(options: argparse.Namespace, workspace: Workspace) -> store.Store:
     if options.metadata is not None:
         return store.parse(options.metadata)
     model = options.model
-    if model is None or options.output is not None or "://" in model:
+    if model is None or options.output is not None or is_uri(model):
         return store.SqliteStore(workspace.database)
     if "/" not in model and not os.path.exists(model):
         return store.SqliteStore(workspace.database)

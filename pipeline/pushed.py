@@ -16,6 +16,7 @@ from tfx import types
 from tfx.types import standard_artifacts
 
 from pipeline import metadata
+from pipeline.storage import is_uri
 from schema.errors import UserError
 
 # Where TFX puts a SavedModel in a Model artifact.
@@ -55,7 +56,7 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
       UserError: no pushed model is recorded under that.
     """
     pushed = models(store)
-    place = model.rstrip("/") if "://" in model else os.path.abspath(model)
+    place = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
     place = place.removesuffix(_INSIDE_ARTIFACT)
     ways: tuple[Callable[[Artifact], bool], ...] = (
         lambda one: place == one.properties["pushed_destination"],
