@@ -13,44 +13,26 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from trainer.config import TrainerConfig
 from trainer.fit import CALLS_PER_EPOCH, Epoch, Fitter
-from trainer.input import STEP, TrainingData
-from trainer.models.base import Recommender
+from trainer.input import STEP
 from trainer.progress import Progress
-from trainer.workplace import Workplace
 
 
 class AsynchronousFitter(Fitter):
     """A Fitter whose steps run on the workers of a parameter server strategy.
 
     The steps of an epoch are those of trainer.fit, with the same positives and
-    negatives, but several are under way at a time.
-
-    Args:
-      model: as of Fitter.
-      config: as of Fitter.
-      data: as of Fitter; each worker gets a copy of its tensors.
-      workplace: with a ParameterServerStrategy.
-      twin: as of Fitter.
+    negatives, but several are under way at a time. Each worker gets a copy of
+    the data's tensors. Arguments are those of Fitter; the workplace has a
+    ParameterServerStrategy.
     """
 
-    def __init__(
-        self,
-        model: Recommender,
-        config: TrainerConfig,
-        data: TrainingData,
-        workplace: Workplace,
-        twin: Recommender | None = None,
-    ) -> None:
-        super().__init__(model, config, data, workplace, twin)
+    def _prepare(self) -> None:
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)
         copies = self._coordinator.create_per_worker_dataset(
-            lambda: tf.data.Dataset.from_tensors(data.tensors).repeat()
+            lambda: tf.data.Dataset.from_tensors(self._data.tensors).repeat()
         )
         self._copies = iter(copies)
-
-    def _compile(self) -> None:
         # A step reads variables of other machines, which XLA cannot.
         self.sparse = True
         self._differentiate = self._loss_and_gradients

@@ -92,7 +92,7 @@ class Fitter:
         self.sparse = keeps_sparse(
             config, max(tables, default=0), self._batch_size * data.examples // data.size
         )
-        self._compile()
+        self._prepare()
 
     @property
     def random_layers(self) -> list[tf.Module]:
@@ -103,7 +103,7 @@ class Fitter:
             if getattr(getattr(layer, "_random_generator", None), "_generator", None) is not None
         ]
 
-    def _compile(self) -> None:
+    def _prepare(self) -> None:
         # One compiled function of the whole step lets XLA fuse the optimizer's
         # passes over the weights. It can hold neither what replicas exchange
         # nor what makes the rows of a sparse gradient unique.
