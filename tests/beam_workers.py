@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import grpc
+import ports
 import wheel
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
@@ -59,9 +59,7 @@ def _job_server(staging: pathlib.Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _worker_pool(programs: pathlib.Path, home: pathlib.Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    (port,) = ports.free()
     command = [str(programs / "python"), "-m", "apache_beam.runners.worker.worker_pool_main"]
     log = open(home / "pool.log", "w")  # noqa: SIM115
     process = subprocess.Popen(

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 
+import ports
+
 # Debian keeps servers where a user's path does not look.
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 SERVER, INSTALLER = (shutil.which(name, path=PLACES) for name in ("mariadbd", "mariadb-install-db"))
@@ -30,9 +32,7 @@ def running(folder, *statements):
         capture_output=True,
     )
     (folder / "init.sql").write_text("".join(f"{statement};\n" for statement in statements))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = ports.free()
     command = [SERVER, "--no-defaults", f"--datadir={data}", *user]
     command += ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={folder / 'init.sql'}"]
     # A socket's path must be short.

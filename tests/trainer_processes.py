@@ -4,11 +4,11 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
+import ports
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.trainer.component import RUN_FN
@@ -37,7 +37,7 @@ class Job:
         self._command = self._make_command(inputs, config, evaluation)
         self._jobs = {}
         self._tasks = []
-        for kind, port in zip(kinds, free_ports(len(kinds)), strict=True):
+        for kind, port in zip(kinds, ports.free(len(kinds)), strict=True):
             addresses = self._jobs.setdefault(kind, [])
             self._tasks.append((kind, len(addresses)))
             addresses.append(f"127.0.0.1:{port}")
@@ -143,14 +143,3 @@ class Job:
         for path in (self.folder / STATES).glob("*/*/state.json"):
             return json.loads(path.read_text())
         return None
-
-
-def free_ports(count):
-    """Ports of the loopback interface that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

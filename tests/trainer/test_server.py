@@ -3,8 +3,8 @@
 import socket
 import threading
 
+import ports
 import pytest
-from trainer_processes import free_ports
 
 from trainer import server
 from trainer.server import serve
@@ -14,7 +14,7 @@ from trainer.task import Task
 @pytest.fixture
 def task(monkeypatch):
     monkeypatch.setattr(server, "_SECONDS_BETWEEN_LOOKS", 0.05)
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    addresses = [f"127.0.0.1:{port}" for port in ports.free(2)]
     return Task({"chief": addresses[:1], "ps": addresses[1:]}, "ps", 0)
 
 
