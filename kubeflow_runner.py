@@ -23,17 +23,18 @@ import re
 import sys
 import warnings
 
-from pipeline import beam, command
-from pipeline import config as configuration
-from pipeline.cluster import (
+from pipeline.cli import common
+from pipeline.config import beam
+from pipeline.config import run as configuration
+from pipeline.config.cluster import (
     PLACEHOLDER,
     ClusterConfig,
     beam_config,
     check_strategy,
     custom_job,
 )
-from pipeline.config import AUTO, FORMATS, RunConfig
-from pipeline.storage import is_uri
+from pipeline.config.run import AUTO, FORMATS, RunConfig
+from pipeline.uris import is_uri
 from schema.errors import UserError
 from schema.settings import check
 
@@ -43,7 +44,7 @@ DEFAULT_OUTPUT = "pipeline.json"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.Parser(
+    parser = common.Parser(
         prog="kubeflow_runner.py",
         description="Compiles the pipeline for Vertex AI or Kubeflow Pipelines, and submits it.",
         allow_abbrev=False,
@@ -53,13 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--target", choices=TARGETS, default=TARGETS[0])
     place.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
     compiler = commands.add_parser("compile", parents=[place], allow_abbrev=False)
-    command.add_configuration(compiler)
+    common.add_configuration(compiler)
     compiler.add_argument("--output", metavar="FILE", default=DEFAULT_OUTPUT, help=".json, .yaml")
     compiler.add_argument(
         "--baseline", metavar="URI", help="kfp: Model artifact to compare with and to start from"
     )
-    command.add_force_bless(compiler)
-    command.add_beam(compiler)
+    common.add_force_bless(compiler)
+    common.add_beam(compiler)
     submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
     submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
     submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
@@ -82,11 +83,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        return command.answered(lambda: _command(given or ["compile"]))
+        return common.exit_code(lambda: _command(given or ["compile"]))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
-        print(f"error: {command.reason(error, 500)}", file=sys.stderr)
-        return command.FAILED
+        print(f"error: {common.reason(error, 500)}", file=sys.stderr)
+        return common.FAILED
 
 
 def _command(arguments: list[str]) -> int:
@@ -97,9 +98,9 @@ def _command(arguments: list[str]) -> int:
         return _compile(options, cluster)
     if options.command == "submit":
         return _submit(options, cluster)
-    from pipeline import submission
+    from pipeline.runners import submit
 
-    print(submission.status(options.target, cluster, options.run, _credentials(options)))
+    print(submit.status(options.target, cluster, options.run, _credentials(options)))
     return DONE
 
 
@@ -120,7 +121,7 @@ def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunCo
     """What to compile, checked as far as that needs no imports of seconds."""
     if not (options.config or options.preset):
         options.config = os.environ.get("MOVIELENS_CONFIG")
-    config = command.assign(command.start(options), options, {})
+    config = common.apply_overrides(common.base_config(options), options, {})
     check(
         options.baseline is None or options.target == "kfp",
         "--baseline: expected with --target kfp only; on Vertex AI a resolver finds it.",
@@ -128,9 +129,9 @@ def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunCo
     if options.target == "vertex":
         check_strategy(config.trainer.strategy, cluster.vertex.training)
     else:
-        command.check_one_process(config.trainer.strategy, "--target kfp")
+        common.check_one_process(config.trainer.strategy, "--target kfp")
     if importlib.util.find_spec("kfp") is None:
-        from pipeline.submission import missing
+        from pipeline.runners.submit import missing
 
         raise UserError(missing("kfp"))
     return config
@@ -146,18 +147,18 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     from absl import logging as absl_logging
 
     from pipeline.backend import Backend
-    from pipeline.kubeflow import ClusterRunner
-    from pipeline.pipeline import Places, create_pipeline
+    from pipeline.pipeline import RunPaths, create_pipeline
+    from pipeline.runners.kubeflow import ClusterRunner
 
     absl_logging.set_verbosity(absl_logging.ERROR)
-    places = Places(
+    paths = RunPaths(
         *(folder, format_name, f"{root}/artifacts", f"{root}/serving", f"{root}/checkpoints")
     )
     name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
-        *(name, config, places),
+        *(name, config, paths),
         beam_pipeline_args=beam_arguments,
         backend=backend,
         force_bless=options.force_bless,
@@ -200,21 +201,21 @@ def _data(config: RunConfig, root: str) -> tuple[str, str]:
         f"data.path: {data.path} is on this machine, and the tasks run elsewhere; copy it to "
         f"{root}/data, say, and name that folder.",
     )
-    folder = command.data_folder(data)
-    return folder, data.format if data.format != AUTO else command.layout(data, folder)
+    folder = common.data_folder(data)
+    return folder, data.format if data.format != AUTO else common.layout(data, folder)
 
 
 def _submit(options: argparse.Namespace, cluster: ClusterConfig) -> int:
-    from pipeline import submission
+    from pipeline.runners import submit
 
-    asked = submission.Submission(
+    asked = submit.Submission(
         options.spec, tuple(options.parameter), options.schedule, not options.no_cache
     )
-    calls = submission.request(options.target, cluster, asked)
+    calls = submit.request(options.target, cluster, asked)
     if options.dry_run:
         print(json.dumps(calls, indent=2))
     else:
-        print(submission.send(options.target, calls, _credentials(options)))
+        print(submit.send(options.target, calls, _credentials(options)))
     return DONE
 
 

@@ -18,28 +18,30 @@ import sys
 import time
 from typing import TextIO
 
-from pipeline import beam, command, presets, store
-from pipeline import config as configuration
-from pipeline.config import RunConfig
-from pipeline.workspace import Workspace
+from pipeline.cli import common
+from pipeline.cli.output_folder import Workspace
+from pipeline.config import beam, presets
+from pipeline.config import run as configuration
+from pipeline.config.run import RunConfig
+from pipeline.metadata import store
 from schema import settings
 
 PUSHED, NOT_BLESSED = 0, 3
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.Parser(
+    parser = common.Parser(
         prog="local_runner.py",
         description="Trains a recommender on MovieLens ratings, gates it and pushes it.",
         allow_abbrev=False,
     )
-    command.add_configuration(parser)
+    common.add_configuration(parser)
     parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
     parser.add_argument(
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )
-    command.add_force_bless(parser)
-    command.add_beam(parser)
+    common.add_force_bless(parser)
+    common.add_beam(parser)
     parser.add_argument("--output", metavar="DIR", help="or a URI; default: output/<preset>")
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    return command.answered(
+    return common.exit_code(
         lambda: _command(arguments), "interrupted; start the same command again to go on"
     )
 
@@ -72,12 +74,12 @@ def _command(arguments: list[str] | None) -> int:
         for name, preset in presets.PRESETS.items():
             print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
         return 0
-    config = command.assign(
-        command.start(options),
+    config = common.apply_overrides(
+        common.base_config(options),
         options,
         {"trainer.model": options.model, "tune.trials": options.tune},
     )
-    command.check_one_process(config.trainer.strategy, "local_runner.py")
+    common.check_one_process(config.trainer.strategy, "local_runner.py")
     if options.print_config:
         print(configuration.dump(config), end="")
         return 0
@@ -107,12 +109,12 @@ def _run(config: RunConfig, options: argparse.Namespace) -> int:
     beam_arguments = beam.arguments(asked)
     output = options.output or f"output/{name or presets.DEFAULT}"
     beam.check_reachable(beam_arguments, {"--output": output})
-    data = command.data_folder(config.data)
+    data = common.data_folder(config.data)
     beam.check_reachable(beam_arguments, {"data.path": data})
     workspace = Workspace.at(output, options.summary)
     records = _hide_password(named or store.SqliteStore(workspace.database))
     run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
-    return command.logged(workspace, lambda out: _execute(run, out))
+    return common.with_log(workspace, lambda out: _execute(run, out))
 
 
 def _set_environment() -> None:
@@ -138,24 +140,25 @@ def _hide_password(records: store.Store) -> store.Store:
 def _execute(run: _Run, out: TextIO) -> int:
     config, workspace = run.config, run.workspace
     run.records.check()
-    format_name = command.layout(config.data, run.data)
+    format_name = common.layout(config.data, run.data)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
-    from pipeline import metadata, sample, summary
-    from pipeline.console import RunConsole
-    from pipeline.local import ReportingRunner
-    from pipeline.nodes import INTERACTIONS, PUSHER
-    from pipeline.pipeline import Places, create_pipeline
+    from pipeline.metadata import runs as metadata
+    from pipeline.node_ids import INTERACTIONS, PUSHER
+    from pipeline.pipeline import RunPaths, create_pipeline
+    from pipeline.reports import sample_recommendations, summary
+    from pipeline.reports.console import RunConsole
+    from pipeline.runners.local import ReportingRunner
 
     console = RunConsole(out)
     console.introduce(config.trainer.model, run.data, format_name, workspace.output)
-    places = Places(
+    paths = RunPaths(
         run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     name = f"movielens-{config.data.label}"
     connection = run.records.connection()
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
-    runner.run(create_pipeline(name, config, places, connection, force_bless=run.force_bless))
+    runner.run(create_pipeline(name, config, paths, connection, force_bless=run.force_bless))
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
@@ -177,7 +180,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     if outcome.pushed is None:
         return NOT_BLESSED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri
-    console.recommend(sample.recommend(outcome.pushed, examples, users=2, k=5))
+    console.recommend(sample_recommendations.recommend(outcome.pushed, examples, users=2, k=5))
     return PUSHED
 
 

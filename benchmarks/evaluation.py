@@ -1,7 +1,7 @@
 """Seconds and peak memory of an evaluation, by users and items.
 
 A two-tower model with random weights is judged on a made-up test split: wrapped
-(trainer.judging), then evaluated by TFX's Evaluator with the metrics, slices and
+(components.evaluator.ranking.wrap), then evaluated by TFX's Evaluator with the metrics, slices and
 intervals of the default settings. The rank signature is also timed by itself,
 which tells TFMA's part. Sizes are USERSxITEMS; each is measured in a process of
 its own, so that peaks do not mix.
@@ -53,8 +53,8 @@ def main() -> None:
 
 def measure(users: int, items: int, model: str) -> dict[str, float]:
     """Seconds of each step by the clock and of all cores, and the peak memory so far in MiB."""
-    from trainer import judging
-    from trainer.evaluation_config import EvaluationConfig
+    from components.evaluator.ranking import wrap
+    from trainer.config.evaluation import EvaluationConfig
 
     figures = {}
 
@@ -70,7 +70,7 @@ def measure(users: int, items: int, model: str) -> dict[str, float]:
         write_split(root / "examples" / "Split-test", histories, items)
         export_model(str(root / "exported"), model, histories, items)
         judged = root / "judged" / "Format-Serving"
-        timed("wrap", judging.wrap, str(root / "exported"), EvaluationConfig(), str(judged))
+        timed("wrap", wrap.wrap, str(root / "exported"), EvaluationConfig(), str(judged))
         timed("rank signature", rank_all, str(judged), root / "examples" / "Split-test")
         figures["peak MiB"] = peak()
         timed("Evaluator", evaluate, root)
@@ -150,12 +150,12 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     import numpy as np
 
     from schema import features
-    from trainer.catalog import Catalog
-    from trainer.config import TrainerConfig, TwoTowerConfig
-    from trainer.export import export
-    from trainer.histories import UserTable
-    from trainer.models import BUILDERS, DataSizes
-    from trainer.serving import ServingModel
+    from trainer.config.trainer import TrainerConfig, TwoTowerConfig
+    from trainer.data.catalog import Catalog
+    from trainer.data.interactions import UserTable
+    from trainer.models.registry import BUILDERS, DataSizes
+    from trainer.serving.export import export
+    from trainer.serving.signatures import ServingModel
 
     positions, splits = histories
     users = len(splits) - 1
@@ -199,9 +199,9 @@ def evaluate(root: pathlib.Path) -> None:
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils
 
-    from pipeline.eval_config import build_eval_config
-    from pipeline.gate import GateConfig
-    from trainer.evaluation_config import EvaluationConfig
+    from components.evaluator.eval_config import build_eval_config
+    from components.evaluator.gate.config import GateConfig
+    from trainer.config.evaluation import EvaluationConfig
 
     def artifact(kind, path):
         made = kind()

@@ -30,9 +30,9 @@ from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from pipeline import config as configuration
-from pipeline import presets
-from pipeline.synthetic_config import PREFIX
+from pipeline.config import presets
+from pipeline.config import run as configuration
+from pipeline.datasets.synthetic_config import PREFIX
 from schema import settings
 from schema.errors import UserError
 

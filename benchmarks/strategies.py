@@ -131,10 +131,10 @@ def member(options: argparse.Namespace) -> None:
     import tensorflow as tf
 
     from benchmarks import training
-    from trainer.config import TrainerConfig
-    from trainer.server import serve
-    from trainer.task import CHIEF, read_task
-    from trainer.workplace import make_workplace
+    from trainer.config.trainer import TrainerConfig
+    from trainer.distribution.cluster_task import CHIEF, read_cluster_task
+    from trainer.distribution.parameter_server import serve
+    from trainer.distribution.strategy import make_distribution
 
     case = json.loads(options.member)
     tf.config.set_visible_devices([], "GPU")
@@ -147,22 +147,22 @@ def member(options: argparse.Namespace) -> None:
         batch_size=options.batch,
         neumf=training.SMALL,
     )
-    task = read_task()
+    task = read_cluster_task()
     if config.strategy == "parameter_server" and task.kind != CHIEF:
         serve(task, case["result"])
         return
-    workplace = make_workplace(config, task)
+    distribution = make_distribution(config, task)
     if options.data:
         lists = training.real(options.data)
     else:
         lists = training.synthetic(training.USERS, training.ITEMS, options.interactions)
-    epochs = training.fit(config, lists, training.ITEMS, workplace)
+    epochs = training.fit(config, lists, training.ITEMS, distribution)
     if task.writes:
         figures = {"speed": training.fastest(epochs), "loss": epochs[-1].loss}
         unfinished = pathlib.Path(case["result"] + ".unfinished")
         unfinished.write_text(json.dumps(figures))
         unfinished.rename(case["result"])
-    workplace.wait_for_all()
+    distribution.wait_for_all()
 
 
 if __name__ == "__main__":

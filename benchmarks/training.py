@@ -25,15 +25,15 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import Catalog
-from trainer.config import NeuMFConfig, TrainerConfig
-from trainer.fit import Epoch
-from trainer.fitters import make_fitter
-from trainer.histories import Histories
-from trainer.input import TrainingData
-from trainer.models import BUILDERS, DataSizes, samples_negatives
-from trainer.optimizer_config import OptimizerConfig
-from trainer.workplace import Workplace
+from trainer.config.optimizer import OptimizerConfig
+from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.data.batches import TrainingData
+from trainer.data.catalog import Catalog
+from trainer.data.interactions import Interactions
+from trainer.distribution.strategy import DistributionContext
+from trainer.models.registry import BUILDERS, DataSizes, samples_negatives
+from trainer.training.loop import Epoch
+from trainer.training.loop_factory import make_loop
 
 USERS, ITEMS, INTERACTIONS = 6040, 3706, 994_169
 NEGATIVES = 4
@@ -91,7 +91,7 @@ def real(folder: str) -> list[np.ndarray]:
 
 def speed(config: TrainerConfig, lists: list[np.ndarray], items: int) -> float:
     """Examples per second of the fastest epoch after the first, which compiles."""
-    return fastest(fit(config, lists, items, Workplace(tf.distribute.get_strategy())))
+    return fastest(fit(config, lists, items, DistributionContext(tf.distribute.get_strategy())))
 
 
 def fastest(epochs: list[Epoch]) -> float:
@@ -100,23 +100,23 @@ def fastest(epochs: list[Epoch]) -> float:
 
 
 def fit(
-    config: TrainerConfig, lists: list[np.ndarray], items: int, workplace: Workplace
+    config: TrainerConfig, lists: list[np.ndarray], items: int, distribution: DistributionContext
 ) -> list[Epoch]:
     """Trains on lists of items by user, without validation."""
     lengths = [len(positions) for positions in lists]
     users, count = len(lists), sum(lengths)
-    histories = Histories(
+    histories = Interactions(
         user_id=np.arange(users).astype("S").astype(object),
         user_index=np.arange(users, dtype=np.int32),
         context=np.zeros((users, len(features.USER_CONTEXT)), np.int32),
         positions=np.concatenate(lists).astype(np.int32),
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        trainable=np.ones(count, bool),
+        in_vocabulary=np.ones(count, bool),
         ratings=np.ones(count, np.float32),
         targets=np.zeros(0, np.int32),
         target_splits=np.zeros(users + 1, np.int64),
         target_ratings=np.zeros(0, np.float32),
-        target_places=np.zeros(0, np.int32),
+        target_offsets=np.zeros(0, np.int32),
     )
     catalog = Catalog(
         item_ids=np.arange(items).astype("S").astype(object),
@@ -136,7 +136,7 @@ def fit(
     tf.keras.utils.set_random_seed(config.seed)
     model = build()
     data = TrainingData(histories, items, negatives, config.seed)
-    fitter = make_fitter(model, build, config, data, workplace)
+    fitter = make_loop(model, build, config, data, distribution)
     return fitter.fit(config.epochs, lambda _: False, Quiet())
 
 

@@ -1,7 +1,4 @@
-"""Finds the model that a candidate must not fall behind, and the one to start from.
-
-Called by TFX through the Resolver nodes that pipeline.pipeline builds.
-"""
+"""Finds the model that a candidate must not fall behind, and the one to start from."""
 
 from __future__ import annotations
 

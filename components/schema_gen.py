@@ -2,7 +2,7 @@
 
 The stock ImportSchemaGen wants a path, which would tie the pipeline to where
 the package lies; this component names the schema and reads it from the package
-on whatever machine it runs. Called by pipeline.pipeline.
+on whatever machine it runs.
 """
 
 import os

@@ -17,7 +17,7 @@ from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import standard_artifacts
 
 from components import resolver
-from pipeline.nodes import BASE_RESOLVER, RESOLVER
+from pipeline.node_ids import BASE_RESOLVER, RESOLVER
 
 LOCAL = "local"
 VERTEX = "vertex"
@@ -45,7 +45,7 @@ class Backend:
         two take runtime parameters.
       baseline: for KFP, uri of the Model artifact that stands in for the last
         blessed one; None where there is none yet.
-      training_job: for VERTEX, of pipeline.cluster.custom_job; None trains in
+      training_job: for VERTEX, of pipeline.config.cluster.custom_job; None trains in
         the Trainer's own task.
       region: of that job.
     """

@@ -1,7 +1,7 @@
 """The wiring: which component reads what, and what makes it run again.
 
-Called by the runners, which choose the places. Nothing here knows a number:
-settings come from pipeline.config, thresholds from pipeline.eval_config.
+Nothing here knows a number: settings come from pipeline.config, thresholds from
+components.evaluator.eval_config.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
 from components.evaluator.component import RecommenderEvaluator
+from components.evaluator.eval_config import build_eval_config
 from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
+from components.evaluator.gate.run_gate import GATE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
 from components.schema_gen import CuratedSchema
@@ -25,9 +27,8 @@ from components.tuner.component import RecommenderTuner
 from components.validator.component import StrictExampleValidator
 from pipeline import backend as backends
 from pipeline.backend import Backend, Blessed
-from pipeline.config import RunConfig
-from pipeline.eval_config import build_eval_config
-from pipeline.nodes import (
+from pipeline.config.run import RunConfig
+from pipeline.node_ids import (
     CATALOG,
     DIGEST_KEY,
     EVALUATOR,
@@ -38,15 +39,14 @@ from pipeline.nodes import (
     TUNER,
     digest,
 )
-from pipeline.verdict import GATE_KEY
 from schema import curated, features, settings
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
-GATE_FN = "pipeline.verdict.run_gate"
+GATE_FN = "components.evaluator.gate.run_gate.run_gate"
 
 
 @dataclasses.dataclass(frozen=True)
-class Places:
+class RunPaths:
     """Where a run reads and writes; chosen by the runner.
 
     Attributes:
@@ -68,7 +68,7 @@ class Places:
 def create_pipeline(
     name: str,
     config: RunConfig,
-    places: Places,
+    paths: RunPaths,
     connection: metadata_store_pb2.ConnectionConfig | None = None,
     beam_pipeline_args: list[str] | None = None,
     backend: Backend | None = None,
@@ -80,7 +80,7 @@ def create_pipeline(
       name: the pipeline's name; models are compared, and results reused, only
         within one name.
       config: what to compute.
-      places: where.
+      paths: where.
       connection: to the metadata store, for runners that are given one.
       beam_pipeline_args: of every Beam component.
       backend: what kind of place runs it; this machine when None.
@@ -91,7 +91,7 @@ def create_pipeline(
       The pipeline, ready for a runner.
     """
     backend = backend or Backend()
-    ingest, examples, catalog = _ingest(config, places, backend)
+    ingest, examples, catalog = _ingest(config, paths, backend)
     checks, schema, validators = _checks(examples, catalog)
     transform = Transform(
         examples=examples,
@@ -109,7 +109,7 @@ def create_pipeline(
         },
     )
     base = backends.base(backend) if config.trainer.warm_start else None
-    training = _training(config, places, backend, transform, catalog, base.model if base else None)
+    training = _training(config, paths, backend, transform, catalog, base.model if base else None)
     trainer = training[-1]
     # Anomalies stop the run before anything is computed from the data.
     for validator in validators:
@@ -117,10 +117,10 @@ def create_pipeline(
             node.add_upstream_node(validator)
     baseline = backends.baseline(backend, trainer.outputs["model"], base)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
-    pusher = _pusher(trainer, evaluator, places.serving_dir)
+    pusher = _pusher(trainer, evaluator, paths.serving_dir)
     return Pipeline(
         pipeline_name=name,
-        pipeline_root=places.pipeline_root,
+        pipeline_root=paths.pipeline_root,
         components=[
             *(*ingest, *checks, transform, *(base.nodes if base else ()), *training),
             *(*baseline.nodes, evaluator, pusher),
@@ -132,18 +132,18 @@ def create_pipeline(
 
 
 def _ingest(
-    config: RunConfig, places: Places, backend: Backend
+    config: RunConfig, paths: RunPaths, backend: Backend
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, types.BaseChannel]:
     """Both example generators; the interactions' and the catalog's channels."""
-    folder = backend.parameter(backends.DATA, places.input_base, unset=places.input_base)
+    folder = backend.parameter(backends.DATA, paths.input_base, unset=paths.input_base)
     interactions = InteractionsExampleGen(
         input_base=folder,
-        format_name=places.format_name,
+        format_name=paths.format_name,
         config=config.data.ingest,
         source_digest=digest(INTERACTIONS),
     )
     catalog = CatalogExampleGen(
-        input_base=folder, format_name=places.format_name, source_digest=digest(CATALOG)
+        input_base=folder, format_name=paths.format_name, source_digest=digest(CATALOG)
     )
     return [interactions, catalog], interactions.outputs["examples"], catalog.outputs["examples"]
 
@@ -172,7 +172,7 @@ def _checks(
 
 def _training(
     config: RunConfig,
-    places: Places,
+    paths: RunPaths,
     backend: Backend,
     transform: base_node.BaseNode,
     catalog: types.BaseChannel,
@@ -191,9 +191,9 @@ def _training(
         ),
         "user_oov_buckets": config.transform.user_oov_buckets,
         "item_oov_buckets": config.transform.item_oov_buckets,
-        "checkpoints": places.checkpoints,
+        "checkpoints": paths.checkpoints,
     }
-    # What the two executors of trainer.runtime read.
+    # What the two executors of trainer.config.runtime read.
     runtime = {
         "epochs": backend.parameter(backends.EPOCHS, config.trainer.epochs),
         "trainer_overrides": backend.parameter(backends.OVERRIDES, "{}"),

@@ -1,9 +1,7 @@
 """Typed settings as frozen dataclasses: JSON round trip, overrides, checks.
 
-Every configuration dataclass of the project goes through here, so unknown
-keys, wrong types and values out of range give the same kind of sentence
-everywhere. Called by pipeline.config and by the components that receive
-their settings as JSON strings.
+Every configuration dataclass of the project goes through here, so unknown keys,
+wrong types and values out of range give the same kind of sentence everywhere.
 """
 
 from __future__ import annotations

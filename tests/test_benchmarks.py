@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from benchmarks import models
-from pipeline import config as configuration
-from pipeline import presets
+from pipeline.config import presets
+from pipeline.config import run as configuration
 from schema import settings
 
 FIGURES = {"value": 0.25, "lower": 0.2, "upper": 0.3}

@@ -31,29 +31,32 @@ _CACHE = "published and generated data sets are kept in the user's cache on this
 # What each file may use, and why.
 ALLOWED = {
     "components/evaluator/analysis.py": ({"tempfile"}, "Arrow writes to local files; then copied"),
-    "pipeline/archive.py": ({"pathlib", "shutil", "zipfile"}, _CACHE),
-    "pipeline/beam_options.py": (
+    "pipeline/datasets/archive.py": ({"pathlib", "shutil", "zipfile"}, _CACHE),
+    "pipeline/config/beam_options.py": (
         {"os.path.abspath", "os.path.isfile"},
         "Beam packs --setup_file and the like on this machine",
     ),
-    "pipeline/chatter.py": ({"open", "os.fdopen", "os.open"}, "the log takes file descriptors"),
-    "pipeline/command.py": ({"os.path.isdir", "os.path.abspath"}, "paths that are no URIs"),
-    "pipeline/config.py": ({"pathlib"}, "--config and --cluster lie beside whoever runs us"),
-    "pipeline/datasets.py": ({"pathlib", "tempfile"}, _CACHE),
-    "pipeline/download.py": ({"pathlib"}, _CACHE),
-    "pipeline/evaluate.py": ({"tempfile"}, "what is gone when the command ends"),
-    "pipeline/fingerprint.py": ({"pathlib"}, "our own sources"),
-    "pipeline/lineage.py": (
+    "pipeline/cli/log_redirect.py": (
+        {"open", "os.fdopen", "os.open"},
+        "the log takes file descriptors",
+    ),
+    "pipeline/cli/common.py": ({"os.path.isdir", "os.path.abspath"}, "paths that are no URIs"),
+    "pipeline/config/run.py": ({"pathlib"}, "--config and --cluster lie beside whoever runs us"),
+    "pipeline/datasets/published.py": ({"pathlib", "tempfile"}, _CACHE),
+    "pipeline/datasets/download.py": ({"pathlib"}, _CACHE),
+    "pipeline/cli/evaluate.py": ({"tempfile"}, "what is gone when the command ends"),
+    "pipeline/source_digest.py": ({"pathlib"}, "our own sources"),
+    "pipeline/cli/lineage.py": (
         {"os.path.abspath", "os.path.exists", "os.path.isfile", "pathlib"},
         "its SQLite file, and served folders that are no URIs",
     ),
-    "pipeline/pushed.py": ({"os.path.abspath"}, "paths that are no URIs"),
-    "pipeline/store.py": (
+    "pipeline/metadata/pushed_models.py": ({"os.path.abspath"}, "paths that are no URIs"),
+    "pipeline/metadata/store.py": (
         {"os.makedirs", "os.path.abspath", "os.path.isfile"},
         "ML Metadata's SQLite is a file of this machine",
     ),
-    "pipeline/synthetic.py": ({"open", "pathlib"}, _CACHE),
-    "pipeline/workspace.py": ({"pathlib"}, "lock, log and SQLite"),
+    "pipeline/datasets/synthetic.py": ({"open", "pathlib"}, _CACHE),
+    "pipeline/cli/output_folder.py": ({"pathlib"}, "lock, log and SQLite"),
     "local_runner.py": ({"pathlib"}, "the name of the --config file"),
 }
 

@@ -9,12 +9,12 @@ import time
 
 import filelock
 import pytest
-import synthetic
 import yaml
 
 import local_runner
-from pipeline import config as configuration
-from pipeline import presets
+from pipeline.config import presets
+from pipeline.config import run as configuration
+from tests.support import synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SYNTHETIC = "synthetic:users=5,items=9,interactions="

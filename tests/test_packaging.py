@@ -9,12 +9,12 @@ import subprocess
 import zipfile
 
 import pytest
-import wheel
 
 from pipeline.backend import KFP, VERTEX, Backend
-from pipeline.cluster import ClusterConfig
-from pipeline.config import RunConfig, override
-from pipeline.pipeline import Places, create_pipeline
+from pipeline.config.cluster import ClusterConfig
+from pipeline.config.run import RunConfig, override
+from pipeline.pipeline import RunPaths, create_pipeline
+from tests.support import wheel
 
 ROOT = wheel.ROOT
 PACKAGES = wheel.PACKAGES
@@ -46,12 +46,12 @@ def test_the_wheel_holds_every_module_and_the_schema_files(built):
 def _executors():
     """Dotted names that the compiled pipelines hand to their containers."""
     pytest.importorskip("kfp")
-    from pipeline.kubeflow import ClusterRunner
+    from pipeline.runners.kubeflow import ClusterRunner
 
     config = override(RunConfig(), ["tune.trials=1"])
     names = set()
     for target in (VERTEX, KFP):
-        places = Places("data", "ml-100k", "artifacts", "serving")
+        places = RunPaths("data", "ml-100k", "artifacts", "serving")
         made = create_pipeline("name", config, places, backend=Backend(target))
         job = ClusterRunner(target, ClusterConfig(), "p.json").run(made, write_out=False)
         for executor in job["pipelineSpec"]["deploymentSpec"]["executors"].values():
@@ -62,9 +62,13 @@ def _executors():
 
 def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
-        *("trainer.run.run_fn", "transform.preprocessing.preprocessing_fn"),
-        *("pipeline.verdict.run_gate", "pipeline.datasets.main", "pipeline.evaluate.main"),
-        *("kubeflow_runner.main", "local_runner.main", "pipeline.lineage.main"),
+        *("trainer.run_fn.run_fn", "transform.preprocessing.preprocessing_fn"),
+        *(
+            "components.evaluator.gate.run_gate.run_gate",
+            "pipeline.datasets.published.main",
+            "pipeline.cli.evaluate.main",
+        ),
+        *("kubeflow_runner.main", "local_runner.main", "pipeline.cli.lineage.main"),
         "components.trainer.vertex.Executor",
     }
     assert "components.trainer.executor.Executor" in called

@@ -1,6 +1,6 @@
 """Evaluates one exported model outside of a pipeline: TFMA's figures, and ranks by user.
 
-Called by pipeline.evaluate. Nothing is recorded and nothing is blessed.
+Nothing is recorded and nothing is blessed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.io import fileio
 
+from components.evaluator.ranking.wrap import wrap
 from schema import curated, features
-from trainer.evaluation_config import EvaluationConfig
-from trainer.judging import wrap
+from trainer.config.evaluation import EvaluationConfig
 
 _RANK = "rank"
 _WRITERS = {".csv": pyarrow.csv.CSVWriter, ".parquet": pyarrow.parquet.ParquetWriter}

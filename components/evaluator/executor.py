@@ -23,12 +23,12 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types import standard_component_specs as specs
 from tfx.utils import io_utils, path_utils
 
-from components.evaluator import compatibility
-from components.evaluator.compatibility import Baseline
+from components.evaluator.gate import baseline as compatibility
+from components.evaluator.gate.baseline import Baseline
+from components.evaluator.ranking.wrap import ModelFacts, wrap
 from schema.errors import UserError
 from schema.settings import from_dict
-from trainer.evaluation_config import EvaluationConfig
-from trainer.judging import ModelFacts, wrap
+from trainer.config.evaluation import EvaluationConfig
 
 # Inputs and parameters that the stock component lacks.
 BLESSING_KEY = "baseline_blessing"

@@ -1,15 +1,13 @@
-"""The catalog's rows: the items file and whatever items the interactions add.
-
-Called by `executor`, on one worker: a catalog is small beside its interactions.
-"""
+"""The catalog's rows: the items file and whatever items the interactions add."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.example_gen import counts, tables
-from components.example_gen.runs import Columns, singles
+from components.example_gen import counts
+from components.example_gen.io import tables
+from components.example_gen.splits.user_segments import Columns, singles
 from components.formats import base
 from schema import features
 

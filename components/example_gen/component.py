@@ -40,7 +40,7 @@ class InteractionsExampleGen(FileBasedExampleGen):
           input_base: the data folder, a path or a URI.
           format_name: a name known to components.formats.
           config: what to keep and how to break ties.
-          source_digest: of the sources this component runs, so that the cache
+          source_digest: of the sources this component segments, so that the cache
             notices an edit; it has no other effect.
 
         Raises:

@@ -1,7 +1,7 @@
 """Names of what the generators count, and how counts leave a Beam pipeline.
 
 Each count becomes an int custom property of the Examples artifact, where
-reports read it. Called by `executor` and the steps it runs.
+reports read it.
 """
 
 from __future__ import annotations

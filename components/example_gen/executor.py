@@ -19,8 +19,9 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import proto_utils
 
-from components.example_gen import counts, graph, reading, steps, writing
+from components.example_gen import counts, dofns, graph
 from components.example_gen.config import LEAVE_ONE_OUT, TEMPORAL, IngestConfig
+from components.example_gen.io import reading, writing
 from components.formats import base
 from schema import features
 from schema.errors import UserError
@@ -61,7 +62,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs the graph, writes the splits and sets the artifact's properties.
+        """UserSegments the graph, writes the splits and sets the artifact's properties.
 
         The input config names roles of files, not splits, so the artifact's
         split names are set here rather than derived from it.
@@ -136,22 +137,22 @@ class InteractionsExecutor(_Executor):
         partitions = -(-size // self.partition_bytes)
         format_name = _custom_config(exec_properties)[FORMAT_KEY]
         arranged = graph.arranged(pipeline, ranges, format_name, partitions, config)
-        side = {}
+        inputs = {}
         if config.split == TEMPORAL:
-            side["at"] = beam.pvalue.AsSingleton(
+            inputs["at"] = beam.pvalue.AsSingleton(
                 arranged
-                | "Times" >> beam.FlatMap(steps.times_of)
+                | "Times" >> beam.FlatMap(dofns.times_of)
                 | "AllTimes" >> beam.GroupByKey()
-                | "Cuts" >> beam.Map(steps.cuts_of, config),
+                | "TimeCutoffs" >> beam.Map(dofns.cutoffs_of, config),
                 default_value=None,
             )
         split = arranged | "Split" >> beam.ParDo(
-            steps.SplitPartition(partitions, held_out, config), **side
-        ).with_outputs(*self.split_names, steps.ITEMS_TAG)
+            dofns.SplitPartition(partitions, held_out, config), **inputs
+        ).with_outputs(*self.split_names, dofns.ITEMS_TAG)
         _ = (
-            split[steps.ITEMS_TAG]
+            split[dofns.ITEMS_TAG]
             | "AllItems" >> beam.GroupByKey()
-            | "CountItems" >> beam.Map(steps.count_items)
+            | "CountItems" >> beam.Map(dofns.count_items)
         )
         return {name: split[name] for name in self.split_names}
 
@@ -196,14 +197,14 @@ class CatalogExecutor(_Executor):
         Raises:
           UserError: missing or empty files.
         """
-        read = steps.ReadItems(_custom_config(exec_properties)[FORMAT_KEY])
+        read = dofns.ReadItems(_custom_config(exec_properties)[FORMAT_KEY])
         ranges = self._ranges(exec_properties, CATALOG_ROLES)
         shard = (
             pipeline
             | "Ranges" >> beam.Create(ranges)
             | "Read" >> beam.ParDo(read)
             | "OneCatalog" >> beam.GroupByKey()
-            | "Build" >> beam.Map(steps.catalog_shard)
+            | "Build" >> beam.Map(dofns.catalog_shard)
         )
         return {features.CATALOG: shard}
 

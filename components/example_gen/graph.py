@@ -1,14 +1,12 @@
-"""The interactions generator's graph up to the splits: read, ordered, pruned.
-
-Called by `executor`, which holds out and writes.
-"""
+"""The interactions generator's graph up to the splits: read, ordered, pruned."""
 
 from __future__ import annotations
 
 import apache_beam as beam
 
-from components.example_gen import reading, steps
+from components.example_gen import dofns
 from components.example_gen.config import IngestConfig
+from components.example_gen.io import reading
 
 
 def arranged(
@@ -30,25 +28,25 @@ def arranged(
     Returns:
       PCollection of (partition, parts), see `steps`.
     """
-    every = [(number, (steps.NOTHING, b"")) for number in range(partitions)]
+    every = [(number, (dofns.NOTHING, b"")) for number in range(partitions)]
     parts = (
         pipeline
         | "Ranges" >> beam.Create(ranges)
-        | "Read" >> beam.ParDo(steps.ReadPartitions(format_name, partitions)),
+        | "Read" >> beam.ParDo(dofns.ReadPartitions(format_name, partitions)),
         pipeline | "EveryPartition" >> beam.Create(every),
     )
     whole = (
         parts
         | "Parts" >> beam.Flatten()
         | "ByPartition" >> beam.GroupByKey()
-        | "Arrange" >> beam.ParDo(steps.ArrangePartition(config))
+        | "Arrange" >> beam.ParDo(dofns.ArrangePartition(config))
     )
     if max(config.min_user_interactions, config.min_item_interactions) == 1:
         return whole
     core = (
         whole
-        | "Pairs" >> beam.FlatMap(steps.pairs_of)
+        | "Pairs" >> beam.FlatMap(dofns.pairs_of)
         | "AllPairs" >> beam.GroupByKey()
-        | "Core" >> beam.Map(steps.core_of, config)
+        | "Core" >> beam.Map(dofns.core_of, config)
     )
-    return whole | "Prune" >> beam.Map(steps.prune, beam.pvalue.AsSingleton(core, default_value=[]))
+    return whole | "Prune" >> beam.Map(dofns.prune, beam.pvalue.AsSingleton(core, default_value=[]))

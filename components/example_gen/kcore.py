@@ -2,7 +2,7 @@
 
 It needs all pairs at once, so it runs on one worker, over integer codes: 8
 bytes an interaction at its peak for the codes and as much again while it
-shrinks. Called by `executor` only where a minimum above 1 is asked for.
+shrinks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from components.example_gen import tables
+from components.example_gen.io import tables
 from schema import features
 
 

@@ -1,8 +1,8 @@
 """Formats: adapters from a dataset's raw files to canonical Arrow tables.
 
 `FORMATS` maps every accepted name to its adapter, `get` looks one up, `detect`
-recognizes a folder. Called by the example generators and by the runners. A new
-layout is one module with a `Format` and one entry here.
+recognizes a folder. A new layout is one module with a `Format` and one entry
+here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What lies in a data folder. Used by `Format.locate` and `detect`."""
+"""What lies in a data folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Line by line reading of the small files: users, items, candidates.
-
-Used by the adapters, and by `delimited` to find a bad line.
-"""
+"""Line by line reading of the small files: users, items, candidates."""
 
 from __future__ import annotations
 

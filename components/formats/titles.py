@@ -1,4 +1,4 @@
-"""Titles, years and genres as MovieLens writes them. Used by the adapters."""
+"""Titles, years and genres as MovieLens writes them."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""AUC as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""AUC as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import TargetMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankAUC(TargetMetric):
@@ -18,9 +18,9 @@ class RankAUC(TargetMetric):
     Personalized Ranking from Implicit Feedback", section 4.1.1.
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        positions = places.sums(places.first + (places.size - 1) / 2)
-        wrong = positions - places.count * (places.count - 1) / 2
-        pairs = places.count * (places.length - places.count)
+        positions = tie_groups.sums(tie_groups.first + (tie_groups.size - 1) / 2)
+        wrong = positions - tie_groups.count * (tie_groups.count - 1) / 2
+        pairs = tie_groups.count * (tie_groups.length - tie_groups.count)
         return np.where(pairs > 0, 1 - wrong / np.maximum(pairs, 1), 0.5)

@@ -1,11 +1,11 @@
-"""MAP@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""MAP@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankMAP(CutOffMetric):
@@ -24,12 +24,12 @@ class RankMAP(CutOffMetric):
     Retrieval Performance Measures Efficiently in the Presence of Tied Scores".
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
         harmonic = np.append(0.0, np.cumsum(1 / (np.arange(self.k) + 1)))
-        start, above = np.minimum(places.first, self.k), places.above(self.k)
-        rate = (places.tied - 1) / np.maximum(places.size - 1, 1)
-        precisions = (1 + places.before - (places.first + 1) * rate) * (
+        start, above = np.minimum(tie_groups.first, self.k), tie_groups.above(self.k)
+        rate = (tie_groups.tied - 1) / np.maximum(tie_groups.size - 1, 1)
+        precisions = (1 + tie_groups.before - (tie_groups.first + 1) * rate) * (
             harmonic[start + above] - harmonic[start]
         ) + rate * above
-        return places.sums(precisions / places.size) / np.minimum(places.count, self.k)
+        return tie_groups.sums(precisions / tie_groups.size) / np.minimum(tie_groups.count, self.k)

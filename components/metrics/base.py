@@ -16,8 +16,8 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.metrics.gather import TABLE, GatherRanks, PackRanks
 from components.metrics.intervals import RowValues, with_intervals
-from components.metrics.places import AVERAGE, Places
 from components.metrics.table import MODEL, POPULARITY, RankTable
+from components.metrics.tie_groups import AVERAGE, TieGroups
 
 # A subject beside MODEL and POPULARITY: the first less the second, over the same rows.
 LIFT = "lift"
@@ -117,7 +117,7 @@ class TargetMetric(RankMetric):
       protocol: name of the protocol.
       subject: whose ranking: MODEL's, POPULARITY's, or LIFT for the difference
         between the two, whose interval is a paired one.
-      ties: rule of components.metrics.places for equal scores.
+      ties: rule of components.metrics.tie_groups for equal scores.
       source_digest: see RankMetric.
       **settings: of a subclass.
     """
@@ -137,11 +137,11 @@ class TargetMetric(RankMetric):
         self._protocol, self._subject, self._ties = protocol, subject, ties
 
     @abc.abstractmethod
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """What each row is worth.
 
         Args:
-          places: of the targets of N rows.
+          tie_groups: of the targets of N rows.
 
         Returns:
           float64 [N].
@@ -150,9 +150,9 @@ class TargetMetric(RankMetric):
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
         if self._subject != LIFT:
-            return self.of(table.places(self._protocol, self._subject, self._ties))
+            return self.per_user(table.tie_groups(self._protocol, self._subject, self._ties))
         own, popularity = (
-            self.of(table.places(self._protocol, subject, self._ties))
+            self.per_user(table.tie_groups(self._protocol, subject, self._ties))
             for subject in (MODEL, POPULARITY)
         )
         return own - popularity
@@ -204,12 +204,12 @@ class RatingMetric(RankMetric):
     """
 
     @abc.abstractmethod
-    def of(self, errors: np.ndarray) -> np.ndarray:
+    def per_user(self, errors: np.ndarray) -> np.ndarray:
         """What each rating is worth: of errors float64 [M], float64 [M]."""
 
     def values(self, table: RankTable) -> np.ndarray:
         """Means over the row's ratings; see RankMetric."""
-        return table.row_sums(self.of(table.errors())) / table.count
+        return table.row_sums(self.per_user(table.errors())) / table.count
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Ratings of each row."""

@@ -1,9 +1,9 @@
 """Bootstrap over users, the same resamples for everything that is compared.
 
-Called by components.metrics.intervals. Every resample gives a user a Poisson(1)
-weight that is a function of the user alone (Chamandy et al. 2012, "Estimating
-Uncertainty for Massive Data Streams"), so model, popularity and baseline are
-weighted alike, in every slice, on any sharding: differences are paired.
+Every resample gives a user a Poisson(1) weight that is a function of the user
+alone (Chamandy et al. 2012, "Estimating Uncertainty for Massive Data Streams"),
+so model, popularity and baseline are weighted alike, in every slice, on any
+sharding: differences are paired.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Catalog coverage@k as a TFMA metric; loaded through pipeline.eval_config."""
+"""Catalog coverage@k as a TFMA metric."""
 
 from __future__ import annotations
 

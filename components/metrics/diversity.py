@@ -1,4 +1,4 @@
-"""Genre diversity@k of what is served as a TFMA metric; loaded through pipeline.eval_config."""
+"""Genre diversity@k of what is served as a TFMA metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Model Garden's evaluation loss as a TFMA metric; loaded through pipeline.eval_config."""
+"""The Model Garden's evaluation loss as a TFMA metric."""
 
 from __future__ import annotations
 

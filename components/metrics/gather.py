@@ -1,8 +1,8 @@
 """Packs the outputs of the `rank` signature a row at a time, and unpacks a slice's.
 
-Called by components.metrics.base. All metrics of an evaluation share one
-combiner. A row is packed into bytes before it is handed to its slices, so a
-slice's accumulator only appends: it is two flat arrays of 32-bit numbers.
+All metrics of an evaluation share one combiner. A row is packed into bytes
+before it is handed to its slices, so a slice's accumulator only appends: it is
+two flat arrays of 32-bit numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gini index of the served items as a TFMA metric; loaded through pipeline.eval_config."""
+"""Gini index of the served items as a TFMA metric."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""HR@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""HR@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankHitRate(CutOffMetric):
@@ -18,7 +18,7 @@ class RankHitRate(CutOffMetric):
     Collaborative Filtering", section 4.1; the Model Garden's position < k.
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        below = places.size - places.above(self.k) - places.number
-        return 1 - places.products(np.maximum(below, 0) / (places.size - places.number))
+        below = tie_groups.size - tie_groups.above(self.k) - tie_groups.number
+        return 1 - tie_groups.products(np.maximum(below, 0) / (tie_groups.size - tie_groups.number))

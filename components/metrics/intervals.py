@@ -1,8 +1,4 @@
-"""Gives a slice's figures, and their changes against the baseline, their intervals.
-
-Called by TFMA after all means of a slice are known, through the computation
-that components.metrics.base makes.
-"""
+"""Gives a slice's figures, and their changes against the baseline, their intervals."""
 
 from __future__ import annotations
 

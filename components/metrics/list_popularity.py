@@ -1,4 +1,4 @@
-"""Average popularity@k of what is served as a TFMA metric; loaded through pipeline.eval_config."""
+"""Average popularity@k of what is served as a TFMA metric."""
 
 from __future__ import annotations
 

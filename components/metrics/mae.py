@@ -1,4 +1,4 @@
-"""MAE of predicted ratings as a TFMA metric; loaded through pipeline.eval_config."""
+"""MAE of predicted ratings as a TFMA metric."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class RatingMAE(RatingMetric):
     Systems", section 4.1.
     """
 
-    def of(self, errors: np.ndarray) -> np.ndarray:
+    def per_user(self, errors: np.ndarray) -> np.ndarray:
         """See RatingMetric."""
         return np.abs(errors)

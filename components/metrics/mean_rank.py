@@ -1,11 +1,11 @@
-"""Mean rank as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""Mean rank as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import TargetMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class MeanRank(TargetMetric):
@@ -16,6 +16,6 @@ class MeanRank(TargetMetric):
     "Translating Embeddings for Modeling Multi-relational Data", section 4.2.
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        return places.sums(places.first + (places.size + 1) / 2) / places.count
+        return tie_groups.sums(tie_groups.first + (tie_groups.size + 1) / 2) / tie_groups.count

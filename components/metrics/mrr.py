@@ -1,11 +1,11 @@
-"""MRR@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""MRR@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankMRR(CutOffMetric):
@@ -18,11 +18,11 @@ class RankMRR(CutOffMetric):
     Question Answering Track Report"; ties: McSherry and Najork 2008.
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        best = (places.before == 0) & (places.number == 0)
-        first, size, tied = places.first[best], places.size[best], places.tied[best]
-        reach = places.above(self.k)[best]
+        best = (tie_groups.before == 0) & (tie_groups.number == 0)
+        first, size, tied = tie_groups.first[best], tie_groups.size[best], tie_groups.tied[best]
+        reach = tie_groups.above(self.k)[best]
         expected, none_yet = np.zeros(len(first)), np.ones(len(first))
         for step in range(int(reach.max(initial=0))):
             here = none_yet * tied / np.maximum(size - step, 1)

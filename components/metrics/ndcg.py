@@ -1,11 +1,11 @@
-"""NDCG@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""NDCG@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankNDCG(CutOffMetric):
@@ -19,9 +19,12 @@ class RankNDCG(CutOffMetric):
     Techniques"; ties: McSherry and Najork 2008.
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
         cumulated = np.append(0.0, np.cumsum(1 / np.log2(np.arange(self.k) + 2)))
-        start = np.minimum(places.first, self.k)
-        gained = cumulated[start + places.above(self.k)] - cumulated[start]
-        return places.sums(gained / places.size) / cumulated[np.minimum(places.count, self.k)]
+        start = np.minimum(tie_groups.first, self.k)
+        gained = cumulated[start + tie_groups.above(self.k)] - cumulated[start]
+        return (
+            tie_groups.sums(gained / tie_groups.size)
+            / cumulated[np.minimum(tie_groups.count, self.k)]
+        )

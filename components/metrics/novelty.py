@@ -1,4 +1,4 @@
-"""Novelty@k as a TFMA metric; loaded through pipeline.eval_config."""
+"""Novelty@k as a TFMA metric."""
 
 from __future__ import annotations
 

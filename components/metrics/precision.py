@@ -1,11 +1,11 @@
-"""Precision@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""Precision@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankPrecision(CutOffMetric):
@@ -16,6 +16,6 @@ class RankPrecision(CutOffMetric):
     Recommender Algorithms on Top-N Recommendation Tasks".
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        return places.sums(places.above(self.k) / places.size) / self.k
+        return tie_groups.sums(tie_groups.above(self.k) / tie_groups.size) / self.k

@@ -1,11 +1,11 @@
-"""Recall@k as a TFMA metric; loaded by the Evaluator through pipeline.eval_config."""
+"""Recall@k as a TFMA metric."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from components.metrics.base import CutOffMetric
-from components.metrics.places import Places
+from components.metrics.tie_groups import TieGroups
 
 
 class RankRecall(CutOffMetric):
@@ -17,6 +17,6 @@ class RankRecall(CutOffMetric):
     "Performance of Recommender Algorithms on Top-N Recommendation Tasks".
     """
 
-    def of(self, places: Places) -> np.ndarray:
+    def per_user(self, tie_groups: TieGroups) -> np.ndarray:
         """See TargetMetric."""
-        return places.sums(places.above(self.k) / places.size) / places.count
+        return tie_groups.sums(tie_groups.above(self.k) / tie_groups.size) / tie_groups.count

@@ -1,4 +1,4 @@
-"""RMSE of predicted ratings as a TFMA metric; loaded through pipeline.eval_config."""
+"""RMSE of predicted ratings as a TFMA metric."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class RatingRMSE(RatingMetric):
 
     root = True
 
-    def of(self, errors: np.ndarray) -> np.ndarray:
+    def per_user(self, errors: np.ndarray) -> np.ndarray:
         """See RatingMetric."""
         return errors**2

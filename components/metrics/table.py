@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from components.metrics.places import Places, places
+from components.metrics.tie_groups import TieGroups, tie_groups
 from schema import features
 
 MODEL, POPULARITY = "model", "popularity"
@@ -40,15 +40,15 @@ class RankTable:
     rows: dict[str, np.ndarray]
     lists: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
-    _places: dict[tuple[str, ...], Places] = dataclasses.field(default_factory=dict, repr=False)
+    _places: dict[tuple[str, ...], TieGroups] = dataclasses.field(default_factory=dict, repr=False)
 
-    def places(self, protocol: str, subject: str, rule: str) -> Places:
+    def tie_groups(self, protocol: str, subject: str, rule: str) -> TieGroups:
         """Where the targets stand; worked out once for all metrics.
 
         Args:
           protocol: its name.
           subject: MODEL or POPULARITY, which of the two ranked.
-          rule: of components.metrics.places.
+          rule: of components.metrics.tie_groups.
 
         Returns:
           The places of the M targets.
@@ -56,7 +56,7 @@ class RankTable:
         key = protocol, subject, rule
         if key not in self._places:
             prefix = f"{POPULARITY}_{protocol}" if subject == POPULARITY else protocol
-            self._places[key] = places(
+            self._places[key] = tie_groups(
                 self.targets[prefix + GREATER].astype(np.int64),
                 self.targets[prefix + TIES].astype(np.int64),
                 self.count,

@@ -18,9 +18,9 @@ from tfx.utils import json_utils
 
 from components.trainer.executor import CATALOG_KEY, Executor
 from schema import features
-from trainer.runtime import EPOCHS_KEY, OVERRIDES_KEY
+from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
-RUN_FN = "trainer.run.run_fn"
+RUN_FN = "trainer.run_fn.run_fn"
 
 
 class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
@@ -40,7 +40,7 @@ class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
 class RecommenderTrainer(base_component.BaseComponent):
     """Trains and exports one recommender.
 
-    Outputs `model` (the SavedModel of trainer.export) and `model_run`
+    Outputs `model` (the SavedModel of trainer.serving.export) and `model_run`
     (TensorBoard logs, checkpoints and training.json).
 
     Args:
@@ -48,12 +48,12 @@ class RecommenderTrainer(base_component.BaseComponent):
         splits.
       transform_graph: Transform's `transform_graph`.
       catalog: `examples` of CatalogExampleGen.
-      custom_config: JSON-ready settings for trainer.run.run_fn; a digest of
+      custom_config: JSON-ready settings for trainer.run_fn.run_fn; a digest of
         the sources among them makes an edit miss the cache.
       hyperparameters: `best_hyperparameters` of RecommenderTuner; its values
         stand in for those of custom_config.
       base_model: what a warm start begins with; the channel may be empty.
-      epochs: stands in for that of custom_config; see trainer.runtime.
+      epochs: stands in for that of custom_config; see trainer.config.runtime.
       trainer_overrides: the same for any value, as JSON text.
     """
 

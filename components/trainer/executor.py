@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from schema import features
-from trainer.runtime import changed
+from trainer.config.runtime import changed
 
 CATALOG_KEY = "catalog"
 TRAINER_KEY = "trainer"

@@ -17,7 +17,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import json_utils
 
 from components.tuner.executor import CATALOG_KEY, Executor
-from trainer.runtime import EPOCHS_KEY, OVERRIDES_KEY
+from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 
 class RecommenderTunerSpec(ComponentSpec):
@@ -50,7 +50,7 @@ class RecommenderTuner(base_component.BaseComponent):
       transform_graph: Transform's `transform_graph`.
       catalog: `examples` of CatalogExampleGen.
       custom_config: JSON-ready settings, by the keys of components.tuner.executor
-        and trainer.run; a digest of the sources among them makes an edit miss
+        and trainer.run_fn; a digest of the sources among them makes an edit miss
         the cache.
       epochs: as of RecommenderTrainer.
       trainer_overrides: as of RecommenderTrainer.

@@ -16,14 +16,14 @@ from tfx.utils import io_utils, json_utils
 
 from schema import features
 from schema.settings import from_dict
-from trainer.config import TrainerConfig
-from trainer.evaluation_config import EvaluationConfig
-from trainer.runtime import changed
-from trainer.tuning_config import TuningConfig
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.runtime import changed
+from trainer.config.trainer import TrainerConfig
+from trainer.config.tuning import TuningConfig
 
 if TYPE_CHECKING:
-    from trainer.data import Dataset
-    from trainer.trials import Search
+    from trainer.data.dataset import Dataset
+    from trainer.tuning.trials import Search
 
 CATALOG_KEY = "catalog"
 TUNE_KEY = "tune"
@@ -33,7 +33,7 @@ TABLE_FILE = "trials.csv"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Runs trainer.tuning on the artifacts."""
+    """Runs trainer.tuning.search on the artifacts."""
 
     def Do(
         self,
@@ -46,36 +46,38 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: as RecommenderTunerSpec names them.
           output_dict: the same.
-          exec_properties: custom_config as JSON, and what trainer.runtime reads.
+          exec_properties: custom_config as JSON, and what trainer.config.runtime reads.
 
         Raises:
           UserError: the space does not fit the configuration, or no trial could
             be trained.
         """
         # Whoever only wires or reads a pipeline shall not load the models.
-        from trainer import run
-        from trainer.resume import digest
-        from trainer.tuning import tune
+        from trainer import run_fn
+        from trainer.training.checkpoint import digest
+        from trainer.tuning.search import tune
 
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        trainer = changed(custom[run.TRAINER_KEY], exec_properties)
-        config = from_dict(TrainerConfig, trainer, run.TRAINER_KEY)
-        evaluation = from_dict(EvaluationConfig, custom[run.EVALUATION_KEY], run.EVALUATION_KEY)
+        trainer = changed(custom[run_fn.TRAINER_KEY], exec_properties)
+        config = from_dict(TrainerConfig, trainer, run_fn.TRAINER_KEY)
+        evaluation = from_dict(
+            EvaluationConfig, custom[run_fn.EVALUATION_KEY], run_fn.EVALUATION_KEY
+        )
         tuning = from_dict(TuningConfig, custom[TUNE_KEY], TUNE_KEY)
         dataset = _dataset(input_dict, custom)
         folder = None
-        if custom.get(run.STATES_KEY):
+        if custom.get(run_fn.STATES_KEY):
             # More trials go on with those that were finished.
             search = dataclasses.replace(tuning, trials=0)
-            version = (custom.get(run.DIGEST_KEY), optuna.__version__)
+            version = (custom.get(run_fn.DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, search, version)
-            folder = os.path.join(custom[run.STATES_KEY], f"tuning-{name}")
+            folder = os.path.join(custom[run_fn.STATES_KEY], f"tuning-{name}")
         _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:
-    from trainer import run
-    from trainer.data import read_dataset
+    from trainer import run_fn
+    from trainer.data.dataset import read_dataset
 
     def patterns(key: str, split: str) -> list[str]:
         uris = artifact_utils.get_split_uris(input_dict[key], split)
@@ -87,8 +89,8 @@ def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]
         patterns(standard_component_specs.EXAMPLES_KEY, features.TRAIN),
         patterns(standard_component_specs.EXAMPLES_KEY, features.VALID),
         patterns(CATALOG_KEY, features.CATALOG),
-        custom[run.USER_OOV_KEY],
-        custom[run.ITEM_OOV_KEY],
+        custom[run_fn.USER_OOV_KEY],
+        custom[run_fn.ITEM_OOV_KEY],
     )
 
 

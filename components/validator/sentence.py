@@ -1,7 +1,4 @@
-"""Anomalies in one sentence, for whoever started the run.
-
-Called by `executor`.
-"""
+"""Anomalies in one sentence, for whoever started the run."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@ import sys
 
 import pytest
 import yaml
-from cluster_command import CLUSTER
 
 import kubeflow_runner
+from tests.support.cluster_command import CLUSTER
 
 
 @pytest.fixture

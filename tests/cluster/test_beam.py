@@ -2,7 +2,8 @@
 
 import pytest
 import yaml
-from cluster_command import CLUSTER, compiled, executors
+
+from tests.support.cluster_command import CLUSTER, compiled, executors
 
 pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 

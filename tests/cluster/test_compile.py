@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
-import synthetic
 import yaml
-from cluster_command import CLUSTER, compiled, executors
 
-from pipeline import presets
 from pipeline.backend import IMPORTER
+from pipeline.config import presets
+from tests.support import synthetic
+from tests.support.cluster_command import CLUSTER, compiled, executors
 
 pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 

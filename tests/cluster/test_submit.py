@@ -4,7 +4,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from cluster_command import compiled
+
+from tests.support.cluster_command import compiled
 
 pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 

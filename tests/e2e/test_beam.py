@@ -7,11 +7,11 @@ import pathlib
 import subprocess
 import sys
 
-import beam_workers
 import pytest
-import synthetic
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from tests.support import beam_workers, synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

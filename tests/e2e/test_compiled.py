@@ -6,15 +6,13 @@ import pathlib
 import subprocess
 import sys
 
-import object_store
 import pytest
-import synthetic
-import wheel
 import yaml
-from cluster_back_end import BackEnd
 
-from pipeline.evaluation import read_metrics
-from pipeline.verdict import read as read_verdict
+from components.evaluator.gate.results import read_metrics
+from components.evaluator.gate.run_gate import read as read_verdict
+from tests.support import object_store, synthetic, wheel
+from tests.support.cluster_back_end import BackEnd
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = ("trainer.epochs=6", "trainer.learning_rate=0.02", "trainer.batch_size=256")

@@ -6,11 +6,10 @@ import pathlib
 import subprocess
 import sys
 
-import mariadb
 import pytest
-import synthetic
 
-from pipeline import lineage
+from pipeline.cli import lineage
+from tests.support import mariadb, synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "s3cret@word"

@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 
-import object_store
 import pytest
-import synthetic
+
+from tests.support import object_store, synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USERS = 50
@@ -121,7 +121,7 @@ def test_the_graph_is_the_last_file_of_a_model_to_appear(service, summary, folde
 def test_the_served_model_is_evaluated_where_it_lies(service, folder, pushed):
     places = ["--data", f"{BUCKET}/data", "--output", f"{BUCKET}/figures"]
     ranks = f"{BUCKET}/figures/ranks.csv"
-    command = ["-m", "pipeline.evaluate", f"{BUCKET}/run/serving", *places, "--ranks", ranks]
+    command = ["-m", "pipeline.cli.evaluate", f"{BUCKET}/run/serving", *places, "--ranks", ranks]
     command += settings()
     process = start(service, folder, *command)
     out, err = process.communicate()

@@ -1,11 +1,11 @@
 """Stores on a real MariaDB server."""
 
-import mariadb
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.store import parse
+from pipeline.metadata.store import parse
 from schema.errors import UserError
+from tests.support import mariadb
 
 pytestmark = pytest.mark.skipif(mariadb.SERVER is None, reason=mariadb.MISSING)
 # Every sign that means something in a URL.

@@ -4,17 +4,17 @@ import dataclasses
 
 import pytest
 
-from pipeline.config import RunConfig, override
-from pipeline.nodes import BASE_RESOLVER, TRAINER
-from pipeline.pipeline import Places, create_pipeline
-from trainer.config import TrainerConfig
+from pipeline.config.run import RunConfig, override
+from pipeline.node_ids import BASE_RESOLVER, TRAINER
+from pipeline.pipeline import RunPaths, create_pipeline
+from trainer.config.trainer import TrainerConfig
 
 
 def parameters(*settings, force_bless=None):
     """Execution properties by component."""
     config = override(RunConfig(), list(settings))
-    places = Places("data", "ml-100k", "artifacts", "serving")
-    pipeline = create_pipeline("name", config, places, force_bless=force_bless)
+    paths = RunPaths("data", "ml-100k", "artifacts", "serving")
+    pipeline = create_pipeline("name", config, paths, force_bless=force_bless)
     return {node.id: dict(node.exec_properties) for node in pipeline.components}
 
 
@@ -59,8 +59,8 @@ def test_a_forced_blessing_has_a_key_of_its_own(usual):
 
 def _nodes(tmp_path, **trainer):
     config = dataclasses.replace(RunConfig(), trainer=TrainerConfig(**trainer))
-    places = Places(str(tmp_path), "ml-100k", str(tmp_path / "root"), str(tmp_path / "serving"))
-    return {node.id: node for node in create_pipeline("name", config, places).components}
+    paths = RunPaths(str(tmp_path), "ml-100k", str(tmp_path / "root"), str(tmp_path / "serving"))
+    return {node.id: node for node in create_pipeline("name", config, paths).components}
 
 
 def test_a_warm_start_hands_the_last_blessed_model_to_the_trainer(tmp_path):

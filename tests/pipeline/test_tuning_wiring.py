@@ -3,12 +3,12 @@
 import pytest
 from tfx.utils import json_utils
 
-from pipeline import presets
-from pipeline.nodes import TRAINER, TUNER
-from pipeline.pipeline import Places, create_pipeline
+from pipeline.config import presets
+from pipeline.node_ids import TRAINER, TUNER
+from pipeline.pipeline import RunPaths, create_pipeline
 from schema import settings
 
-PLACES = Places("data", "ml-100k", "root", "serving", "states")
+PLACES = RunPaths("data", "ml-100k", "root", "serving", "states")
 
 
 def nodes(*assignments):

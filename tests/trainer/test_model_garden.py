@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import candidates
-from trainer.evaluation_config import ProtocolConfig
-from trainer.sampling import fingerprint
-from trainer.standing import Scored
+from trainer.config.evaluation import ProtocolConfig
+from trainer.ops import candidates
+from trainer.ops.draws import fingerprint
+from trainer.ops.ranks import TargetRanks
 
 USERS, SIZE, K = 50, 1500, 10
 
@@ -39,20 +39,20 @@ def repetitions(items):
 
 
 def ours(scores, targets, negatives):
-    rows = candidates.Rows(
+    rows = candidates.HeldOutBatch(
         users=fingerprint(tf.constant([f"u{row}" for row in range(USERS)])),
         seen=tf.fill([USERS, 1], -1),
         targets=tf.constant(targets[:, None], tf.int32),
         present=tf.fill([USERS, 1], True),
         given=tf.constant(negatives, tf.int32),
-        brings=tf.fill([USERS], True),
+        has_given=tf.fill([USERS], True),
     )
-    items = candidates.Items(*[tf.zeros([SIZE], tf.int64)] * 3)
+    items = candidates.CatalogWeights(*[tf.zeros([SIZE], tf.int64)] * 3)
     protocol = ProtocolConfig(
         candidates="sampled", negatives=negatives.shape[1], replacement=True, mlperf=True
     )
     found = candidates.negatives(rows, items, protocol, seed=0)
-    ranks, others = Scored(rows, tf.constant(scores)).ranks(protocol, found)
+    ranks, others = TargetRanks(rows, tf.constant(scores)).ranks(protocol, found)
     return ranks.greater.numpy()[:, 0], ranks.ties.numpy()[:, 0], others.numpy() > 0
 
 

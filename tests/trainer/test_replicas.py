@@ -8,7 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-import replicas
+
+from tests.support import replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

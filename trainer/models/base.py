@@ -1,8 +1,7 @@
 """What every recommender is: encoders for both sides, a score, a loss.
 
-Called by trainer.fit (loss), trainer.validation and trainer.export (codes and
-scores). A new model subclasses Recommender, adds its settings to
-trainer.config and one line to trainer.models.BUILDERS.
+A new model subclasses Recommender, adds its settings to trainer.config and one
+line to trainer.models.registry.BUILDERS.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.catalog import CatalogTensors
+from trainer.data.catalog import CatalogTensors
 
 
 class Recommender(tfrs.Model, abc.ABC):
-    """A model that scores users against items by way of codes.
+    """A model that scores users against items by way of embeddings.
 
     Whatever depends on one side only belongs in that side's code, computed
     once a user or item; `score` and `score_all` do what needs the pair. Users
@@ -25,31 +24,31 @@ class Recommender(tfrs.Model, abc.ABC):
     the catalog.
 
     Attributes:
-      history_limit: newest items of a user's history that encode_users reads; 0
+      history_limit: newest items of a user's history that user_embedding reads; 0
         reads none.
-      pairwise: whether score_all keeps many floats a pair while it computes, so
+      wide_scores: whether score_all keeps many floats a pair while it computes, so
         that fewer users should be scored at a time.
     """
 
     history_limit = 0
-    pairwise = False
-    # Whether `rate` predicts ratings; such a model's batches bring ratings.
-    rates = False
+    wide_scores = False
+    # Whether `predict_ratings` predicts ratings; such a model's batches bring ratings.
+    predicts_ratings = False
     # Whether compute_loss reads what other replicas have.
-    exchanges = False
+    cross_replica = False
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()
         self.catalog = catalog
 
     @abc.abstractmethod
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Codes of users.
 
         Args:
           users: int32 [B] tensors by the names schema.features.USER_INDEX and
             USER_CONTEXT and, where history_limit is set, HISTORY of
-            trainer.input, int32 [B, history_limit].
+            trainer.data.batches, int32 [B, history_limit].
           training: whether dropout and the like act.
 
         Returns:
@@ -57,7 +56,7 @@ class Recommender(tfrs.Model, abc.ABC):
         """
 
     @abc.abstractmethod
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Codes of items.
 
         Args:
@@ -69,31 +68,31 @@ class Recommender(tfrs.Model, abc.ABC):
         """
 
     @abc.abstractmethod
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """Scores of K items for each of B users.
 
         Args:
-          user_codes: float32 [B, D].
-          item_codes: float32 [B, K, D].
+          user_embeddings: float32 [B, D].
+          item_embeddings: float32 [B, K, D].
 
         Returns:
           float32 [B, K]; higher is better.
         """
 
     @abc.abstractmethod
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """Scores of C items shared by B users.
 
         Args:
-          user_codes: float32 [B, D].
-          item_codes: float32 [C, D].
+          user_embeddings: float32 [B, D].
+          item_embeddings: float32 [C, D].
 
         Returns:
           float32 [B, C].
         """
 
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
-        """The variables whose first axis runs over a vocabulary; read by trainer.base_model.
+        """The variables whose first axis runs over a vocabulary.
 
         A warm start carries their rows over by id. The first axis of any other
         variable means the same whatever the data hold.
@@ -113,25 +112,25 @@ class Recommender(tfrs.Model, abc.ABC):
         """
         return ()
 
-    def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
-        """How alike some items are to every item: the cosine of their codes.
+    def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """How alike some items are to every item: the cosine of their embeddings.
 
         Args:
           positions: int32 [B], positions in the catalog.
-          item_codes: float32 [C, D], of the whole catalog.
+          item_embeddings: float32 [C, D], of the whole catalog.
 
         Returns:
           float32 [B, C]; higher is more alike.
         """
-        unit = tf.math.l2_normalize(item_codes, axis=1)
+        unit = tf.math.l2_normalize(item_embeddings, axis=1)
         return tf.matmul(tf.gather(unit, positions), unit, transpose_b=True)
 
-    def rate(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
-        """Predicted ratings, in a model that `rates`.
+    def predict_ratings(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """Predicted ratings, in a model that `predicts_ratings`.
 
         Args:
-          user_codes: float32 [B, D].
-          item_codes: float32 [B, D], of one item a user.
+          user_embeddings: float32 [B, D].
+          item_embeddings: float32 [B, D], of one item a user.
 
         Returns:
           float32 [B], in the scale of the training ratings.

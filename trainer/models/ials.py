@@ -14,16 +14,16 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.config import IALSConfig
-from trainer.histories import Histories, user_table
-from trainer.models.solved import SolvedRecommender
+from trainer.config.trainer import IALSConfig
+from trainer.data.catalog import CatalogTensors
+from trainer.data.interactions import Interactions, user_table
+from trainer.models.solved import SolvedModel
 
 # Floats gathered at a time: enough to keep the matrix products busy.
 _FLOATS_AT_A_TIME = 1 << 23
 
 
-class IALS(SolvedRecommender):
+class IALS(SolvedModel):
     """score(u, i) = w_u . h_i, the embeddings minimizing a weighted squared error.
 
     Over all users and items, it is
@@ -54,8 +54,8 @@ class IALS(SolvedRecommender):
         )
         self._solve = tf.function(solve_rows, reduce_retracing=True)
 
-    def solve(self, histories: Histories) -> Iterator[float]:
-        """See SolvedRecommender; an epoch solves for all users, then for all items."""
+    def solve(self, histories: Interactions) -> Iterator[float]:
+        """See SolvedModel; an epoch solves for all users, then for all items."""
         num_users = self._users.shape[0]
         table = user_table(histories, num_users, num_users)
         owner = np.repeat(np.arange(num_users, dtype=np.int32), np.diff(table.history_splits))
@@ -82,21 +82,21 @@ class IALS(SolvedRecommender):
         """See Recommender."""
         return {features.USER_ID: [self._users], features.CATALOG: [self._items]}
 
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: embeddings, float32 [B, D]."""
         return tf.gather(self._users, users[features.USER_INDEX])
 
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: embeddings, float32 [K, D]."""
         return tf.gather(self._items, positions)
 
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: dot products, float32 [B, K]."""
-        return tf.linalg.matvec(item_codes, user_codes)
+        return tf.linalg.matvec(item_embeddings, user_embeddings)
 
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: dot products, float32 [B, C]."""
-        return tf.matmul(user_codes, item_codes, transpose_b=True)
+        return tf.matmul(user_embeddings, item_embeddings, transpose_b=True)
 
     def _penalty(self, side: _Side, others: int) -> np.ndarray:
         weight = side.lengths + self._settings.unobserved_weight * others

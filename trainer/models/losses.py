@@ -1,7 +1,7 @@
 """Losses of a positive against its sampled negatives.
 
-Called by models whose batches bring NEGATIVES. All take float32 [B, 1 + n]
-scores, the positive's first; all but `log_losses` give a mean, a float32 scalar.
+All take float32 [B, 1 + n] scores, the positive's first; all but `log_losses`
+give a mean, a float32 scalar.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.config import MFConfig
-from trainer.input import NEGATIVES, POSITIVE
+from trainer.config.trainer import MFConfig
+from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
 from trainer.models.base import Recommender
 
@@ -51,29 +51,29 @@ class MF(Recommender):
             features.ITEM_ID: [self._items, self._item_bias],
         }
 
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [p_u, b_u + b, 1], float32 [B, D + 2]."""
         index = users[features.USER_INDEX]
         bias = tf.gather(self._user_bias, index) + self._bias
         return tf.concat([tf.gather(self._users, index), bias, tf.ones_like(bias)], axis=1)
 
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: [q_i, 1, b_i], float32 [K, D + 2]."""
         index = tf.gather(self.catalog.item_index, positions)
         bias = tf.gather(self._item_bias, index)
         return tf.concat([tf.gather(self._items, index), tf.ones_like(bias), bias], axis=1)
 
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
-        return tf.linalg.matvec(item_codes, user_codes)
+        return tf.linalg.matvec(item_embeddings, user_embeddings)
 
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, C]."""
-        return tf.matmul(user_codes, item_codes, transpose_b=True)
+        return tf.matmul(user_embeddings, item_embeddings, transpose_b=True)
 
-    def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: by the embeddings alone; a bias says nothing of taste."""
-        return super().likeness(positions, item_codes[:, :-2])
+        return super().item_similarity(positions, item_embeddings[:, :-2])
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Mean over each positive and its sampled negatives of log loss and regularization.
@@ -82,7 +82,7 @@ class MF(Recommender):
         log loss + l2 / 2 (|p_u|^2 + |q_i|^2 + b_u^2 + b_i^2).
 
         Args:
-          inputs: a batch of trainer.input.TrainingData with negatives.
+          inputs: a batch of trainer.data.batches.TrainingData with negatives.
           training: passed on to the encoders.
 
         Returns:
@@ -90,8 +90,8 @@ class MF(Recommender):
         """
         items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
         index = tf.gather(self.catalog.item_index, tf.range(self.catalog.size))
-        all_codes = self.encode_items(tf.range(self.catalog.size), training)
-        logits = self.score(self.encode_users(inputs, training), tf.gather(all_codes, items))
+        all_codes = self.item_embedding(tf.range(self.catalog.size), training)
+        logits = self.score(self.user_embedding(inputs, training), tf.gather(all_codes, items))
         users = inputs[features.USER_INDEX]
         squares = tf.gather(_squares(self._users, self._user_bias), users)[:, None]
         item_squares = tf.gather(_squares(self._items, self._item_bias), index)

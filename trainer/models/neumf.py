@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.config import NeuMFConfig
-from trainer.input import NEGATIVES, POSITIVE
+from trainer.config.trainer import NeuMFConfig
+from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
 from trainer.models.base import Recommender
 
@@ -46,7 +46,7 @@ class NeuMF(Recommender):
         scores must stay apart, is float32.
     """
 
-    pairwise = True
+    wide_scores = True
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class NeuMF(Recommender):
         """See Recommender."""
         return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
 
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_u m_u + b], float32 [B, D]."""
         rows = tf.gather(self._users, users[features.USER_INDEX])
         if not self._half:
@@ -115,7 +115,7 @@ class NeuMF(Recommender):
         hidden = self._product(rows[:, self._gmf :], self._first[: self._half]) + self._first_bias
         return tf.concat([rows[:, : self._gmf], hidden], axis=1)
 
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_i m_i], float32 [K, D]."""
         rows = tf.gather(self._items, tf.gather(self.catalog.item_index, positions))
         if not self._half:
@@ -123,21 +123,21 @@ class NeuMF(Recommender):
         hidden = self._product(rows[:, self._gmf :], self._first[self._half :])
         return tf.concat([rows[:, : self._gmf], hidden], axis=1)
 
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
-        users = user_codes[:, None, :]
+        users = user_embeddings[:, None, :]
         parts = []
         if self._gmf:
-            parts.append(users[..., : self._gmf] * item_codes[..., : self._gmf])
+            parts.append(users[..., : self._gmf] * item_embeddings[..., : self._gmf])
         if self._half:
-            parts.append(users[..., self._gmf :] + item_codes[..., self._gmf :])
+            parts.append(users[..., self._gmf :] + item_embeddings[..., self._gmf :])
         pairs = tf.concat(parts, axis=-1)
         flat = self._top(tf.reshape(pairs, [-1, self._width]))
         return tf.reshape(flat, tf.shape(pairs)[:2])
 
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, C]."""
-        return self.score(user_codes, item_codes[None])
+        return self.score(user_embeddings, item_embeddings[None])
 
     def fuse(self, gmf: NeuMF, mlp: NeuMF, alpha: float) -> None:
         """Takes over the weights of two trained halves.
@@ -166,7 +166,7 @@ class NeuMF(Recommender):
         He et al. 2017, equation 7.
 
         Args:
-          inputs: a batch of trainer.input.TrainingData with negatives.
+          inputs: a batch of trainer.data.batches.TrainingData with negatives.
           training: passed on to the encoders.
 
         Returns:
@@ -175,11 +175,15 @@ class NeuMF(Recommender):
         items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
         pairs = items.shape.num_elements()
         if pairs and self.catalog.size <= pairs:
-            codes = tf.gather(self.encode_items(tf.range(self.catalog.size), training), items)
+            embeddings = tf.gather(
+                self.item_embedding(tf.range(self.catalog.size), training), items
+            )
         else:
-            codes = self.encode_items(tf.reshape(items, [-1]), training)
-            codes = tf.reshape(codes, [*tf.unstack(tf.shape(items)), codes.shape[-1]])
-        logits = self.score(self.encode_users(inputs, training), codes)
+            embeddings = self.item_embedding(tf.reshape(items, [-1]), training)
+            embeddings = tf.reshape(
+                embeddings, [*tf.unstack(tf.shape(items)), embeddings.shape[-1]]
+            )
+        logits = self.score(self.user_embedding(inputs, training), embeddings)
         return losses.cross_entropy(logits)
 
     def _product(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.histories import Histories
-from trainer.models.solved import SolvedRecommender
+from trainer.data.catalog import CatalogTensors
+from trainer.data.interactions import Interactions
+from trainer.models.solved import SolvedModel
 
 
-class Popularity(SolvedRecommender):
+class Popularity(SolvedModel):
     """score(u, i) = i's share of the training interactions, for every u.
 
     Args:
@@ -26,29 +26,29 @@ class Popularity(SolvedRecommender):
             name="share", shape=(catalog.size,), initializer="zeros", trainable=False
         )
 
-    def solve(self, histories: Histories) -> Iterator[float]:
-        """See SolvedRecommender; the loss is the log loss of drawing items by their shares."""
+    def solve(self, histories: Interactions) -> Iterator[float]:
+        """See SolvedModel; the loss is the log loss of drawing items by their shares."""
         counts = histories.counts(self.catalog.size)
         shares = counts / counts.sum()
         self._shares.assign(shares.astype(np.float32))
         yield float(-np.sum(shares * np.log(np.maximum(shares, np.finfo(float).tiny))))
 
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: ones, float32 [B, 1]."""
         return tf.ones([tf.size(users[features.USER_INDEX]), 1])
 
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: shares, float32 [K, 1]."""
         return tf.gather(self._shares, positions)[:, None]
 
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: shares, float32 [B, K]."""
-        return user_codes * item_codes[..., 0]
+        return user_embeddings * item_embeddings[..., 0]
 
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: shares, float32 [B, C]."""
-        return user_codes * item_codes[None, :, 0]
+        return user_embeddings * item_embeddings[None, :, 0]
 
-    def likeness(self, positions: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: nothing is known of an item but its share, so the most popular."""
-        return self.score_all(tf.ones([tf.size(positions), 1]), item_codes)
+        return self.score_all(tf.ones([tf.size(positions), 1]), item_embeddings)

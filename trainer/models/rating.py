@@ -12,11 +12,11 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.config import RatingConfig
-from trainer.input import POSITIVE
+from trainer.config.trainer import RatingConfig
+from trainer.data.batches import POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models.base import Recommender
-from trainer.models.initial import KnownRows
+from trainer.models.initializers import KnownRows
 
 
 class Rating(Recommender):
@@ -33,8 +33,8 @@ class Rating(Recommender):
       catalog: the items.
     """
 
-    rates = True
-    pairwise = True
+    predicts_ratings = True
+    wide_scores = True
 
     def __init__(
         self, settings: RatingConfig, num_users: int, unknown_users: int, catalog: CatalogTensors
@@ -53,33 +53,35 @@ class Rating(Recommender):
         # Layers make their variables on first use; the loop under a strategy
         # needs them before.
         zero = tf.zeros([1], tf.int32)
-        self.rate(self.encode_users({features.USER_INDEX: zero}), self.encode_items(zero))
+        self.predict_ratings(
+            self.user_embedding({features.USER_INDEX: zero}), self.item_embedding(zero)
+        )
 
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
         """See Recommender."""
         return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
 
-    def encode_users(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user's half of the first layer, float32 [B, D]."""
         return self._user_code(tf.gather(self._users, users[features.USER_INDEX]), training)
 
-    def encode_items(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: the item's half of the first layer, float32 [K, D]."""
         return self._item_code(self._item_rows(positions), training)
 
-    def score(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: predicted ratings, float32 [B, K]."""
-        hidden = user_codes[:, None, :] + item_codes
+        hidden = user_embeddings[:, None, :] + item_embeddings
         flat = self._top(tf.reshape(hidden, [-1, hidden.shape[-1]]))
         return tf.reshape(flat, tf.shape(hidden)[:2])
 
-    def score_all(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: predicted ratings, float32 [B, C]."""
-        return self.score(user_codes, item_codes[None])
+        return self.score(user_embeddings, item_embeddings[None])
 
-    def rate(self, user_codes: tf.Tensor, item_codes: tf.Tensor) -> tf.Tensor:
+    def predict_ratings(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: the scores, float32 [B]."""
-        return self._top(user_codes + item_codes)[:, 0]
+        return self._top(user_embeddings + item_embeddings)[:, 0]
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Mean squared error of the batch's ratings, and the L2 of its embeddings.
@@ -88,7 +90,7 @@ class Rating(Recommender):
         to how often it occurs (Koren et al. 2009, equation 2).
 
         Args:
-          inputs: a batch of trainer.input.TrainingData with ratings.
+          inputs: a batch of trainer.data.batches.TrainingData with ratings.
           training: switches dropout on, and the RMSE metric off.
 
         Returns:
@@ -96,7 +98,9 @@ class Rating(Recommender):
         """
         users = tf.gather(self._users, inputs[features.USER_INDEX])
         items = self._item_rows(inputs[POSITIVE])
-        predictions = self.rate(self._user_code(users, training), self._item_code(items, training))
+        predictions = self.predict_ratings(
+            self._user_code(users, training), self._item_code(items, training)
+        )
         ratings = inputs[features.RATING]
         total = self.task(
             labels=ratings[:, None], predictions=predictions[:, None], compute_metrics=not training

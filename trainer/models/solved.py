@@ -1,6 +1,6 @@
 """Base of the models that are solved for and not trained by gradients.
 
-Trained by trainer.solving; otherwise such a model is a Recommender as any.
+Trained by trainer.training.solver; otherwise such a model is a Recommender as any.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator
 
-from trainer.histories import Histories
+from trainer.data.interactions import Interactions
 from trainer.models.base import Recommender
 
 
-class SolvedRecommender(Recommender):
+class SolvedModel(Recommender):
     """A Recommender that sets its variables itself.
 
     Its variables are not trainable; batch size, learning rate and sampled
@@ -20,7 +20,7 @@ class SolvedRecommender(Recommender):
     """
 
     @abc.abstractmethod
-    def solve(self, histories: Histories) -> Iterator[float]:
+    def solve(self, histories: Interactions) -> Iterator[float]:
         """Sets the variables, an epoch at each step of the iterator.
 
         Args:

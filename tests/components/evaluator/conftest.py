@@ -11,17 +11,17 @@ import tensorflow as tf
 from tfx import types
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
-from toy_model import make_serving, row
 
 from components.evaluator.component import RecommenderEvaluator
+from components.evaluator.eval_config import build_eval_config
 from components.evaluator.executor import BLESSING_KEY
-from pipeline.eval_config import build_eval_config
-from pipeline.gate import GateConfig
+from components.evaluator.gate.config import GateConfig
 from pipeline.pipeline import GATE_FN
 from schema import curated
 from schema.settings import to_dict
-from trainer.evaluation_config import EvaluationConfig
-from trainer.export import export
+from tests.support.toy_model import make_serving, row
+from trainer.config.evaluation import EvaluationConfig
+from trainer.serving.export import export
 
 USERS, ITEMS, SEEN = 40, 30, 29
 TARGETS = np.arange(USERS) % 10

@@ -8,11 +8,11 @@ import tensorflow_model_analysis as tfma
 from tfx.types import standard_artifacts
 
 from components.evaluator import executor
-from pipeline import verdict
-from pipeline.evaluation import read_metrics
-from pipeline.gate import GateConfig, SliceFloors
+from components.evaluator.gate import run_gate
+from components.evaluator.gate.config import GateConfig, SliceFloors
+from components.evaluator.gate.results import read_metrics
 from schema.settings import to_dict
-from trainer.evaluation_config import EvaluationConfig
+from trainer.config.evaluation import EvaluationConfig
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ FAIR = GateConfig(slices=SliceFloors(max_drop=0.1, min_users=15))
 def agrees(evaluation):
     """Whether TFMA's own validation says what the gate says."""
     result = tfma.load_validation_result(evaluation.uri)
-    return result.validation_ok == verdict.read(evaluation.uri)["passed"]
+    return result.validation_ok == run_gate.read(evaluation.uri)["passed"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def first(evaluate):
 def test_a_good_model_is_blessed_on_a_first_run(first):
     assert first.blessed
     assert os.listdir(first.blessing.uri) == ["BLESSED"]
-    found = verdict.read(first.uri)
+    found = run_gate.read(first.uri)
     assert (found["blessed"], found["passed"], found["forced"]) == (True, True, None)
     assert (found["reasons"], found["notes"], found["baseline_model"]) == ([], [], None)
     assert {rule["rule"]: rule["verdict"] for rule in found["rules"]} == {
@@ -59,7 +59,7 @@ def degraded(evaluate):
 
 
 def test_a_degraded_model_is_refused(degraded):
-    found = verdict.read(degraded.uri)
+    found = run_gate.read(degraded.uri)
     assert not found["passed"]
     assert len(found["reasons"]) == 2
     assert "(gate.must_beat_popularity)" in found["reasons"][0]
@@ -77,13 +77,13 @@ def test_a_degraded_model_is_refused(degraded):
         "force_bless": None,
     }
     baseline = {"model": "somewhere", "obstacle": None, "notes": []}
-    assert not verdict.run_gate(degraded.uri, settings, baseline)["blessed"]
+    assert not run_gate.run_gate(degraded.uri, settings, baseline)["blessed"]
 
 
 def test_a_forced_blessing_keeps_its_reason_and_those_against_it(degraded, models):
     assert degraded.blessed
     assert os.listdir(degraded.blessing.uri) == ["BLESSED"]
-    assert verdict.read(degraded.uri)["forced"] == "the old model is gone"
+    assert run_gate.read(degraded.uri)["forced"] == "the old model is gone"
     properties = degraded.blessing
     assert properties.get_string_custom_property("force_bless") == "the old model is gone"
     assert properties.get_string_custom_property("baseline_model") == str(models / "good")
@@ -97,7 +97,7 @@ def test_a_model_good_overall_but_bad_for_one_group_is_refused(evaluate):
     overall = read_metrics(unfair.uri)[0]
     assert overall.change["ndcg@10_full"].value > 0
     before, now = 1 / np.log2(3), 1 / np.log2(5)
-    assert verdict.read(unfair.uri)["reasons"] == [
+    assert run_gate.read(unfair.uri)["reasons"] == [
         f"ndcg@10_full of the gender F slice (15 rows) is {now:.4f}, {1 - now / before:.1%} below "
         f"the last blessed model's {before:.4f}; gate.slices.max_drop allows 10.0%."
     ]
@@ -116,7 +116,7 @@ def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(
     found = evaluate("good", "earlier", evaluation=earlier, blessing=blessing)
     assert found.blessed
     assert agrees(found)
-    assert verdict.read(found.uri)["notes"] == [
+    assert run_gate.read(found.uri)["notes"] == [
         "The last blessed model lacks 2 of the candidate's 30 items; a held-out item among them "
         "ranks last for it.",
         "The last blessed model knows 30 users, the candidate 40; whom a model does not know gets "
@@ -130,7 +130,7 @@ def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(
 def test_a_baseline_without_the_signatures_is_refused_with_the_ways_out(evaluate):
     found = evaluate("good", "foreign")
     assert not found.blessed
-    (reason,) = verdict.read(found.uri)["reasons"]
+    (reason,) = run_gate.read(found.uri)["reasons"]
     assert reason.startswith("The last blessed model cannot be compared with: ")
     assert "foreign" in reason
     assert "signature" in reason

@@ -1,4 +1,4 @@
-"""Runs the generators for real, on Beam's in-memory runner."""
+"""UserSegments the generators for real, on Beam's in-memory runner."""
 
 import apache_beam as beam
 import pyarrow as pa
@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.example_gen import history
+from components.example_gen import sort_and_dedupe
 
 # Given as arguments, they would make TFX package itself for workers, every time.
 BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
@@ -15,7 +15,7 @@ BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
 @pytest.fixture
 def run_generator(tmp_path_factory):
-    """Runs a generator component's executor; attributes of the executor may be set."""
+    """UserSegments a generator component's executor; attributes of the executor may be set."""
 
     def run(component, argv=BEAM_ARGS, in_container=False, **attributes):
         made = {"make_beam_pipeline_fn": lambda: beam.Pipeline(argv=argv)}
@@ -62,7 +62,7 @@ def interactions():
 
     def build(kept, held_out=()):
         return pa.concat_tables(
-            history.mark(_table(part), mark)
+            sort_and_dedupe.flag_held_out(_table(part), mark)
             for part, mark in ((list(kept), False), (list(held_out), True))
         )
 

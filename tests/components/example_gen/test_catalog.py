@@ -1,10 +1,10 @@
 import pyarrow as pa
 import pytest
-import synthetic
 
 from components.example_gen import catalog, counts
 from components.example_gen.component import CatalogExampleGen
 from schema.errors import UserError
+from tests.support import synthetic
 
 
 def component(folder, layout):

@@ -2,7 +2,6 @@ import json
 import os
 
 import pytest
-import synthetic
 from tfx.components.example_gen import driver
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.proto import example_gen_pb2
@@ -11,6 +10,7 @@ from tfx.utils import proto_utils
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.example_gen.config import IngestConfig
 from schema.errors import UserError
+from tests.support import synthetic
 
 
 def interactions(folder, layout="ml-100k", config=IngestConfig(), digest="d"):  # noqa: B008

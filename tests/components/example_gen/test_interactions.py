@@ -1,7 +1,6 @@
 import random
 
 import pytest
-import synthetic
 import tensorflow as tf
 
 from components.example_gen import counts
@@ -9,6 +8,7 @@ from components.example_gen.component import InteractionsExampleGen
 from components.example_gen.config import IngestConfig
 from schema import features
 from schema.errors import UserError, find_user_error
+from tests.support import synthetic
 
 
 def component(folder, layout, **settings):

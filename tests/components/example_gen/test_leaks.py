@@ -1,7 +1,7 @@
 """No split shows training, or a history, what it may not know; on generated interactions.
 
 Times are few, so that many are equal; the order of a user's interactions is
-then history.arrange's, which these tests take as given.
+then sort_and_dedupe's, which these tests take as given.
 """
 
 import pyarrow as pa
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.example_gen import counts, cuts, history, splits, tables
+from components.example_gen import counts, sort_and_dedupe
 from components.example_gen.config import IngestConfig
+from components.example_gen.io import tables
+from components.example_gen.splits import held_out, time_cutoffs
 from schema.errors import UserError
 
 KINDS = {
@@ -50,10 +52,15 @@ class Split:
             }
         )
         parts = [part for _, part in tables.scatter(table, "user_id", partitions)]
-        arranged = [history.arrange(history.mark(part, False), config)[0] for part in parts]
+        arranged = [
+            sort_and_dedupe.sort_and_dedupe(sort_and_dedupe.flag_held_out(part, False), config)[0]
+            for part in parts
+        ]
         found = None
         if kind == "temporal":
-            found = cuts.find(pa.concat_tables(map(cuts.count_times, arranged)), config)
+            found = time_cutoffs.find(
+                pa.concat_tables(map(time_cutoffs.count_times, arranged)), config
+            )
         # Of each user the items and times in their order.
         self.order, self.time = {}, {}
         self.counts = dict.fromkeys(counts.INTERACTION_COUNTS, 0)
@@ -62,7 +69,7 @@ class Split:
             for row in part.to_pylist():
                 self.order.setdefault(row["user_id"], []).append(row["item_id"])
                 self.time[row["user_id"], row["item_id"]] = row["timestamp"]
-            columns, counted = splits.split(part, splits.Side(cuts=found), config)
+            columns, counted = held_out.split(part, held_out.SplitInputs(cutoffs=found), config)
             for name, value in counted.items():
                 self.counts[name] += value
             for name in SPLITS:

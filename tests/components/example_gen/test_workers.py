@@ -2,10 +2,7 @@
 
 import pathlib
 
-import beam_workers
 import pytest
-import synthetic
-import wheel
 from apache_beam.internal.gcp import auth
 from apache_beam.options.pipeline_options import GoogleCloudOptions, WorkerOptions
 from apache_beam.portability.api import beam_runner_api_pb2
@@ -13,9 +10,10 @@ from apache_beam.runners.dataflow.internal import apiclient
 
 from components.example_gen.component import InteractionsExampleGen
 from components.example_gen.config import IngestConfig
-from pipeline import beam
+from pipeline.config import beam
+from tests.support import beam_workers, synthetic, wheel
 
-# Several ranges of files and partitions of users, and both kinds of side input.
+# Several ranges of files and partitions of users, and both kinds of inputs input.
 CONFIG = IngestConfig(split="temporal", min_user_interactions=8)
 SMALL = {"range_bytes": 2000, "partition_bytes": 4000}
 

@@ -1,11 +1,11 @@
 """Names, detection and location of files."""
 
 import pytest
-import synthetic
 
 from components import formats
 from components.formats import base
 from schema.errors import UserError
+from tests.support import synthetic
 
 
 @pytest.mark.parametrize("layout", synthetic.LAYOUTS)

@@ -3,11 +3,11 @@
 import collections
 
 import pytest
-import synthetic
 
 from components import formats
 from components.formats import base
 from components.formats.ml_1m import OCCUPATIONS
+from tests.support import synthetic
 
 MOVIELENS = [layout for layout in synthetic.LAYOUTS if layout != "ncf"]
 

@@ -2,20 +2,20 @@
 
 import numpy as np
 import pytest
-import ranked
 import tensorflow as tf
 from tensorflow_model_analysis import constants
-from toy_model import make_serving, row
 
+from components.evaluator.ranking import wrap
 from components.metrics.average_precision import RankMAP
 from components.metrics.coverage import ListCoverage
 from components.metrics.gather import GatherRanks, PackRanks
 from components.metrics.hr import RankHitRate
 from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG
-from trainer import judging
-from trainer.evaluation_config import EvaluationConfig
-from trainer.export import export
+from tests.support import ranked
+from tests.support.toy_model import make_serving, row
+from trainer.config.evaluation import EvaluationConfig
+from trainer.serving.export import export
 
 USERS, ITEMS = 24, 9
 GENERATOR = np.random.default_rng(11)
@@ -31,7 +31,7 @@ def table(tmp_path_factory):
     counts = np.arange(ITEMS, 0, -1)
     serving = make_serving(SCORES, np.eye(ITEMS), counts, [[SEEN]] * USERS)
     export(serving, str(folder / "model"))
-    judging.wrap(str(folder / "model"), EvaluationConfig(), str(folder / "judge"))
+    wrap.wrap(str(folder / "model"), EvaluationConfig(), str(folder / "judge"))
     judge = tf.saved_model.load(str(folder / "judge"))
     examples = [
         row(f"u{user}", [f"i{SEEN}"], [f"i{target}" for target in targets])

@@ -4,8 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-import ranked
-from ranked import table, table_of_scores
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from components.metrics.auc import RankAUC
@@ -16,6 +14,8 @@ from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG
 from components.metrics.precision import RankPrecision
 from components.metrics.recall import RankRecall
+from tests.support import ranked
+from tests.support.ranked import table, table_of_scores
 
 CUT_OFF = {
     "hr": RankHitRate,

@@ -7,14 +7,14 @@ import pathlib
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-import upstream
 from tfx.types import channel_utils
 
 from components.trainer.component import RecommenderTrainer
 from schema import features, settings
-from trainer.config import NeuMFConfig, TrainerConfig
-from trainer.evaluation_config import EvaluationConfig
-from trainer.rows import vocabulary
+from tests.support import upstream
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.ops.lookup import vocabulary
 
 CONFIG = TrainerConfig(
     epochs=2,

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-import upstream
-from trainer_processes import Job
 
-from trainer.config import NeuMFConfig, TrainerConfig
-from trainer.evaluation_config import EvaluationConfig
+from tests.support import upstream
+from tests.support.trainer_processes import Job
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import NeuMFConfig, TrainerConfig
 
 EVALUATION = EvaluationConfig(k=3)
 # Long enough to be killed in.

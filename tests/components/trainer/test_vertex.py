@@ -7,7 +7,7 @@ from tfx.extensions.google_cloud_ai_platform import runner, training_clients
 from tfx.types import standard_artifacts
 
 from components.trainer import vertex
-from pipeline.cluster import ClusterConfig, TrainingJob, VertexConfig, custom_job
+from pipeline.config.cluster import ClusterConfig, TrainingJob, VertexConfig, custom_job
 
 
 def _cluster(**training):

@@ -7,15 +7,15 @@ import pathlib
 
 import keras_tuner
 import pytest
-import upstream
 from tfx.types import channel_utils
 
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
 from schema import settings
-from trainer.config import NeuMFConfig, TrainerConfig
-from trainer.evaluation_config import EvaluationConfig
-from trainer.tuning_config import TuningConfig
+from tests.support import upstream
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.tuning import TuningConfig
 
 CONFIG = TrainerConfig(
     model="gmf",

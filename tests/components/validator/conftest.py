@@ -12,7 +12,7 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsExecuto
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.example_gen import encoding, writing
+from components.example_gen.io import encoding, writing
 from components.schema_gen import CuratedSchema
 from components.validator.executor import Executor
 from schema import curated

@@ -3,19 +3,19 @@
 import dataclasses
 
 import numpy as np
-import planted
 import pytest
 import tensorflow as tf
 
 from schema import features
 from schema.errors import UserError
-from trainer.catalog import CatalogTensors
-from trainer.config import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
-from trainer.input import NEGATIVES, POSITIVE
-from trainer.models import ease as ease_module
-from trainer.models.ease import EASE
+from tests.support import planted
+from trainer.config.trainer import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
+from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models.ials import IALS
-from trainer.models.itemknn import ItemKNN
+from trainer.models.item_based import ease as ease_module
+from trainer.models.item_based.ease import EASE
+from trainer.models.item_based.itemknn import ItemKNN
 from trainer.models.mf import MF
 from trainer.models.popularity import Popularity
 
@@ -42,13 +42,13 @@ def tensors():
 
 
 def scores(model):
-    users = model.encode_users({features.USER_INDEX: tf.range(USERS)})
-    return model.score_all(users, model.encode_items(tf.range(ITEMS))).numpy()
+    users = model.user_embedding({features.USER_INDEX: tf.range(USERS)})
+    return model.score_all(users, model.item_embedding(tf.range(ITEMS))).numpy()
 
 
 def alike(model, position):
-    codes = model.encode_items(tf.range(ITEMS))
-    return model.likeness(tf.constant([position]), codes).numpy()[0]
+    embeddings = model.item_embedding(tf.range(ITEMS))
+    return model.item_similarity(tf.constant([position]), embeddings).numpy()[0]
 
 
 def test_popularity_scores_by_the_share_of_interactions():
@@ -146,7 +146,7 @@ def ials_by_numpy(items, dim, weight, l2, exponent):
 )
 def test_ials_solves_each_side_exactly(dim, options):
     model = ials(embedding_dim=dim, **options)
-    start = model.encode_items(tf.range(ITEMS)).numpy().astype(np.float64)
+    start = model.item_embedding(tf.range(ITEMS)).numpy().astype(np.float64)
     loss = next(model.solve(HISTORIES))
     expected, expected_loss = ials_by_numpy(
         start,
@@ -163,7 +163,7 @@ def test_ials_starts_with_embeddings_of_the_given_length():
     tf.keras.utils.set_random_seed(5)
     settings = IALSConfig(embedding_dim=64, stddev=0.5)
     model = IALS(settings, 500, tensors())
-    lengths = np.linalg.norm(model.encode_users({features.USER_INDEX: tf.range(500)}), axis=1)
+    lengths = np.linalg.norm(model.user_embedding({features.USER_INDEX: tf.range(500)}), axis=1)
     assert np.sqrt(np.square(lengths).mean()) == pytest.approx(0.5, rel=0.02)
 
 
@@ -225,10 +225,10 @@ def test_mf_loss_is_log_loss_and_the_squares_of_what_an_example_touches(l2):
 def test_mf_starts_with_values_of_the_given_size():
     tf.keras.utils.set_random_seed(5)
     model = MF(MFConfig(embedding_dim=64, stddev=0.25), 500, tensors())
-    codes = model.encode_users({features.USER_INDEX: tf.range(500)}).numpy()
-    assert codes[:, :64].std() == pytest.approx(0.25, rel=0.02)
-    items = model.encode_items(tf.range(ITEMS)).numpy()
-    assert np.abs(codes[:ITEMS, :64] - items[:, :64]).min() > 0
+    embeddings = model.user_embedding({features.USER_INDEX: tf.range(500)}).numpy()
+    assert embeddings[:, :64].std() == pytest.approx(0.25, rel=0.02)
+    items = model.item_embedding(tf.range(ITEMS)).numpy()
+    assert np.abs(embeddings[:ITEMS, :64] - items[:, :64]).min() > 0
 
 
 @pytest.mark.parametrize(

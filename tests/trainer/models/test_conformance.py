@@ -4,17 +4,17 @@ import dataclasses
 import json
 
 import numpy as np
-import planted
 import pytest
 import tensorflow as tf
 
 from schema import settings
-from trainer.config import MODELS, TrainerConfig
-from trainer.export import export
-from trainer.history_serving import serving_model
-from trainer.input import user_tensors
-from trainer.models import BUILDERS, DataSizes
-from trainer.training import train
+from tests.support import planted
+from trainer.config.trainer import MODELS, TrainerConfig
+from trainer.data.batches import user_tensors
+from trainer.models.registry import BUILDERS, DataSizes
+from trainer.serving.export import export
+from trainer.serving.history_signatures import serving_model
+from trainer.training.train import train
 
 # Models that a test cannot ask its question, with the reason; it then holds
 # them to the reason.
@@ -58,7 +58,8 @@ def test_builds_from_its_settings_with_finite_scores(name, dataset):
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
     model = BUILDERS[name](planted.CONFIGS[name], sizes)
     scores = model.score_all(
-        model.encode_users(users_of(dataset)), model.encode_items(tf.range(dataset.catalog.size))
+        model.user_embedding(users_of(dataset)),
+        model.item_embedding(tf.range(dataset.catalog.size)),
     )
     assert scores.shape == (len(dataset.train.user_index), dataset.catalog.size)
     assert np.isfinite(scores).all()
@@ -78,8 +79,8 @@ def test_learns_the_planted_groups(trained, dataset):
         # Ratings are 2 or 5: the mean is off by 1.5.
         assert best["rmse"] < 0.75
     if trained.report["model"] in IMPERSONAL:
-        codes = trained.model.encode_users(users_of(dataset)).numpy()
-        assert (codes == codes[0]).all()
+        embeddings = trained.model.user_embedding(users_of(dataset)).numpy()
+        assert (embeddings == embeddings[0]).all()
     elif "hr" in best:
         # Ranked at random among 20 negatives, 5 of 21 targets are hits.
         assert best["hr"] > 2 * 5 / 21
@@ -87,8 +88,8 @@ def test_learns_the_planted_groups(trained, dataset):
 
 def test_one_user_against_all_items_scores_as_pair_by_pair(trained, dataset):
     model = trained.model
-    users = model.encode_users(users_of(dataset))
-    items = model.encode_items(tf.range(dataset.catalog.size))
+    users = model.user_embedding(users_of(dataset))
+    items = model.item_embedding(tf.range(dataset.catalog.size))
     pairs = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1]))
     np.testing.assert_allclose(model.score_all(users, items), pairs, rtol=1e-4, atol=1e-5)
 
@@ -102,8 +103,8 @@ def test_served_scores_equal_the_training_model_after_reloading(trained, dataset
         user_id=tf.constant(dataset.train.user_id.tolist()),
         item_id=tf.constant(dataset.catalog.item_ids[positions].tolist()),
     )["score"]
-    items = trained.model.encode_items(tf.constant(positions, tf.int32))[:, None]
-    expected = trained.model.score(trained.model.encode_users(users_of(dataset)), items)[:, 0]
+    items = trained.model.item_embedding(tf.constant(positions, tf.int32))[:, None]
+    expected = trained.model.score(trained.model.user_embedding(users_of(dataset)), items)[:, 0]
     np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
 
 

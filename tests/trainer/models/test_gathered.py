@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainer.models import replicas
+from trainer.models.two_tower import cross_replica
 
 
 class Context:
@@ -18,6 +18,8 @@ class Context:
 def test_positions_and_codes_of_replicas_can_be_summed_on_a_tpu(monkeypatch):
     monkeypatch.setattr(tf.distribute, "get_replica_context", Context)
     for dtype, shape in ((tf.int32, [3]), (tf.float32, [3, 2])):
-        traced = tf.function(replicas.gathered).get_concrete_function(tf.TensorSpec(shape, dtype))
+        traced = tf.function(cross_replica.gathered).get_concrete_function(
+            tf.TensorSpec(shape, dtype)
+        )
         (result,) = traced.outputs
         assert (result.dtype, result.shape) == (dtype, [6, *shape[1:]])

@@ -1,14 +1,14 @@
 """NeuMF against NumPy."""
 
 import numpy as np
-import planted
 import pytest
 import tensorflow as tf
 
 from schema import features
-from trainer.catalog import CatalogTensors
-from trainer.config import NeuMFConfig
-from trainer.input import NEGATIVES, POSITIVE
+from tests.support import planted
+from trainer.config.trainer import NeuMFConfig
+from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models.neumf import NeuMF
 
 USERS, ITEMS = 7, 9
@@ -22,8 +22,8 @@ def build(parts=("gmf", "mlp"), precision="float32", seed=3, **overrides):
 
 
 def all_scores(model):
-    codes = model.encode_users({features.USER_INDEX: tf.range(USERS)})
-    return model.score_all(codes, model.encode_items(tf.range(ITEMS))).numpy()
+    embeddings = model.user_embedding({features.USER_INDEX: tf.range(USERS)})
+    return model.score_all(embeddings, model.item_embedding(tf.range(ITEMS))).numpy()
 
 
 def weights_of(model):
@@ -51,8 +51,8 @@ def logits_by_numpy(model, user, item):
 
 def test_scores_equal_the_concatenated_network():
     model = build()
-    codes = model.encode_users({features.USER_INDEX: tf.range(USERS)})
-    scores = model.score_all(codes, model.encode_items(tf.range(ITEMS)))
+    embeddings = model.user_embedding({features.USER_INDEX: tf.range(USERS)})
+    scores = model.score_all(embeddings, model.item_embedding(tf.range(ITEMS)))
     expected = [[logits_by_numpy(model, user, item) for item in range(ITEMS)] for user in range(7)]
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
 

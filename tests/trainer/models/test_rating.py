@@ -3,15 +3,15 @@
 import dataclasses
 
 import numpy as np
-import planted
 import pytest
 import tensorflow as tf
 
 from schema import features
 from schema.errors import UserError
-from trainer.catalog import CatalogTensors
-from trainer.config import RatingConfig
-from trainer.input import POSITIVE
+from tests.support import planted
+from trainer.config.trainer import RatingConfig
+from trainer.data.batches import POSITIVE
+from trainer.data.catalog import CatalogTensors
 from trainer.models.rating import Rating
 
 USERS, ITEMS = 5, 6
@@ -44,12 +44,12 @@ def rating_by_numpy(model, user, item):
 
 def test_predictions_equal_the_concatenated_network():
     model = build()
-    users = model.encode_users({features.USER_INDEX: tf.range(USERS)})
-    items = model.encode_items(tf.range(ITEMS))
+    users = model.user_embedding({features.USER_INDEX: tf.range(USERS)})
+    items = model.item_embedding(tf.range(ITEMS))
     expected = [[rating_by_numpy(model, u, i) for i in range(ITEMS)] for u in range(USERS)]
     np.testing.assert_allclose(model.score_all(users, items), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
-        model.rate(users, items[:USERS]), np.diag(expected), rtol=1e-5, atol=1e-6
+        model.predict_ratings(users, items[:USERS]), np.diag(expected), rtol=1e-5, atol=1e-6
     )
 
 

@@ -3,15 +3,15 @@
 import dataclasses
 
 import numpy as np
-import planted
 import pytest
 import tensorflow as tf
 
-from trainer.export import export
-from trainer.history_serving import serving_model
-from trainer.input import newest, user_tensors
-from trainer.training import train
-from trainer.two_tower_config import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
+from tests.support import planted
+from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
+from trainer.data.batches import newest, user_tensors
+from trainer.serving.export import export
+from trainer.serving.history_signatures import serving_model
+from trainer.training.train import train
 
 SIZES = {"embedding_dim": 8, "feature_dim": 4}
 VARIANTS = {
@@ -105,8 +105,8 @@ def test_a_known_user_is_served_by_the_stored_history(history_model, dataset):
     stored = dict(zip(known.user_id.tolist(), histories.to_list(), strict=True))
     rows = tf.ragged.constant([stored[f"u{user}".encode()] for user in range(users)], tf.int32)
     inputs = user_tensors(tf.range(users), tf.ones([users, 4], tf.int32), newest(rows, 6))
-    codes = trained.model.encode_items(tf.range(users))[:, None]
-    expected = trained.model.score(trained.model.encode_users(inputs), codes)[:, 0]
+    embeddings = trained.model.item_embedding(tf.range(users))[:, None]
+    expected = trained.model.score(trained.model.user_embedding(inputs), embeddings)[:, 0]
     served = loaded.signatures["score"](
         user_id=tf.constant([f"u{user}" for user in range(users)]),
         item_id=tf.constant([f"i{item}" for item in range(users)]),

@@ -1,0 +1,1 @@
+"""Ranks held-out items with an exported model, and names their slices."""

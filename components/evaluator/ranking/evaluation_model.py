@@ -1,0 +1,250 @@
+"""What ranks held-out rows with an exported model; written by components.evaluator.ranking.wrap.
+
+A EvaluationModel asks the model for its scores and its catalog only. Nothing of the size
+of all users times all items is held: rows are judged some at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.evaluator.ranking import slices
+from schema import features
+from trainer.config.evaluation import SAMPLED, EvaluationConfig
+from trainer.ops import candidates, draws, lookup
+from trainer.ops.ranks import TargetRanks, number
+
+_STRINGS = tf.TensorSpec([None], tf.string)
+_POPULARITY = "popularity"
+
+
+class EvaluationModel(tf.Module):
+    """Ranks the targets of held-out rows with a model, and names their slices.
+
+    Args:
+      model: a loaded SavedModel with the signatures judging.NEEDED.
+      evaluation: protocols, cut-offs and seed.
+
+    Attributes:
+      predicts_ratings: whether the model predicts ratings, which `rank` then gives too.
+    """
+
+    def __init__(self, model: Any, evaluation: EvaluationConfig) -> None:
+        super().__init__()
+        # Tracked whole: it owns the tables that its signatures look ids up in.
+        self._model = model
+        self._protocols = dict(evaluation.protocols)
+        self._seed, self._k = evaluation.seed, evaluation.k
+        self._longest = max(evaluation.k, *evaluation.more_k, 0)
+        self.predicts_ratings = features.RATING in model.signatures["score"].structured_outputs
+        catalog = {name: v.numpy() for name, v in model.signatures["catalog"]().items()}
+        ids, counts = catalog[features.ITEM_ID], catalog["count"]
+        self._positions = lookup.positions(ids.tolist())
+        self._popularity = lookup.stored(counts, tf.float32)
+        self._items = (
+            lookup.stored(draws.fingerprint(tf.constant(ids)).numpy(), tf.int64),
+            self._popularity,
+            lookup.stored(np.concatenate([[0], np.cumsum(counts)]), tf.int64),
+        )
+        # One more row at the end answers position -1.
+        shares = counts / max(counts.sum(), 1)
+        self._shares = lookup.stored(np.append(shares, 0.0), tf.float32)
+        genres = np.pad(catalog[features.GENRES], [(0, 1), (0, 0)])
+        norms = np.linalg.norm(genres, axis=1, keepdims=True)
+        self._genres = lookup.stored(genres / np.maximum(norms, 1.0), tf.float32)
+        self._groups = slices.TargetGroups(
+            counts, catalog[features.YEAR], catalog[features.GENRES], catalog["genre"].tolist()
+        )
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def rank(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Where the targets of held-out rows stand, and what the users are served.
+
+        T is the most targets that a row of the batch has; what has one value a
+        target is padded with -1 or NaN. {p} is the name of each protocol.
+
+        Args:
+          examples: string [B], serialized rows of a held-out split.
+
+        Returns:
+          `user_fingerprint` int64 [B]; `{p}_greater` and `{p}_ties` int32 [B, T]
+          of the model, `popularity_{p}_greater` and `popularity_{p}_ties` of the
+          popularity ranking, see trainer.ops.ranks.Ranks; `{p}_candidates` int32 [B],
+          length of the list with all its targets; `{p}_weight` float32 [B], 0 for
+          a padded row under MLPerf's rules, else 1. Of sampled protocols
+          `{p}_positive_loss` and `{p}_negative_loss` float32 [B], sums over the
+          targets and the negatives of the log loss of scores that are logits.
+          `top_item` and `top_share` [B, K], positions (int32, -1 where fewer are
+          left) and shares of the training interactions (float32) of the list that
+          the user is served, K being the longest cut-off; `top_diversity` float32
+          [B], see `_diversity`; `catalog_size` int32 [B]. Of a model that
+          predicts ratings also `target_score`, the predicted, and
+          `target_rating`, the given ones, float32 [B, T].
+        """
+        parsed = lookup.parse(examples)
+        user_id = lookup.first(parsed[features.USER_ID], "")
+        history, targets, given = (
+            self._positions_of(parsed[name])
+            for name in (features.ITEM_ID, features.TARGET_ITEM_ID, features.CANDIDATE_ITEM_ID)
+        )
+        most = _most(targets)
+        everyone = candidates.HeldOutBatch(
+            users=draws.fingerprint(user_id),
+            seen=history,
+            targets=_dense(targets, -1, most),
+            present=tf.sequence_mask(targets.row_lengths(), most),
+            given=given,
+            has_given=given.row_lengths() > 0,
+        )
+
+        def judge(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
+            some = candidates.HeldOutBatch(*(part[start:end] for part in everyone))
+            seen = candidates.distinct(some.seen.to_tensor(-1))
+            some = some._replace(
+                seen=candidates.without(seen, some.targets), given=some.given.to_tensor(-1)
+            )
+            scores = self._model.signatures["scores"](user_id=user_id[start:end])["score"]
+            found = {**self._ranks(some, scores), **self._list(some, scores)}
+            return [found[name] for name in outputs]
+
+        size = tf.size(self._popularity)
+        outputs = self._outputs()
+        columns = draws.by_chunks(judge, tf.size(user_id), size, list(outputs.values()))
+        found = dict(zip(outputs, columns, strict=True))
+        found["user_fingerprint"] = everyone.users
+        found["catalog_size"] = tf.fill([tf.size(user_id)], size)
+        if self.predicts_ratings:
+            found |= self._ratings(user_id, parsed, most)
+        return found
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def user_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Slices that depend on the row alone, so that all models agree on them.
+
+        Args:
+          examples: string [B], serialized rows of a held-out split.
+
+        Returns:
+          string [B, 1] by the names schema.features.ROW_SLICES.
+        """
+        parsed = lookup.parse(examples)
+        groups = {
+            features.AGE_GROUP: slices.age_group(lookup.first(parsed[features.AGE], -1)),
+            features.ACTIVITY: slices.activity(parsed[features.ITEM_ID].row_lengths()),
+        }
+        return {name: values[:, tf.newaxis] for name, values in groups.items()}
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def target_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Slices that what the model knows has a part in.
+
+        Args:
+          examples: string [B], serialized rows of a held-out split.
+
+        Returns:
+          string [B, ?] by the names schema.features.MODEL_SLICES: the groups of
+          all of a row's targets, in any number of repetitions.
+        """
+        parsed = lookup.parse(examples)
+        targets = self._positions_of(parsed[features.TARGET_ITEM_ID])
+        dense = _dense(targets, -1, _most(targets))
+        present = tf.sequence_mask(targets.row_lengths(), _most(targets))
+        user_id = lookup.first(parsed[features.USER_ID], "")
+        known = self._model.signatures["known_users"](user_id=user_id)["known"]
+        return {
+            # The first target's groups again instead of those of none.
+            **self._groups(tf.where(present, dense, dense[:, :1])),
+            features.USER_COLDNESS: slices.coldness("user", known)[:, tf.newaxis],
+        }
+
+    def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        return item_ids.with_values(self._positions.lookup(item_ids.values))
+
+    def _outputs(self) -> dict[str, tf.DType]:
+        """What is computed some rows at a time."""
+        outputs: dict[str, tf.DType] = {}
+        for name, protocol in self._protocols.items():
+            for subject in ("", f"{_POPULARITY}_"):
+                outputs |= {f"{subject}{name}_{part}": tf.int32 for part in ("greater", "ties")}
+            outputs |= {f"{name}_candidates": tf.int32, f"{name}_weight": tf.float32}
+            if protocol.candidates == SAMPLED:
+                outputs |= {f"{name}_{part}_loss": tf.float32 for part in ("positive", "negative")}
+        return outputs | {
+            "top_item": tf.int32,
+            "top_share": tf.float32,
+            "top_diversity": tf.float32,
+        }
+
+    def _ranks(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The outputs of every protocol, for B rows and their scores, float32 [B, C]."""
+        model = TargetRanks(some, scores)
+        popularity = TargetRanks(some, self._popularity)
+        found: dict[str, tf.Tensor] = {}
+        for name, protocol in self._protocols.items():
+            drawn = None
+            if protocol.candidates == SAMPLED:
+                items = candidates.CatalogWeights(*self._items)
+                drawn = candidates.negatives(some, items, protocol, self._seed)
+                found |= {f"{name}_{part}_loss": loss for part, loss in model.losses(drawn).items()}
+            for subject, scored in (("", model), (f"{_POPULARITY}_", popularity)):
+                ranks, others = scored.ranks(protocol, drawn)
+                found[f"{subject}{name}_greater"] = ranks.greater
+                found[f"{subject}{name}_ties"] = ranks.ties
+            padded = tf.equal(others, 0) if protocol.mlperf else tf.zeros_like(others, tf.bool)
+            found[f"{name}_weight"] = tf.where(padded, 0.0, 1.0)
+            found[f"{name}_candidates"] = others + number(some.present)[:, 0]
+        return found
+
+    def _list(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The list that each user is served; a row's targets never count as seen."""
+        seen = draws.marked(tf.RaggedTensor.from_tensor(some.seen), tf.shape(scores)[1])
+        _, top = lookup.best_items(scores, seen, self._longest)
+        return {
+            "top_item": top,
+            "top_share": lookup.at(self._shares, top),
+            "top_diversity": self._diversity(top[:, : self._k]),
+        }
+
+    def _diversity(self, top: tf.Tensor) -> tf.Tensor:
+        """Mean over pairs of listed items of 1 - the cosine of their genres.
+
+        Intra-list distance (Ziegler et al. 2005, "Improving recommendation lists
+        through topic diversification"), from sum over i != j of g_i . g_j =
+        |sum g_i|^2 - sum |g_i|^2. An item without genres is like no other; a list
+        without pairs has diversity 0.
+        """
+        genres = lookup.at(self._genres, top)
+        like = tf.reduce_sum(tf.reduce_sum(genres, axis=1) ** 2, axis=1)
+        like -= tf.reduce_sum(genres**2, axis=[1, 2])
+        listed = tf.reduce_sum(tf.cast(top >= 0, tf.float32), axis=1)
+        pairs = listed * (listed - 1.0)
+        return tf.where(pairs > 0, 1.0 - like / tf.maximum(pairs, 1.0), 0.0)
+
+    def _ratings(
+        self, user_id: tf.Tensor, parsed: dict[str, tf.RaggedTensor], most: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Predicted and given ratings of the targets, by the model's `score`."""
+        targets = parsed[features.TARGET_ITEM_ID]
+        pairs = {
+            features.USER_ID: tf.gather(user_id, targets.value_rowids()),
+            features.ITEM_ID: targets.values,
+        }
+        predicted = self._model.signatures["score"](**pairs)[features.RATING]
+        nan = float("nan")
+        return {
+            features.TARGET_SCORE: _dense(targets.with_values(predicted), nan, most),
+            features.TARGET_RATING: _dense(parsed[features.TARGET_RATING], nan, most),
+        }
+
+
+def _most(targets: tf.RaggedTensor) -> tf.Tensor:
+    return tf.maximum(tf.reduce_max(targets.row_lengths()), 1)
+
+
+def _dense(values: tf.RaggedTensor, default: float, width: tf.Tensor) -> tf.Tensor:
+    dense = values.to_tensor(default)[:, :width]
+    missing = width - tf.shape(dense, tf.int64)[1]
+    return tf.pad(dense, [[0, 0], [0, missing]], constant_values=default)

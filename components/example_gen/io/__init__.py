@@ -1,0 +1,1 @@
+"""Reads raw files into Arrow tables and writes serialized examples."""

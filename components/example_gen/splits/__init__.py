@@ -1,0 +1,1 @@
+"""Assigns interactions to splits and cuts the rows of each split."""

@@ -1,0 +1,1 @@
+"""What the commands share, and the commands beside the runners."""

@@ -1,0 +1,261 @@
+"""What the commands share: arguments that configure a run, and where its data lies.
+
+Nothing here imports the heavy libraries before they are needed, so that
+mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TextIO, TypeVar
+
+from pipeline.cli import log_redirect
+from pipeline.cli.output_folder import Workspace
+from pipeline.config import presets
+from pipeline.config import run as configuration
+from pipeline.config.run import DataConfig, RunConfig
+from pipeline.datasets import synthetic_config
+from pipeline.uris import check_known, is_uri
+from schema.errors import UserError, find_user_error
+from schema.settings import check
+from trainer.config.trainer import AUTO, ONE_PROCESS
+
+T = TypeVar("T")
+
+# Exit codes that all commands share; 0 is what each of them is for.
+FAILED, BAD_INPUT = 1, 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose mistakes are UserErrors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises the mistake instead of leaving the process."""
+        raise UserError(f"{message}; --help lists the arguments.")
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that `base_config` and `apply_overrides` read.
+
+    Args:
+      parser: gets --preset, --config, --data, --format and --set.
+    """
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
+    start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
+    parser.add_argument(
+        "--data", metavar="DIR", help="raw files: folder, URI or synthetic:... (data.path)"
+    )
+    parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="set any key; repeatable"
+    )
+
+
+def add_force_bless(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that overrules the gate.
+
+    Args:
+      parser: gets --force-bless, a reason that is more than blanks.
+    """
+    parser.add_argument(
+        "--force-bless",
+        metavar="REASON",
+        type=_reason,
+        help="push the model whatever the gate finds; recorded",
+    )
+
+
+def add_beam(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that pipeline.config.beam.chosen reads.
+
+    Args:
+      parser: gets --beam-runner and --beam-option.
+    """
+    parser.add_argument(
+        "--beam-runner", metavar="R", help="direct, flink, spark or dataflow (docs/deploy.md)"
+    )
+    parser.add_argument(
+        "--beam-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="of that runner, by Beam's own name; repeatable",
+    )
+
+
+def _reason(text: str) -> str:
+    # No ArgumentTypeError: argparse would put other words around the sentence.
+    if not text.strip():
+        raise UserError("--force-bless: expected a reason, got an empty text.")
+    return text
+
+
+def reason(error: Exception, limit: int | None = None) -> str:
+    """An unforeseen failure in one line.
+
+    Args:
+      error: the failure.
+      limit: characters at the most; None for all.
+
+    Returns:
+      Its type and what it says.
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:limit]
+
+
+def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
+    """Does a command, telling mistakes in one line.
+
+    Args:
+      work: gives the exit code.
+      interrupted: said when the user interrupts it.
+
+    Returns:
+      What `work` gives; BAD_INPUT after a UserError, FAILED after an interrupt.
+    """
+    try:
+        return work()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return FAILED
+
+
+def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
+    """Does the long part of a command, with the libraries' chatter in the log.
+
+    Args:
+      workspace: held meanwhile; its log gets the chatter, and a traceback.
+      work: called with the stream that the user reads; gives the exit code.
+
+    Returns:
+      What `work` gives; FAILED when it fails, told in one line.
+
+    Raises:
+      UserError: a mistake was behind the failure.
+    """
+    with workspace.locked(), log_redirect.redirect_output(str(workspace.log)) as out:
+        out.write(f"log {workspace.log}\n")
+        try:
+            workspace.reach()
+            return work(out)
+        except Exception as error:
+            logging.exception("The command failed.")
+            sentence = find_user_error(error)
+            if sentence:
+                raise UserError(sentence) from None
+            print(f"error: {reason(error, 300)} (traceback in {workspace.log})", file=sys.stderr)
+            return FAILED
+
+
+def base_config(options: argparse.Namespace) -> RunConfig:
+    """The configuration to start from: a preset's or a file's.
+
+    Args:
+      options: of a parser with the arguments of `add_configuration`.
+
+    Returns:
+      The configuration.
+
+    Raises:
+      UserError: no such preset, or a file that cannot be read.
+    """
+    if options.config:
+        return configuration.load(options.config)
+    return presets.get(options.preset or presets.DEFAULT)
+
+
+def apply_overrides(
+    config: T, options: argparse.Namespace, named: dict[str, str | int | None]
+) -> T:
+    """Applies what else the command line says.
+
+    Args:
+      config: what to start from; has a DataConfig as `data`.
+      options: of a parser with the arguments of `add_configuration`.
+      named: values of further arguments by dotted key, None where not given.
+
+    Returns:
+      The configuration, checked.
+
+    Raises:
+      UserError: an unknown key or a bad value.
+    """
+    values = {"data.path": options.data, "data.format": options.format, **named}
+    given = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
+    return configuration.override(config, given + options.set)
+
+
+def check_one_process(strategy: str, place: str) -> None:
+    """Refuses strategies of several processes where there is one.
+
+    Args:
+      strategy: trainer.strategy.
+      place: what trains in one process.
+
+    Raises:
+      UserError: the strategy wants more.
+    """
+    known = (*ONE_PROCESS, AUTO)
+    check(
+        strategy in known,
+        f"trainer.strategy: expected one of {', '.join(known)} with {place}, which trains in one "
+        f"process, got {strategy!r}; docs/strategies.md says where several train.",
+    )
+
+
+def data_folder(data: DataConfig) -> str:
+    """Folder of the raw files; obtains published or generated data that is not here yet.
+
+    Args:
+      data: names a folder or a dataset.
+
+    Returns:
+      An absolute path, or a URI as it was given.
+
+    Raises:
+      UserError: no such folder, or a dataset that cannot be obtained.
+    """
+    path, generated = data.path, data.synthetic is not None
+    if generated and data.format not in (configuration.AUTO, synthetic_config.FORMAT):
+        raise UserError(
+            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
+            f"generated data, got {data.format!r}."
+        )
+    if path is None or generated:
+        from pipeline.datasets import published
+
+        return published.obtain(path or data.dataset)
+    if is_uri(path):
+        return path
+    if not os.path.isdir(path):
+        raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
+    return os.path.abspath(path)
+
+
+def layout(data: DataConfig, folder: str) -> str:
+    """Name of the raw files' layout, as configured or as their names show it.
+
+    Args:
+      data: names it, or leaves it open.
+      folder: where the files are.
+
+    Returns:
+      The name of an adapter of components.formats.
+
+    Raises:
+      UserError: none or several fit, or a URI that is not known here.
+    """
+    from components import formats
+
+    check_known(folder)
+    named = data.format
+    return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name

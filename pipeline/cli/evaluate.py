@@ -1,0 +1,273 @@
+"""The command `movielens-evaluate`: any exported model, any data, any protocol.
+
+Reads raw files as the pipeline does, or takes an Examples artifact's folder,
+judges the model under the configured evaluation settings and lets TFMA measure
+it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
+done; 2 bad input or configuration; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tfx.dsl.io.plugins.local import LocalFilesystem
+
+from pipeline.cli import common
+from pipeline.cli.output_folder import Workspace
+from pipeline.config.run import DataConfig
+from pipeline.uris import check_known, is_uri
+from schema import features, settings
+from schema.errors import UserError
+from trainer.config.evaluation import EvaluationConfig
+
+if TYPE_CHECKING:
+    from components.evaluator.gate.results import SliceResult
+    from pipeline.reports.console import RunConsole
+
+# Of the JSON file; changes when a key changes its meaning or goes away.
+VERSION = 1
+DONE = 0
+
+# A step that is not done after so many seconds is announced, and ranks are
+# counted so often.
+_PATIENCE = 2.0
+_RANKS_EVERY = 10.0
+_SAVED_MODEL = "saved_model.pb"
+# Where TFX puts a SavedModel in a Model artifact.
+_INSIDE_ARTIFACT = "Format-Serving"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """What of a RunConfig an evaluation depends on, for `--set`.
+
+    Attributes:
+      data: which data.
+      evaluation: how held-out items are ranked and measured.
+    """
+
+    data: DataConfig
+    evaluation: EvaluationConfig
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = common.Parser(
+        prog="movielens-evaluate",
+        description="Evaluates an exported model on held-out interactions, under any protocol.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="SavedModel, Model artifact or served folder (its newest)"
+    )
+    common.add_configuration(parser)
+    parser.add_argument(
+        "--examples", metavar="DIR", help="folder of an Examples artifact instead of raw files"
+    )
+    parser.add_argument("--output", metavar="DIR", help="default: output/evaluation")
+    parser.add_argument("--metrics", metavar="FILE", help="default: <output>/metrics.json")
+    parser.add_argument(
+        "--ranks",
+        metavar="FILE",
+        help="also write the rank of every held-out item, .csv or .parquet",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      arguments: the command line; that of the process when None.
+
+    Returns:
+      The exit code.
+    """
+    return common.exit_code(lambda: _run(_parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    run = common.base_config(options)
+    config = common.apply_overrides(Evaluated(run.data, run.evaluation), options, {})
+    # Libraries that read the command line for flags must not find ours.
+    del sys.argv[1:]
+    if options.examples and options.data:
+        raise UserError("--examples: expected either this or --data, got both.")
+    if options.ranks and not options.ranks.endswith((".csv", ".parquet")):
+        raise UserError(
+            f"--ranks: expected a file ending in .csv or .parquet, got {options.ranks!r}."
+        )
+    model = options.model
+    if not is_uri(model):
+        # Told at once; what a URI holds is asked when TensorFlow is loaded.
+        model = _saved_model(model, LocalFilesystem)
+    data = options.examples or common.data_folder(config.data)
+    output = options.output or "output/evaluation"
+    workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
+    return common.with_log(
+        workspace, lambda out: _evaluate(config, options, model, data, workspace, out)
+    )
+
+
+def _saved_model(given: str, files: Any) -> str:
+    """The SavedModel in a SavedModel's, an artifact's or a served folder.
+
+    `files` has the functions of tfx.dsl.io.fileio.
+    """
+    names = [name.rstrip("/") for name in files.listdir(given)] if files.isdir(given) else []
+    newest = max((name for name in names if name.isdigit()), key=int, default="")
+    for inside in ("", _INSIDE_ARTIFACT, newest):
+        folder = os.path.join(given, inside).rstrip("/")
+        if files.exists(os.path.join(folder, _SAVED_MODEL)):
+            return folder
+    raise UserError(
+        f"MODEL: expected a folder with {_SAVED_MODEL}, a Model artifact or a served folder, "
+        f"got {given!r}."
+    )
+
+
+def _evaluate(
+    config: Evaluated,
+    options: argparse.Namespace,
+    model: str,
+    data: str,
+    workspace: Workspace,
+    out: TextIO,
+) -> int:
+    # These imports take seconds; what can be told without them was told.
+    from tfx.dsl.io import fileio
+
+    from pipeline.reports import summary
+    from pipeline.reports.console import RunConsole
+
+    started = time.monotonic()
+    for place in (model, options.examples, options.ranks):
+        check_known(place or "")
+    model = _saved_model(model, fileio)
+    console = RunConsole(out)
+    facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}
+    with tempfile.TemporaryDirectory(dir=workspace.here, prefix=".unfinished-") as scratch:
+        if options.examples:
+            examples = data
+            facts["examples"] = examples
+        else:
+            format_name = common.layout(config.data, data)
+            facts |= {"data": data, "format": format_name}
+            examples = os.path.join(scratch, "examples")
+            with _step(console, "ingest"):
+                facts["counts"] = _ingest(config, data, format_name, examples)
+        results = _measure(config, model, examples, scratch, console, options.ranks)
+    facts["seconds"] = round(time.monotonic() - started, 3)
+    console.figures(results, config.evaluation, next(iter(config.evaluation.protocols)))
+    written = {
+        "metrics_version": VERSION,
+        "run": facts,
+        "evaluation": settings.to_dict(config.evaluation),
+        "metrics": [dataclasses.asdict(result) for result in results],
+        "versions": summary.versions(),
+    }
+    summary.write(written, workspace.summary)
+    if options.ranks:
+        console.wrote("ranks", options.ranks)
+    console.wrote("metrics", workspace.summary)
+    return DONE
+
+
+def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> dict[str, int]:
+    """Reads raw files into Examples, as the pipeline's generator does; what it counted."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.types import standard_artifacts
+
+    from components.example_gen import counts
+    from components.example_gen.component import InteractionsExampleGen
+
+    generator = InteractionsExampleGen(data, format_name, config.data.ingest, source_digest="")
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=[], tmp_dir=os.path.join(examples, ".temporary"), unique_id="ingest"
+    )
+    artifact = standard_artifacts.Examples()
+    artifact.uri = examples
+    generator.executor_spec.executor_class(context).Do(
+        {}, {"examples": [artifact]}, dict(generator.exec_properties)
+    )
+    return {name: artifact.get_int_custom_property(name) for name in counts.INTERACTION_COUNTS}
+
+
+def _measure(
+    config: Evaluated,
+    model: str,
+    examples: str,
+    scratch: str,
+    console: RunConsole,
+    ranks: str | None,
+) -> list[SliceResult]:
+    """Judges the model on the held-out rows; the figures, and ranks where asked for."""
+    from tfx.dsl.io import fileio
+
+    from components.evaluator import analysis
+    from components.evaluator.eval_config import build_eval_config
+    from components.evaluator.gate.config import GateConfig
+    from components.evaluator.gate.results import read_metrics
+
+    evaluation = config.evaluation
+    pattern = os.path.join(examples, f"Split-{features.TEST}", "*")
+    files = sorted(fileio.glob(pattern))
+    if not files:
+        raise UserError(f"{examples}: expected a folder with held-out rows, found no {pattern!r}.")
+    judge, figures = os.path.join(scratch, "judge"), os.path.join(scratch, "figures")
+    with _step(console, "judge"):
+        ratings = analysis.judge(model, evaluation, judge)
+    # Its thresholds have no consequence here, and TFMA needs none.
+    gate = GateConfig(next(iter(evaluation.protocols)), must_beat_popularity=False, max_drop=None)
+    with _step(console, "evaluate"):
+        analysis.measure(judge, pattern, build_eval_config(evaluation, gate, "", ratings), figures)
+    results = read_metrics(figures)
+    if not results:
+        raise UserError(f"{examples}: expected held-out rows, found none.")
+    if ranks:
+        counted = _Counted(console, results[0].count)
+        with _step(console, "ranks"):
+            analysis.write_ranks(judge, files, tuple(evaluation.protocols), ranks, counted)
+    return results
+
+
+class _Counted:
+    """Tells, now and then, for how many users the ranks are written."""
+
+    def __init__(self, console: RunConsole, total: int) -> None:
+        self._console, self._total = console, total
+        self._told = time.monotonic()
+
+    def __call__(self, users: int) -> None:
+        if time.monotonic() - self._told > _RANKS_EVERY:
+            self._told = time.monotonic()
+            self._console.running(f"ranks {users}/{self._total}")
+
+
+@contextlib.contextmanager
+def _step(console: RunConsole, name: str) -> Iterator[None]:
+    """Announces a step that takes a while, and says how long it took."""
+    started = time.monotonic()
+    timer = threading.Timer(_PATIENCE, console.running, [name])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        timer.cancel()
+        console.failed(name, time.monotonic() - started)
+        raise
+    timer.cancel()
+    console.finished(name, time.monotonic() - started, cached=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The output folder of local runs, which may be a URI: what lies where, and one run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import pathlib
+from collections.abc import Iterator
+
+import filelock
+
+from pipeline.uris import check_known, check_writable, is_uri
+from schema.errors import UserError
+
+# Where runs whose output is a URI keep what must lie on this machine.
+_HERE = "output"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """Paths of one run.
+
+    Attributes:
+      output: the folder, or its URI; runs that share it share artifacts, cache and
+        served models.
+      here: folder on this machine for what cannot lie elsewhere: lock, log, the
+        database of ML Metadata and what is only there for a while; `output`
+        itself unless that is a URI.
+      summary: the JSON summary; a path or a URI.
+      log: what the libraries say in this run.
+    """
+
+    output: str
+    here: pathlib.Path
+    summary: str
+    log: pathlib.Path
+
+    @classmethod
+    def at(cls, output: str, summary: str | None) -> Workspace:
+        """Names the paths of a run that starts now; makes nothing.
+
+        Args:
+          output: the folder, or its URI.
+          summary: where the summary goes, a path or a URI; inside of the folder
+            when None.
+
+        Returns:
+          Absolute paths, and URIs as they were given.
+        """
+        output = _absolute(output)
+        here = pathlib.Path(output)
+        if is_uri(output):
+            scheme, _, place = output.partition("://")
+            here = pathlib.Path(_HERE, scheme, *place.split("/")).absolute()
+        return cls(
+            output=output,
+            here=here,
+            summary=_absolute(summary or os.path.join(output, "summary.json")),
+            log=here / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log",
+        )
+
+    @property
+    def database(self) -> str:
+        """SQLite file of ML Metadata."""
+        return str(self.here / "metadata.sqlite")
+
+    @property
+    def artifacts(self) -> str:
+        """Root of the pipeline's artifacts."""
+        return os.path.join(self.output, "artifacts")
+
+    @property
+    def serving(self) -> str:
+        """Where blessed models are pushed, a version a folder."""
+        return os.path.join(self.output, "serving")
+
+    @property
+    def checkpoints(self) -> str:
+        """What a killed training goes on from."""
+        return os.path.join(self.output, "checkpoints")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folders on this machine and keeps its other runs out meanwhile.
+
+        The lock is the operating system's: a killed run leaves none behind.
+
+        Raises:
+          UserError: another run is at work there, or nothing can be written.
+        """
+        lock = filelock.FileLock(self.here / ".lock", timeout=0)
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            if not is_uri(self.summary):
+                pathlib.Path(self.summary).parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            if not is_uri(self.summary):
+                # A run that fails must not leave the summary of an earlier one.
+                pathlib.Path(self.summary).unlink(missing_ok=True)
+        except filelock.Timeout:
+            raise UserError(f"{self.output}: another run is at work in this folder.") from None
+        except OSError as error:
+            lock.release()
+            where = error.filename or self.here
+            raise UserError(f"{where}: cannot write there ({error.strerror}).") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def reach(self) -> None:
+        """Does for URIs what `held` does for paths; loads TensorFlow where there are any.
+
+        Raises:
+          UserError: a URI that is not known here, or that cannot be written.
+        """
+        for folder in (self.output, os.path.dirname(self.summary)):
+            if is_uri(folder):
+                check_known(folder)
+                check_writable(folder)
+        if is_uri(self.summary):
+            from tfx.dsl.io import fileio
+
+            if fileio.exists(self.summary):
+                fileio.remove(self.summary)
+
+
+def _absolute(path: str) -> str:
+    return path if is_uri(path) else str(pathlib.Path(path).absolute())

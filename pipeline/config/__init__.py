@@ -1,0 +1,1 @@
+"""Settings of a run and of the places that run it; no TensorFlow import."""

@@ -1,0 +1,200 @@
+"""RunConfig: everything that decides what a run computes, and how it is read.
+
+Composes the settings of the packages; where a run happens (folders, machines)
+is the runners' business. No TensorFlow import, so that mistakes are answered at
+once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from typing import TypeVar
+
+import yaml
+
+from components.evaluator.gate.config import GateConfig
+from components.example_gen.config import IngestConfig
+from pipeline.datasets.synthetic_config import PREFIX, SyntheticConfig, parse
+from schema import settings
+from schema.errors import UserError
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import AUTO as STRATEGY_AUTO
+from trainer.config.trainer import ONE_PROCESS, TrainerConfig
+from trainer.config.tuning import TuningConfig, search_space
+from transform.config import TransformConfig
+
+# The names in components.formats.FORMATS, which costs seconds to import; a
+# test holds the two together.
+FORMATS = (
+    *("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small"),
+    *("ml-csv", "ncf", "recbole"),
+)
+AUTO = "auto"
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which data a run reads.
+
+    Attributes:
+      dataset: name of a published dataset, obtained by pipeline.datasets.published;
+        not looked at when `path` is given.
+      path: a folder (or URI) of raw files instead; or what is to be generated,
+        such as "synthetic:users=2000,items=500,interactions=60000".
+      format: the layout of the files, one of FORMATS, or "auto" to detect it.
+      ingest: what is kept of the interactions.
+    """
+
+    dataset: str = "ml-100k"
+    path: str | None = None
+    format: str = AUTO
+    ingest: IngestConfig = dataclasses.field(default_factory=IngestConfig)
+
+    def __post_init__(self) -> None:
+        settings.check_choice("format", self.format, (AUTO, *FORMATS))
+        settings.check(self.path != "", "path: expected a folder, got an empty text.")
+        # Raises where it asks for what cannot be.
+        _ = self.synthetic
+
+    @property
+    def synthetic(self) -> SyntheticConfig | None:
+        """What `path` asks to be generated; None where it is a folder or not given."""
+        if self.path is None or not self.path.startswith(PREFIX):
+            return None
+        try:
+            return parse(self.path)
+        except UserError as error:
+            raise UserError(f"path: {error}") from None
+
+    @property
+    def label(self) -> str:
+        """Short name of the data for pipeline names: letters, digits, dots and dashes."""
+        name = self.dataset
+        if self.synthetic is not None:
+            name = self.synthetic.name
+        elif self.path is not None:
+            name = self.path.rstrip("/").rpartition("/")[2]
+        return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "data"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """A whole run: data, vocabularies, training, evaluation and gate.
+
+    Attributes:
+      data: which data.
+      transform: vocabularies.
+      trainer: model and training.
+      tune: search for the trainer's hyper-parameters; off by default.
+      evaluation: how held-out items are ranked and models measured.
+      gate: what a model must reach to be pushed.
+    """
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
+    trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
+    tune: TuningConfig = dataclasses.field(default_factory=TuningConfig)
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
+    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
+
+    def __post_init__(self) -> None:
+        for key, name in (
+            ("trainer.validation_protocol", self.trainer.validation_protocol),
+            ("gate.protocol", self.gate.protocol),
+        ):
+            settings.check_choice(key, name, tuple(self.evaluation.protocols))
+        validation = self.evaluation.protocols[self.trainer.validation_protocol]
+        settings.check(
+            (validation.draw, validation.exclude, validation.mlperf) == ("uniform", "all", False),
+            f"trainer.validation_protocol: each epoch is validated on the full catalogue or beside "
+            f"items drawn uniformly from what the user has not seen; expected such a protocol, got "
+            f"{self.trainer.validation_protocol!r}.",
+        )
+        settings.check(
+            self.gate.max_rmse is None or self.trainer.predicts_ratings,
+            f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "
+            f"got {self.gate.max_rmse}.",
+        )
+        settings.check(
+            not self.tune.trials or self.trainer.strategy in (*ONE_PROCESS, STRATEGY_AUTO),
+            f"tune.trials: a search has one process; expected 0 with the trainer.strategy "
+            f"{self.trainer.strategy}, got {self.tune.trials}.",
+        )
+        if self.tune.trials:
+            search_space(self.tune, self.trainer)
+
+
+def load(path: str) -> RunConfig:
+    """Reads the configuration of a run, such as `--print-config` writes; see `read`."""
+    return read(path, RunConfig)
+
+
+def read(path: str, kind: type[T]) -> T:
+    """Reads a configuration file; keys that it leaves out keep their defaults.
+
+    Args:
+      path: a YAML file.
+      kind: the dataclass of settings that it holds.
+
+    Returns:
+      The configuration, checked.
+
+    Raises:
+      UserError: no such file, not YAML (with the line), or bad keys or values.
+    """
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: expected UTF-8 text, got something else.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the configuration ({error.strerror}).") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}, line {line}: not YAML ({error.problem}).") from None
+    except yaml.YAMLError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path}: not YAML ({reason}).") from None
+    try:
+        return settings.from_dict(kind, {} if values is None else values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def dump(config: RunConfig) -> str:
+    """Writes a configuration as YAML text that `load` reads back.
+
+    Args:
+      config: the configuration.
+
+    Returns:
+      YAML with every key.
+    """
+    return yaml.safe_dump(settings.to_dict(config), sort_keys=False)
+
+
+def override(config: T, assignments: list[str]) -> T:
+    """Applies `--set` assignments in their order.
+
+    Args:
+      config: what to start from, a RunConfig or another dataclass of settings.
+      assignments: texts such as "trainer.learning_rate=0.002".
+
+    Returns:
+      The changed configuration, checked.
+
+    Raises:
+      UserError: an assignment without "=", an unknown key or a bad value.
+    """
+    pairs = []
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"--set: expected KEY=VALUE, got {assignment!r}.")
+        pairs.append((key.strip(), value))
+    return settings.replace_at(config, pairs)

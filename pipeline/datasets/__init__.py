@@ -1,0 +1,1 @@
+"""Published MovieLens data and generated data, obtained once and cached."""

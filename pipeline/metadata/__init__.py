@@ -1,0 +1,1 @@
+"""Reads and opens the records of ML Metadata."""

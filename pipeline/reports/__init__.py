@@ -1,0 +1,1 @@
+"""Tells people and scripts what a run did."""

@@ -1,0 +1,206 @@
+"""What a person sees of a run on the console."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from components.evaluator.eval_config import RATING_METRICS, metric_name
+from components.evaluator.gate.results import Estimate, SliceResult
+from pipeline.node_ids import BASE_RESOLVER, RESOLVER
+from pipeline.reports.sample_recommendations import Recommendations
+from pipeline.reports.summary import Outcome
+from trainer.config.evaluation import EvaluationConfig
+
+# Room for the table where nothing says how wide the page is.
+_FILE_WIDTH = 140
+
+
+class RunConsole:
+    """Tells a run line by line.
+
+    Args:
+      out: where to; colours and width follow what it is.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._console = Console(file=out, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _FILE_WIDTH
+
+    def introduce(self, model: str, data: str, format_name: str, output: str) -> None:
+        """Says what is about to run.
+
+        Args:
+          model: its name.
+          data: folder of the raw files.
+          format_name: their layout.
+          output: the run's output folder.
+        """
+        self._line(f"[bold]{model}[/] on {escape(data)} ({format_name}), output {escape(output)}")
+
+    def running(self, component: str) -> None:
+        """A component is at work and takes a while."""
+        self._line(f"  {component:24} [dim]running[/]")
+
+    def finished(self, component: str, seconds: float, cached: bool) -> None:
+        """A component is done, or its earlier result was reused."""
+        if component in (RESOLVER, BASE_RESOLVER):
+            return
+        self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
+
+    def failed(self, component: str, seconds: float) -> None:
+        """A component raised."""
+        self._line(f"  {component:24} {seconds:6.1f} s [red]failed[/]")
+
+    def report(
+        self, outcome: Outcome, evaluation: EvaluationConfig, protocol: str, summary: str
+    ) -> None:
+        """Shows what came of the run; the summary holds the other figures.
+
+        Args:
+          outcome: the metrics and the gate's decision.
+          evaluation: protocols and cut-off of the metrics.
+          protocol: name of the one whose figures are shown for every slice.
+          summary: path of the JSON summary.
+        """
+        if outcome.tuning:
+            self._tell_tuning(outcome.tuning)
+        self.figures(outcome.results, evaluation, protocol)
+        if warm := outcome.training.get("warm_start"):
+            self._line(_start(warm))
+        self._verdict(outcome.gate)
+        if outcome.pushed:
+            self._line(f"pushed  {escape(outcome.pushed)}")
+        self.wrote("summary", summary)
+
+    def figures(
+        self, results: list[SliceResult], evaluation: EvaluationConfig, protocol: str
+    ) -> None:
+        """Shows the figures of an evaluation.
+
+        Args:
+          results: the overall slice first.
+          evaluation: protocols and cut-off of the metrics.
+          protocol: name of the one whose figures are shown for every slice.
+        """
+        for table in tables(results, evaluation, protocol):
+            self._console.print(table)
+
+    def wrote(self, what: str, path: str) -> None:
+        """Says where something was written.
+
+        Args:
+          what: a word for it.
+          path: the file.
+        """
+        self._line(f"{what:7} {escape(path)}")
+
+    def recommend(self, recommendations: list[Recommendations]) -> None:
+        """Shows recommended titles.
+
+        Args:
+          recommendations: one entry a user.
+        """
+        for one in recommendations:
+            self._console.print(f"for user {one.user_id}: ", end="", style="bold")
+            self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
+
+    def _tell_tuning(self, tuning: dict[str, Any]) -> None:
+        best = tuning["best"]
+        value = best[f"valid_{tuning['metric']}"]
+        values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        self._line(
+            f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
+            f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
+            f"valid {tuning['metric']} {value:.4f})"
+        )
+        self._line(f"trials  {escape(tuning['table'])}")
+
+    def _verdict(self, gate: dict[str, Any]) -> None:
+        """Says whether the model is blessed, and why."""
+        compared = gate["baseline_model"] is not None
+        against = "compared with the last blessed model" if compared else "the first one here"
+        if gate["passed"]:
+            self._line(f"[green]blessed[/], {against}")
+        elif gate["forced"] is not None:
+            self._line(f"[yellow]blessed by force[/] ({escape(gate['forced'])}), although:")
+        else:
+            self._line("[yellow]not blessed[/], so not pushed:")
+        for sentence in (*gate["reasons"], *gate["notes"]):
+            self._line(f"  {escape(sentence)}")
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _start(warm: dict[str, Any]) -> str:
+    """What a training with warm_start started from."""
+    if warm["base_model"] is None:
+        return "cold start, no model was blessed here before"
+    counts = [
+        f"{name} " + ", ".join(f"{number} {what}" for what, number in of.items())
+        for name, of in warm["rows"].items()
+    ]
+    return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
+
+
+def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: str) -> list[Table]:
+    """The main figures: overall by protocol, and by slice under one of them.
+
+    Args:
+      results: the overall slice first; without any there is nothing to show.
+      evaluation: protocols and cut-off.
+      protocol: name of the one that slices are shown under.
+
+    Returns:
+      Two tables; one without slices.
+    """
+    if not results:
+        return []
+    compared = bool(results[0].change)
+    overall = _table(f"all {results[0].count} users", ["protocol"], evaluation.k, compared)
+    for name in evaluation.protocols:
+        overall.add_row(name, *_cells(results[0], evaluation.k, name))
+    for name in RATING_METRICS:
+        if name in results[0].metrics:
+            overall.add_row(name.upper(), _estimate(results[0].metrics[name]))
+    slices = _table(f"slices, protocol {protocol}", ["slice", "users"], evaluation.k, compared)
+    for result in results[1:]:
+        label = escape(f"{result.feature} {result.value}")
+        slices.add_row(label, str(result.count), *_cells(result, evaluation.k, protocol))
+    return [overall, slices] if slices.rows else [overall]
+
+
+def _table(title: str, first: list[str], k: int, compared: bool) -> Table:
+    table = Table(title=title, title_justify="left")
+    names = [f"HR@{k}", f"NDCG@{k}", "popularity's", f"NDCG@{k} above popularity"]
+    for name in first + names + [f"NDCG@{k} above blessed"] * compared:
+        table.add_column(name, justify="left" if name == first[0] else "right")
+    return table
+
+
+def _cells(result: SliceResult, k: int, protocol: str) -> list[str]:
+    """HR and NDCG; NDCG of popularity; NDCG's differences from it and from the last blessed."""
+    ndcg = metric_name("ndcg", k, protocol)
+    cells = [
+        _estimate(result.metrics[metric_name("hr", k, protocol)]),
+        _estimate(result.metrics[ndcg]),
+        f"{result.metrics[metric_name('ndcg', k, protocol, 'popularity')].value:.3f}",
+        _difference(result.metrics[metric_name("ndcg_lift", k, protocol)]),
+    ]
+    if ndcg in result.change:
+        cells.append(_difference(result.change[ndcg]))
+    return cells
+
+
+def _estimate(own: Estimate) -> str:
+    return f"{own.value:.3f} ±{(own.upper - own.lower) / 2:.3f}"
+
+
+def _difference(own: Estimate) -> str:
+    """With the ends of its interval: 0 inside means that it may be chance."""
+    return f"{own.value:+.3f} [{own.lower:+.3f}, {own.upper:+.3f}]"

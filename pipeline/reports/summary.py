@@ -1,0 +1,194 @@
+"""The JSON summary of a run, for scripts.
+
+docs/summary.md describes every key; VERSION changes when a key changes its
+meaning or goes away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from typing import Any
+
+from tfx.dsl.io import fileio
+
+from components.evaluator.gate import run_gate
+from components.evaluator.gate.results import SliceResult, read_metrics
+from components.example_gen import counts
+from pipeline import node_ids
+from pipeline.config.run import RunConfig
+from pipeline.metadata.runs import ComponentRun
+from schema import settings
+
+VERSION = 1
+TRAINING_FILE = "training.json"
+TRIALS_FILE = "trials.json"
+TABLE_FILE = "trials.csv"
+
+_PACKAGES = (
+    "movielens-tfx",
+    "tfx",
+    "tensorflow",
+    "tensorflow-recommenders",
+    "tensorflow-transform",
+    "tensorflow-model-analysis",
+    "apache-beam",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+      gate: the verdict on the model, see components.evaluator.gate.run_gate.run_gate.
+      pushed: the version's folder under the served folder; None when not pushed.
+      results: metrics, the overall slice first.
+      training: what the Trainer tells of itself.
+      tuning: what the Tuner found, and where its table lies; None without one.
+      counts: of the data, by generator.
+      components: in the order in which they ran; without the resolver.
+    """
+
+    gate: dict[str, Any]
+    pushed: str | None
+    results: list[SliceResult]
+    training: dict[str, Any]
+    tuning: dict[str, Any] | None
+    counts: dict[str, dict[str, int]]
+    components: list[ComponentRun]
+
+
+def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
+    """Gathers what the components of a finished run left.
+
+    Args:
+      runs: the run's components, from pipeline.metadata.runs.
+
+    Returns:
+      The outcome.
+    """
+    evaluation = runs[node_ids.EVALUATOR].outputs["evaluation"][0].uri
+    pushed = runs[node_ids.PUSHER].outputs["pushed_model"][0].properties
+    resolvers = (node_ids.RESOLVER, node_ids.BASE_RESOLVER)
+    model_run = runs[node_ids.TRAINER].outputs["model_run"][0].uri
+    return Outcome(
+        gate=run_gate.read(evaluation),
+        pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
+        results=read_metrics(evaluation),
+        training=_read_json(os.path.join(model_run, TRAINING_FILE)),
+        tuning=_tuning(runs),
+        counts={
+            "interactions": _counts(runs[node_ids.INTERACTIONS], counts.INTERACTION_COUNTS),
+            "catalog": _counts(runs[node_ids.CATALOG], counts.CATALOG_COUNTS),
+        },
+        # A resolver computes nothing, and so has nothing to reuse.
+        components=[run for name, run in runs.items() if name not in resolvers],
+    )
+
+
+def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """Puts the summary together.
+
+    Args:
+      config: what was asked for.
+      run: what the runner knows: run id, data folder and format, output folder,
+        log file, seconds.
+      outcome: what came of it.
+
+    Returns:
+      JSON-ready; see docs/summary.md.
+    """
+    return {
+        "summary_version": VERSION,
+        "run": run,
+        "configuration": settings.to_dict(config),
+        "data": outcome.counts,
+        "components": [
+            {"name": c.name, "seconds": round(c.seconds, 3), "cached": c.cached}
+            for c in outcome.components
+        ],
+        "tuning": outcome.tuning,
+        "training": outcome.training,
+        "metrics": [dataclasses.asdict(result) for result in outcome.results],
+        "gate": outcome.gate,
+        "pushed_model": outcome.pushed,
+        "versions": versions(),
+    }
+
+
+def write(summary: dict[str, Any], path: str) -> None:
+    """Writes a summary, whole or not at all.
+
+    Args:
+      summary: JSON-ready.
+      path: the file, local or a URI; its folder exists.
+    """
+    text = as_json(summary)
+    folder, name = os.path.split(path)
+    unfinished = os.path.join(folder, f".{name}.unfinished")
+    with fileio.open(unfinished, "w") as file:
+        file.write(text)
+    fileio.rename(unfinished, path, overwrite=True)
+
+
+def as_json(report: dict[str, Any]) -> str:
+    """A report as text.
+
+    Args:
+      report: JSON-ready, but for figures that may not exist.
+
+    Returns:
+      JSON, ending with a line feed.
+    """
+    return json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: null stands for figures that do not exist."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _tuning(runs: dict[str, ComponentRun]) -> dict[str, Any] | None:
+    if node_ids.TUNER not in runs:
+        return None
+    folder = runs[node_ids.TUNER].outputs["tuner_results"][0].uri
+    results = _read_json(os.path.join(folder, TRIALS_FILE))
+    del results["history"]
+    return {**results, "table": os.path.join(folder, TABLE_FILE)}
+
+
+def _read_json(path: str) -> Any:
+    with fileio.open(path, "r") as file:
+        return json.loads(file.read())
+
+
+def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
+    properties = run.outputs["examples"][0].properties
+    return {name: properties[name] for name in names}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide what figures come out.
+
+    Returns:
+      By name; "unknown" for a package that is not installed.
+    """
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            # Run from a folder that was never installed.
+            found[package] = "unknown"
+    return found

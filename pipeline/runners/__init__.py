@@ -1,0 +1,1 @@
+"""Runs a pipeline on this machine, or compiles and submits it to a cluster."""

@@ -1,0 +1,47 @@
+"""In a process of its own: the streams of this one belong to pytest."""
+
+import subprocess
+import sys
+
+_SCRIPT = """
+import logging, os, sys, threading, warnings
+from pipeline import chatter
+with chatter.redirect_output(sys.argv[1]) as out:
+    print("printed")
+    os.write(1, b"written to 1\\n")
+    os.write(2, b"written to 2\\n")
+    logging.getLogger("tfx").info("logged")
+    logging.getLogger("quiet").debug("details")
+    warnings.warn("warned")
+    print("for people", file=out)
+    print("progress", file=sys.stderr)
+    if sys.argv[2] == "fail":
+        raise RuntimeError("inside")
+print("after")
+"""
+
+
+def _run(tmp_path, mode):
+    log = tmp_path / "run.log"
+    result = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(log), mode],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result, log.read_text()
+
+
+def test_chatter_goes_to_the_file_and_the_rest_to_the_console(tmp_path):
+    result, log = _run(tmp_path, "pass")
+    assert result.stdout == "for people\nafter\n"
+    assert result.stderr == "progress\n"
+    for piece in ("printed", "written to 1", "written to 2", "logged", "warned"):
+        assert piece in log
+    assert "details" not in log
+
+
+def test_the_streams_come_back_when_something_is_raised(tmp_path):
+    result, _ = _run(tmp_path, "fail")
+    assert result.returncode == 1
+    assert "RuntimeError: inside" in result.stderr

@@ -1,0 +1,258 @@
+"""Downloads against a server on this machine that knows ranges and can misbehave."""
+
+import hashlib
+import http.server
+import io
+import pathlib
+import subprocess
+import sys
+import threading
+import zipfile
+
+import pytest
+from rich.console import Console
+
+from pipeline.datasets import published
+from pipeline.datasets.download import Checksum
+from schema.errors import UserError
+
+NAME = "ml-1m"
+
+
+def _archive(members=(("ml-1m/ratings.dat", "1::2::3::4\n" * 2000), ("ml-1m/README", "licence"))):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as opened:
+        for name, content in members:
+            opened.writestr(name, content)
+    return packed.getvalue()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Serves `content`; breaks the first `breaks` answers off after `limit` bytes."""
+
+    content = b""
+    breaks = 0
+    limit = 0
+    status = None
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.ranges = []
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        asked = self.headers.get("Range")
+        server.ranges.append(asked)
+        if server.status:
+            self.send_error(server.status)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if asked and start >= len(server.content):
+            self.send_error(416)
+            return
+        body = server.content[start:]
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if server.breaks:
+            server.breaks -= 1
+            body = body[: server.limit]
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    running = _Server()
+    running.content = _archive()
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def told():
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def expect(monkeypatch, server):
+    """Makes the server's content the published archive."""
+    digest = hashlib.sha256(server.content).hexdigest()
+    figure = Checksum("sha256", digest, len(server.content))
+    monkeypatch.setitem(published.ARCHIVES, NAME, figure)
+    return figure
+
+
+def _obtain(tmp_path, server, told, name=NAME):
+    return pathlib.Path(published.obtain(name, str(tmp_path), told, server.address))
+
+
+def _files(tmp_path):
+    return sorted(p.name for p in (tmp_path / "datasets").iterdir() if not p.name.endswith(".lock"))
+
+
+def test_an_archive_is_fetched_once_verified_unpacked_and_kept(tmp_path, server, told, expect):
+    folder = _obtain(tmp_path, server, told)
+    assert (folder / "ratings.dat").read_text().startswith("1::2::3::4\n")
+    assert (folder / "README").read_text() == "licence"
+    assert f"from {server.address}/ml-1m.zip" in told.file.getvalue()
+    assert _obtain(tmp_path, server, told) == folder
+    assert server.ranges == [None]
+    assert _files(tmp_path) == [NAME]
+
+
+def test_a_folder_of_another_name_in_the_archive_becomes_the_dataset(
+    tmp_path, server, told, monkeypatch
+):
+    server.content = _archive([("ml-10M100K/ratings.dat", "1::2::5::3\n")])
+    digest = hashlib.md5(server.content).hexdigest()
+    monkeypatch.setitem(published.ARCHIVES, "ml-10m", Checksum("md5", digest))
+    folder = _obtain(tmp_path, server, told, "ml-10m")
+    assert folder.name == "ml-10m"
+    assert (folder / "ratings.dat").exists()
+
+
+def test_a_broken_connection_is_resumed_where_it_stopped(tmp_path, server, told, expect):
+    server.breaks, server.limit = 1, 500
+    folder = _obtain(tmp_path, server, told)
+    assert (folder / "README").exists()
+    assert server.ranges == [None, "bytes=500-"]
+
+
+def test_a_later_call_goes_on_with_what_an_earlier_one_left(tmp_path, server, told, expect):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "ml-1m.zip.part").write_bytes(server.content[:700])
+    _obtain(tmp_path, server, told)
+    assert server.ranges == ["bytes=700-"]
+
+
+def test_a_spoiled_rest_of_an_earlier_download_is_fetched_anew(tmp_path, server, told, expect):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "ml-1m.zip.part").write_bytes(b"?" * 700)
+    assert (_obtain(tmp_path, server, told) / "README").exists()
+    assert server.ranges == ["bytes=700-", None]
+
+
+def test_a_connection_that_keeps_breaking_keeps_what_arrived(tmp_path, server, told, expect):
+    server.breaks, server.limit = 9, 100
+    with pytest.raises(UserError, match=r"broke after 300 bytes, which are kept"):
+        _obtain(tmp_path, server, told)
+    assert _files(tmp_path) == ["ml-1m.zip.part"]
+
+
+def test_other_content_of_the_right_size_is_a_checksum_mismatch(tmp_path, server, told, expect):
+    server.content = bytes([server.content[0] ^ 1]) + server.content[1:]
+    with pytest.raises(UserError, match=r"ml-1m\.zip: checksum mismatch, expected sha256 [0-9a-f]"):
+        _obtain(tmp_path, server, told)
+    assert _files(tmp_path) == []
+
+
+def test_a_truncated_archive_is_told_by_its_size(tmp_path, server, told, expect):
+    full = len(server.content)
+    server.content = server.content[: full // 2]
+    with pytest.raises(UserError, match=rf"expected {full} bytes, got {full // 2}"):
+        _obtain(tmp_path, server, told)
+    assert NAME not in _files(tmp_path)
+
+
+def test_an_unsafe_archive_leaves_no_dataset(tmp_path, server, told, monkeypatch):
+    server.content = _archive([("ml-1m/fine", "1"), ("../evil", "2")])
+    digest = hashlib.sha256(server.content).hexdigest()
+    monkeypatch.setitem(published.ARCHIVES, NAME, Checksum("sha256", digest))
+    with pytest.raises(UserError, match="refused"):
+        _obtain(tmp_path, server, told)
+    assert NAME not in _files(tmp_path)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_server_error_is_one_sentence(tmp_path, server, told):
+    server.status = 503
+    with pytest.raises(UserError, match=r"/ml-1m\.zip: the server answered 503\.$"):
+        _obtain(tmp_path, server, told)
+
+
+def test_no_network_and_no_other_source_is_one_sentence(tmp_path, server, told):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(UserError, match=r"/ml-1m\.zip: the server cannot be reached\.$"):
+        _obtain(tmp_path, server, told)
+
+
+def test_a_cache_folder_that_cannot_be_made_is_named(tmp_path, server, told):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"/file/x/datasets: cannot keep the dataset \(Not a dir"):
+        published.obtain(NAME, str(tmp_path / "file" / "x"), told, server.address)
+
+
+def test_an_unknown_name_gives_the_nearest(tmp_path):
+    with pytest.raises(UserError, match="did you mean 'ml-100k'"):
+        published.obtain("ml-100", str(tmp_path))
+
+
+def _fake_pip(monkeypatch, act):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        here = pathlib.Path(next(c for c in command if c.startswith("--dest=")).partition("=")[2])
+        return act(here)
+
+    monkeypatch.setattr(published.subprocess, "run", run)
+    return commands
+
+
+def test_ml_100k_falls_back_to_the_wheel_whose_hash_pip_checks(tmp_path, server, told, monkeypatch):
+    server.status = 404
+    requirements = []
+
+    def act(here):
+        requirements.append((here / "requirements.txt").read_text())
+        with zipfile.ZipFile(here / "recbole.whl", "w") as wheel:
+            for suffix in ("inter", "user", "item", "link"):
+                wheel.writestr(f"recbole/dataset_example/ml-100k/ml-100k.{suffix}", suffix)
+            wheel.writestr("recbole/__init__.py", "")
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    commands = _fake_pip(monkeypatch, act)
+    folder = _obtain(tmp_path, server, told, "ml-100k")
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "ml-100k.inter",
+        "ml-100k.item",
+        "ml-100k.user",
+    ]
+    assert commands[0][:4] == [sys.executable, "-m", "pip", "download"]
+    assert {"--no-deps", "--require-hashes"} <= set(commands[0])
+    assert requirements == [f"recbole==1.2.1 --hash=sha256:{published._WHEELS['ml-100k'].sha256}\n"]
+    assert "from the PyPI wheel recbole==1.2.1, as http://127.0.0.1" in told.file.getvalue()
+    assert _obtain(tmp_path, server, told, "ml-100k") == folder
+    assert len(commands) == 1
+
+
+def test_when_the_fallback_fails_too_both_reasons_are_given(tmp_path, server, told, monkeypatch):
+    server.status = 404
+    message = "WARNING: x\nERROR: No matching distribution found for recbole==1.2.1\n"
+    _fake_pip(monkeypatch, lambda here: subprocess.CompletedProcess([], 1, "", message))
+    with pytest.raises(UserError, match=r"answered 404; and recbole==1\.2\.1 cannot.*No matching"):
+        _obtain(tmp_path, server, told, "ml-100k")
+    assert _files(tmp_path) == []
+
+
+def test_the_command_lists_names_and_tells_mistakes(capsys, tmp_path):
+    assert published.main(["--list"]) == 0
+    assert "ml-latest-small  1.0 MB" in capsys.readouterr().out
+    assert published.main(["ml-7", "--cache-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: dataset: expected one of ml-100k")

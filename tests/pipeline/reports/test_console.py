@@ -1,0 +1,86 @@
+"""The tables of a run's main figures."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from components.evaluator.gate.results import Estimate, SliceResult
+from pipeline.reports.console import tables
+from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
+
+EVALUATION = EvaluationConfig(
+    k=5,
+    protocols={
+        "full": ProtocolConfig(),
+        "uni99": ProtocolConfig("sampled"),
+        "uni999": ProtocolConfig("sampled", negatives=999),
+    },
+)
+
+
+def result(feature="", value="", shift=0.0, change=True):
+    metrics = {}
+    for number, protocol in enumerate(EVALUATION.protocols):
+        for metric, figure in (
+            ("hr@5", 0.5),
+            ("ndcg@5", 0.3),
+            ("popularity_ndcg@5", 0.2),
+            ("ndcg_lift@5", 0.1),
+        ):
+            own = figure + 0.01 * number + shift
+            metrics[f"{metric}_{protocol}"] = Estimate(own, own - 0.02, own + 0.04)
+    changes = {f"ndcg@5_{name}": Estimate(-0.1, -0.15, 0.05) for name in EVALUATION.protocols}
+    return SliceResult(feature, value, 7, metrics, {}, changes if change else {})
+
+
+def printed(results):
+    out = io.StringIO()
+    console = Console(file=out, width=140)
+    for table in tables(results, EVALUATION, "uni99"):
+        console.print(table)
+    return out.getvalue()
+
+
+def line(text, start):
+    (found,) = (line for line in text.splitlines() if line.strip("│ ").startswith(start))
+    return [cell.strip() for cell in found.strip("│").split("│")]
+
+
+def test_protocols_are_shown_overall_with_cut_off_and_paired_differences():
+    text = printed([result(), result("gender", "F", 0.1)])
+    assert "all 7 users" in text
+    assert "HR@5" in text
+    assert line(text, "uni999") == [
+        "uni999",
+        "0.520 ±0.030",
+        "0.320 ±0.030",
+        "0.220",
+        "+0.120 [+0.100, +0.160]",
+        "-0.100 [-0.150, +0.050]",
+    ]
+
+
+def test_slices_are_shown_under_one_named_protocol():
+    text = printed([result(), result("gender*age_group", "F*25-34", 0.1)])
+    assert "slices, protocol uni99" in text
+    assert line(text, "gender*age_group F*25-34")[1:4] == [
+        "7",
+        "0.610 ±0.030",
+        "0.410 ±0.030",
+    ]
+
+
+@pytest.mark.parametrize("change", [True, False])
+def test_the_last_blessed_model_is_shown_where_there_is_one(change):
+    assert ("above blessed" in printed([result(change=change)])) == change
+
+
+def test_errors_of_ratings_have_a_line_of_their_own():
+    overall = result()
+    overall.metrics["rmse"] = Estimate(0.9, 0.8, 1.0)
+    assert line(printed([overall]), "RMSE")[1] == "0.900 ±0.100"
+
+
+def test_nothing_evaluated_is_nothing_shown():
+    assert tables([], EVALUATION, "full") == []

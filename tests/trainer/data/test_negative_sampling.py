@@ -1,0 +1,98 @@
+"""Sampled negatives."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from schema.errors import UserError
+from tests.support import planted
+from trainer.data.batches import NEGATIVES, POSITIVE, TrainingData
+from trainer.data.negative_sampling import NegativeSampler, WeightedSampler, make_draw
+
+LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
+
+
+def draw(sampler, rows, count, seed=(1, 2)):
+    return sampler(tf.constant(rows), count, tf.constant(seed, tf.int64)).numpy()
+
+
+def test_negatives_are_uniform_over_exactly_the_unseen_items():
+    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
+    drawn = draw(sampler, [0, 1, 2], 30_000)
+    for row, unseen in enumerate([[1, 4, 5], [0, 1, 2, 3, 4], [2, 5]]):
+        counts = collections.Counter(drawn[row].tolist())
+        assert sorted(counts) == unseen
+        # Five standard deviations of a binomial count.
+        share = 1 / len(unseen)
+        slack = 5 * np.sqrt(30_000 * share * (1 - share))
+        assert all(abs(count - 30_000 * share) < slack for count in counts.values())
+
+
+def test_a_negative_depends_on_the_seed_only():
+    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
+    np.testing.assert_array_equal(draw(sampler, [0, 2], 9), draw(sampler, [0, 2], 9))
+    assert (draw(sampler, [0, 2], 9) != draw(sampler, [0, 2], 9, seed=(1, 3))).any()
+
+
+def test_many_random_histories_have_no_seen_negative():
+    random = np.random.default_rng(0)
+    lists = [random.choice(50, random.integers(1, 50), replace=False) for _ in range(200)]
+    drawn = draw(NegativeSampler(planted.make_histories(lists), 50), np.arange(200), 40)
+    for seen, negatives in zip(lists, drawn, strict=True):
+        assert not set(seen) & set(negatives)
+        assert set(negatives) <= set(range(50))
+
+
+def assert_shares(drawn, expected):
+    """Counts of items are within five standard deviations of a binomial count."""
+    counts = np.bincount(drawn, minlength=len(expected))
+    expected = np.asarray(expected)
+    slack = 5 * np.sqrt(len(drawn) * expected * (1 - expected))
+    assert (np.abs(counts - len(drawn) * expected) <= slack).all()
+
+
+def draw_with(sampler, exponent, positives):
+    """30,000 negatives of each positive; item counts are [2, 1, 1, 2, 1, 1]."""
+    histories = planted.make_histories(LISTS)
+    rows, seed = tf.zeros([len(positives)], tf.int32), tf.constant([1, 2], tf.int64)
+    drawn = make_draw(sampler, exponent, histories, 6)(rows, tf.constant(positives), 30_000, seed)
+    assert drawn.dtype == tf.int32
+    return drawn.numpy()
+
+
+def test_random_negatives_are_uniform_over_all_items_but_the_positive():
+    for positive, drawn in zip([0, 3, 5], draw_with("random", 0.0, [0, 3, 5]), strict=True):
+        expected = np.full(6, 1 / 5)
+        expected[positive] = 0.0
+        assert_shares(drawn, expected)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 3.0])
+def test_popular_negatives_follow_the_powered_frequency(exponent):
+    weights = np.asarray([2, 1, 1, 2, 1, 1]) ** exponent
+    for positive, drawn in zip([0, 4], draw_with("popular", exponent, [0, 4]), strict=True):
+        expected = weights.copy()
+        expected[positive] = 0.0
+        assert_shares(drawn, expected / expected.sum())
+
+
+def test_items_without_weight_are_never_drawn():
+    sampler = WeightedSampler(np.asarray([0.0, 0.3, 0.0, 0.7, 0.0]))
+    drawn = sampler(tf.constant([0, 1, 3]), 2000, tf.constant([1, 2], tf.int64)).numpy()
+    assert [sorted(set(row)) for row in drawn.tolist()] == [[1, 3], [3], [1]]
+
+
+def test_a_single_item_to_sample_from_is_an_error():
+    with pytest.raises(UserError, match="Only 1 of 3 items"):
+        WeightedSampler(np.asarray([0.0, 2.0, 0.0]))
+
+
+def test_batches_take_the_given_sampler():
+    histories = planted.make_histories(LISTS)
+    data = TrainingData(histories, 6, 50, 1, make_draw("random", 0.0, histories, 6))
+    batch = next(iter(data.epoch(1, 8)))
+    pairs = list(zip(batch[POSITIVE].numpy(), batch[NEGATIVES].numpy(), strict=True))
+    assert all({own} | set(drawn) == set(range(6)) for own, drawn in pairs)
+    assert all(own not in drawn for own, drawn in pairs)

@@ -1,0 +1,94 @@
+"""What is written is there whole, or what was there before still is."""
+
+import pytest
+import tensorflow as tf
+
+from trainer.ops import atomic_write
+
+
+def test_a_folder_takes_the_place_of_the_one_before(tmp_path):
+    place = tmp_path / "model"
+    for content in ("old", "new"):
+        with atomic_write.folder(str(place)) as unfinished:
+            (tmp_path / unfinished).mkdir()
+            (tmp_path / unfinished / content).touch()
+            assert not (place / content).exists()
+    assert [file.name for file in place.iterdir()] == ["new"]
+
+
+def test_a_folder_that_fails_leaves_the_one_before_and_nothing_else(tmp_path):
+    place = tmp_path / "model"
+    place.mkdir()
+    (place / "old").touch()
+
+    def fail():
+        with atomic_write.folder(str(place)) as unfinished:
+            (tmp_path / unfinished).mkdir()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert (place / "old").exists()
+
+
+def test_a_file_takes_the_place_of_the_one_before(tmp_path):
+    for text in ("old", "new"):
+        atomic_write.write(str(tmp_path / "state.json"), text)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"state.json": "new"}
+
+
+def _write(folder, *names):
+    for name in names:
+        tf.io.gfile.makedirs(f"{folder}/{name}".rpartition("/")[0])
+        with tf.io.gfile.GFile(f"{folder}/{name}", "w") as file:
+            file.write(name)
+
+
+def _files(folder):
+    return {
+        f"{inner}/{name}".removeprefix(f"{folder}/")
+        for inner, _, names in tf.io.gfile.walk(folder)
+        for name in names
+    }
+
+
+NEW = ("saved_model.pb", "variables/variables.index", "assets.extra/tflite/model.tflite")
+
+
+def test_behind_a_uri_the_files_move_one_by_one_and_the_graph_is_the_last(monkeypatch):
+    place = "ram://atomic/moved/model"
+    _write(place, "saved_model.pb", "old")
+    moved, rename = [], tf.io.gfile.rename
+    monkeypatch.setattr(
+        tf.io.gfile, "rename", lambda source, target: (moved.append(target), rename(source, target))
+    )
+    with atomic_write.folder(place) as unfinished:
+        assert unfinished.startswith("ram://atomic/moved/")
+        _write(unfinished, *NEW)
+        assert _files(place) == {"saved_model.pb", "old"}
+    assert _files("ram://atomic/moved") == {f"model/{name}" for name in NEW}
+    assert len(moved) == len(NEW)
+    assert moved[-1] == f"{place}/saved_model.pb"
+
+
+def test_behind_a_uri_a_move_that_is_cut_short_leaves_no_graph(monkeypatch):
+    place = "ram://atomic/cut/model"
+    rename = tf.io.gfile.rename
+
+    def fail(source, target):
+        if target.endswith("variables.index"):
+            raise RuntimeError
+        rename(source, target)
+
+    def export():
+        with atomic_write.folder(place) as unfinished:
+            _write(unfinished, *NEW)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tf.io.gfile, "rename", fail)
+        with pytest.raises(RuntimeError):
+            export()
+    assert "model/saved_model.pb" not in _files("ram://atomic/cut")
+    export()
+    assert _files("ram://atomic/cut") == {f"model/{name}" for name in NEW}

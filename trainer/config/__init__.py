@@ -1,0 +1,1 @@
+"""Settings of models, training, tuning and evaluation; no TensorFlow import."""

@@ -1,0 +1,1 @@
+"""What a training reads: interactions, catalog, vocabularies, batches and negatives."""

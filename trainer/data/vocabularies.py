@@ -1,0 +1,66 @@
+"""The ids and tokens that rows of embedding tables stand for, of one training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from schema import features
+from trainer.config.trainer import TrainerConfig
+from trainer.data.catalog import Catalog, title_words
+from trainer.data.dataset import Dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """What the rows of a table stand for.
+
+    Attributes:
+      first: rows before the first entry's, for what is unknown.
+      entries: raw ids or tokens; rows after theirs are out-of-vocabulary
+        buckets.
+    """
+
+    first: int
+    entries: tuple[bytes, ...]
+
+
+def vocabularies_of(
+    names: Iterable[str], config: TrainerConfig, dataset: Dataset
+) -> dict[str, Vocabulary]:
+    """The vocabularies that tables of a training's model run over.
+
+    Args:
+      names: of them, see Recommender.tables.
+      config: of the training.
+      dataset: that it learns from.
+
+    Returns:
+      By name.
+    """
+    catalog = dataset.catalog
+    make = {
+        features.USER_ID: lambda: Vocabulary(0, tuple(dataset.user_vocabulary)),
+        features.ITEM_ID: lambda: Vocabulary(0, _item_vocabulary(catalog)),
+        features.CATALOG: lambda: Vocabulary(0, tuple(catalog.item_ids)),
+        features.GENRES: lambda: Vocabulary(0, _encoded(catalog.genre_names)),
+        features.TITLE: lambda: Vocabulary(
+            1, _encoded(title_words(catalog.titles, config.two_tower.title_min_count)[0])
+        ),
+        features.GENDER: lambda: Vocabulary(1, tuple(dataset.genders)),
+        features.OCCUPATION: lambda: Vocabulary(1, tuple(dataset.occupations)),
+    }
+    return {name: make[name]() for name in names}
+
+
+def _encoded(names: Sequence[str]) -> tuple[bytes, ...]:
+    return tuple(name.encode() for name in names)
+
+
+def _item_vocabulary(catalog: Catalog) -> tuple[bytes, ...]:
+    """Raw ids by item index; the catalog has every item of the vocabulary."""
+    known = catalog.item_index < catalog.num_vocabulary
+    order = np.argsort(catalog.item_index[known])
+    return tuple(catalog.item_ids[known][order].tolist())

@@ -1,0 +1,1 @@
+"""Models that score an item by its weights to the user's items."""

@@ -1,0 +1,1 @@
+"""The two-tower model and the parts that it is made of."""

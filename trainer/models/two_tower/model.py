@@ -1,0 +1,274 @@
+"""Two towers: embeddings of users and items whose dot product is the score.
+
+Trained with the in-batch sampled softmax of TFRS (Yi et al. 2019,
+"Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
+Recommendations") or against sampled negatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from schema import features
+from schema.errors import UserError
+from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, STEP
+from trainer.data.catalog import CatalogTensors
+from trainer.models import losses
+from trainer.models.base import Recommender
+from trainer.models.two_tower import cross_replica
+from trainer.models.two_tower.features import ItemFeatures, UserFeatures, make_layers
+from trainer.models.two_tower.sampling_probability import SamplingProbability
+from trainer.models.two_tower.self_supervision import SelfSupervision
+
+# Tell the draws of one step apart.
+_UNIFORM, _VIEWED, _MASKS = range(3)
+
+
+class TwoTower(Recommender):
+    """score(u, i) = f(user features) . g(item features).
+
+    Args:
+      settings: features, layers and loss.
+      num_users: rows of the user table.
+      context_sizes: rows of the tables of the user's context features, in the
+        order of schema.features.USER_CONTEXT_INDICES.
+      catalog: the items.
+      item_probability: float32 [C], each item's share of the positives.
+      seed: of uniform negatives and masks.
+      unknown_users: out-of-vocabulary rows at the end of the user table.
+
+    Raises:
+      UserError: self-supervision on a catalog with fewer than two features.
+    """
+
+    def __init__(
+        self,
+        settings: TwoTowerConfig,
+        num_users: int,
+        context_sizes: Sequence[int],
+        catalog: CatalogTensors,
+        item_probability: np.ndarray,
+        seed: int = 0,
+        unknown_users: int = 0,
+    ) -> None:
+        super().__init__(catalog)
+        self._settings = settings
+        self._extra = settings.softmax.uniform_negatives
+        self.cross_replica = settings.softmax.cross_replica_negatives
+        self._seed = seed
+        self.history_limit = settings.history_limit if settings.reads_history else 0
+        self._items = ItemFeatures(settings, catalog)
+        self._users = UserFeatures(settings, num_users, unknown_users, context_sizes, self._items)
+        self._user_layers = make_layers(settings, "user_tower")
+        self._item_layers = make_layers(settings, "item_tower")
+        self._make_temperature()
+        self._make_steps()
+        softmax = settings.softmax
+        self.task = tfrs.tasks.Retrieval(
+            remove_accidental_hits=softmax.remove_accidental_hits,
+            num_hard_negatives=softmax.hard_negatives or None,
+        )
+        self._probability = SamplingProbability(softmax, item_probability)
+        self._build_layers()
+
+    def _make_temperature(self) -> None:
+        if self._settings.learn_temperature:
+            # Its logarithm is learned, so that it stays positive.
+            self._log_temperature = self.add_weight(
+                name="log_temperature",
+                shape=(),
+                initializer=tf.keras.initializers.Constant(np.log(self._settings.temperature)),
+            )
+
+    def _make_steps(self) -> None:
+        # A weight, so that a resumed training goes on with the same draws.
+        self._steps = self.add_weight(
+            name="steps",
+            shape=(),
+            dtype=tf.int64,
+            initializer="zeros",
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def _build_layers(self) -> None:
+        """Makes all variables; a loop under a strategy needs them before its first step."""
+        zero = tf.zeros([1], tf.int32)
+        parts = self._items.parts(zero)
+        self._finish(self._item_layers, parts, False)
+        users = dict.fromkeys((features.USER_INDEX, *features.USER_CONTEXT), zero)
+        if self.history_limit:
+            users[HISTORY] = tf.zeros([1, self.history_limit], tf.int32)
+        self.user_embedding(users)
+        if self._settings.ssl.pattern != "none":
+            if len(parts) < 2:
+                raise UserError(
+                    f"two_tower.ssl.pattern: self-supervision masks some item features and keeps "
+                    f"others; expected two or more that the catalog has, got "
+                    f"{', '.join(self._items.names)}."
+                )
+            widths = [part.shape[1] for part in parts]
+            self.self_supervision = SelfSupervision(
+                self._settings.ssl, self._items.categories(), widths
+            )
+
+    @property
+    def temperature(self) -> tf.Tensor:
+        """What divides the dot products in the losses, float32 scalar."""
+        if self._settings.learn_temperature:
+            return tf.exp(self._log_temperature)
+        return tf.constant(self._settings.temperature)
+
+    def tables(self) -> dict[str, Sequence[tf.Variable]]:
+        """See Recommender."""
+        return {**self._items.tables(), **self._users.tables()}
+
+    def training_state(self) -> Sequence[tf.Variable]:
+        """See Recommender: the steps, and the frequencies that count by them."""
+        return [self._steps, *self._probability.variables]
+
+    def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """See Recommender: the user tower's output, float32 [B, D]."""
+        return self._finish(self._user_layers, self._users.parts(users), training)
+
+    def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See Recommender: the item tower's output, float32 [K, D]."""
+        return self._finish(self._item_layers, self._items.parts(positions), training)
+
+    def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """See Recommender: dot products, float32 [B, K]."""
+        return tf.linalg.matvec(item_embeddings, user_embeddings)
+
+    def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """See Recommender: dot products, float32 [B, C]."""
+        return tf.matmul(user_embeddings, item_embeddings, transpose_b=True)
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """The configured loss and, weighted by alpha, that of self-supervision.
+
+        Args:
+          inputs: a batch of trainer.data.batches.TrainingData, with negatives unless
+            the loss is the softmax.
+          training: switches dropout on, and counts the step.
+
+        Returns:
+          float32 scalar.
+        """
+        return self.loss_and_codes(inputs, training)[0]
+
+    def loss_and_codes(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The loss, and what a further task may learn from.
+
+        Args:
+          inputs: as of compute_loss.
+          training: as of compute_loss.
+
+        Returns:
+          The loss, float32 scalar; the embeddings of users and positives, float32
+          [B, D].
+        """
+        if training:
+            self._steps.assign_add(1)
+        step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
+        users = self.user_embedding(inputs, training)
+        scaled = users / self.temperature
+        if self._settings.loss == SOFTMAX:
+            loss, positives = self._softmax(scaled, inputs[POSITIVE], step, training)
+        else:
+            loss, positives = self._sampled(scaled, inputs, training)
+        if self._settings.ssl.pattern != "none":
+            count = tf.size(inputs[POSITIVE])
+            loss += self._settings.ssl.alpha * self._self_supervised(count, step, training)
+        return loss, users, positives
+
+    def _softmax(
+        self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' embeddings.
+
+        A row's own item is the candidate of its number, so a replica's items come first.
+        """
+        own = tf.size(positions)
+        candidates = positions
+        if self._extra:
+            candidates = tf.concat([positions, self._uniform(self._extra, step, _UNIFORM)], axis=0)
+        embeddings = self.item_embedding(candidates, training)
+        positives = embeddings[:own]
+        batch = positions
+        if self.cross_replica:
+            batch = cross_replica.gathered(positions)
+            candidates = tf.concat([batch, candidates[own:]], axis=0)
+            embeddings = tf.concat([cross_replica.gathered(positives), embeddings[own:]], axis=0)
+        if training:
+            self._probability.update(batch, step)
+        size = tf.cast(tf.size(batch), tf.float32)
+        total = self.task(
+            users,
+            embeddings,
+            candidate_sampling_probability=self._probability.of(candidates, size),
+            candidate_ids=candidates,
+            compute_metrics=False,
+            compute_batch_metrics=False,
+        )
+        return total / tf.cast(own, tf.float32), positives
+
+    def _sampled(
+        self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean loss over the sampled negatives; the positives' embeddings."""
+        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
+        pairs = items.shape.num_elements()
+        if pairs and self.catalog.size <= pairs and not self._settings.batch_norm:
+            embeddings = tf.gather(
+                self.item_embedding(tf.range(self.catalog.size), training), items
+            )
+        else:
+            embeddings = self.item_embedding(tf.reshape(items, [-1]), training)
+            embeddings = tf.reshape(
+                embeddings, [*tf.unstack(tf.shape(items)), embeddings.shape[-1]]
+            )
+        scores = self.score(users, embeddings)
+        if self._settings.loss == "cross_entropy":
+            loss = losses.cross_entropy(scores)
+        elif self._settings.loss == "max_margin":
+            loss = losses.max_margin(scores, self._settings.margin)
+        else:
+            loss = losses.bpr(scores)
+        return loss, embeddings[:, 0]
+
+    def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
+        """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
+        positions = self._uniform(count, step, _VIEWED)
+        parts = self._items.parts(positions)
+        left, right = (
+            self._item_layers(
+                tf.concat(self.self_supervision.view(parts, mask), axis=1), training=training
+            )
+            for mask in self.self_supervision.masks(self._draw_seed(step, _MASKS))
+        )
+        return self.self_supervision.loss(left, right, positions)
+
+    def _uniform(self, count: tf.Tensor | int, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        seed = self._draw_seed(step, purpose)
+        return tf.random.stateless_uniform([count], seed, 0, self.catalog.size, tf.int32)
+
+    def _draw_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
+        """Of one draw of one step; replicas draw apart unless they share their candidates."""
+        shared = purpose == _UNIFORM and self.cross_replica
+        replica = tf.zeros([], tf.int64) if shared else cross_replica.number()
+        # XLA reads the lower 32 bits of each number.
+        return tf.stack([self._seed + replica * 2**16, 3 * step + purpose])
+
+    def _finish(
+        self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool
+    ) -> tf.Tensor:
+        output = layers(tf.concat(parts, axis=1), training=training)
+        return tf.math.l2_normalize(output, axis=1) if self._settings.normalize else output

@@ -1,0 +1,57 @@
+"""Two towers that retrieve, with a head that predicts ratings: the multitask model of TFRS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from schema import features
+from trainer.config.trainer import MultiTaskConfig
+from trainer.models.rating import rating_task
+from trainer.models.two_tower.model import TwoTower
+
+
+class MultiTask(TwoTower):
+    """Ranks by the towers' dot product and rates by a network over both towers' outputs.
+
+    Args:
+      multi_task: weights of the two tasks, and the head's layers.
+      *towers: arguments of TwoTower.
+    """
+
+    predicts_ratings = True
+
+    def __init__(self, multi_task: MultiTaskConfig, *towers: Any) -> None:
+        super().__init__(*towers)
+        self._weights_of_tasks = (multi_task.retrieval_weight, multi_task.rating_weight)
+        hidden = [tf.keras.layers.Dense(w, activation="relu") for w in multi_task.hidden_units]
+        self._rating_head = tf.keras.Sequential([*hidden, tf.keras.layers.Dense(1)], name="rating")
+        self._rating_task = rating_task()
+        embedding = self.item_embedding(tf.zeros([1], tf.int32))
+        self.predict_ratings(embedding, embedding)
+
+    def predict_ratings(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """See Recommender: the head's output, float32 [B]."""
+        return self._rating_head(tf.concat([user_embeddings, item_embeddings], axis=1))[:, 0]
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """The weighted sum of the towers' loss and the mean squared error of the ratings.
+
+        Args:
+          inputs: a batch of trainer.data.batches.TrainingData with ratings.
+          training: as in TwoTower; the RMSE metric is off then.
+
+        Returns:
+          float32 scalar.
+        """
+        retrieval, rating = self._weights_of_tasks
+        loss, users, items = self.loss_and_codes(inputs, training)
+        ratings = inputs[features.RATING]
+        squared = self._rating_task(
+            labels=ratings[:, None],
+            predictions=self.predict_ratings(users, items)[:, None],
+            compute_metrics=not training,
+        )
+        error = squared / tf.cast(tf.size(ratings), tf.float32)
+        return retrieval * loss + rating * error

@@ -1,0 +1,121 @@
+"""How likely items are to be in a batch, for the logQ correction."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.config.two_tower import SoftmaxConfig
+
+
+class SamplingProbability(tf.keras.layers.Layer):
+    """The chance that a draw of an in-batch softmax's candidate gives an item.
+
+    Args:
+      settings: says where it comes from.
+      shares: float32 [C], each item's share of the training interactions.
+    """
+
+    def __init__(self, settings: SoftmaxConfig, shares: np.ndarray) -> None:
+        super().__init__(name="sampling_probability")
+        self._settings = settings
+        self._shares = tf.constant(shares, tf.float32)
+        self._streaming = None
+        if settings.logq == "streaming":
+            self._streaming = StreamingFrequency(
+                settings.streaming_rate, settings.streaming_buckets
+            )
+
+    def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
+        """Takes note of a batch, where the estimate follows batches.
+
+        Args:
+          positions: int32 [B] catalog positions, repeats allowed.
+          step: int64 scalar, from 1.
+        """
+        if self._streaming is not None:
+            self._streaming.update(positions, step)
+
+    def of(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
+        """The probabilities of some items.
+
+        With n uniform negatives beside B items of the batch it is
+        (B p + n / C) / (B + n), Yang et al. 2020, "Mixed Negative Sampling for
+        Learning Two-tower Neural Networks in Recommendations".
+
+        Args:
+          candidates: int32 [K] catalog positions.
+          batch: float32 scalar, B.
+
+        Returns:
+          float32 [K], or None without logQ correction.
+        """
+        if self._settings.logq == "none":
+            return None
+        if self._streaming is None:
+            probability = tf.gather(self._shares, candidates)
+        else:
+            probability = self._streaming.probability(candidates) / batch
+        extra = self._settings.uniform_negatives
+        return (batch * probability + extra / self._shares.shape[0]) / (batch + extra)
+
+
+class StreamingFrequency(tf.keras.layers.Layer):
+    """Estimates sampling probabilities from the steps between two occurrences.
+
+    Yi et al. 2019, algorithm 2: arrays A (step of the last occurrence) and B
+    (mean gap) over H buckets; an item of the batch at step t sets
+    B[h] = (1 - rate) B[h] + rate (t - A[h]), then A[h] = t. An item is in a
+    batch with probability 1 / B[h]. The first gap is taken whole: with a rate
+    of a few percent an arbitrary start of B would last for all of a training.
+
+    Args:
+      rate: weight of the newest gap.
+      buckets: H; items are hashed by position modulo H.
+    """
+
+    def __init__(self, rate: float, buckets: int) -> None:
+        super().__init__(name="streaming_frequency")
+        self._rate = rate
+        self._buckets = buckets
+        self._last = self._state("last_step")
+        self._gap = self._state("mean_gap")
+
+    def _state(self, name: str) -> tf.Variable:
+        # Each replica follows its own batches, without waiting for the others.
+        return self.add_weight(
+            name=name,
+            shape=(self._buckets,),
+            initializer="zeros",
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
+        """Takes note of a batch.
+
+        Args:
+          positions: int32 [B] catalog positions, repeats allowed.
+          step: int64 scalar, from 1.
+        """
+        bucket = positions % self._buckets
+        now = tf.cast(step, tf.float32)
+        mean, newest = tf.gather(self._gap, bucket), now - tf.gather(self._last, bucket)
+        updated = tf.where(mean > 0, (1 - self._rate) * mean + self._rate * newest, newest)
+        rows = bucket[:, None]
+        self._gap.assign(tf.tensor_scatter_nd_update(self._gap, rows, updated))
+        self._last.assign(
+            tf.tensor_scatter_nd_update(self._last, rows, tf.fill(tf.shape(bucket), now))
+        )
+
+    def probability(self, positions: tf.Tensor) -> tf.Tensor:
+        """The chance that a batch holds an item.
+
+        Args:
+          positions: int32 [K] catalog positions.
+
+        Returns:
+          float32 [K]; 0 for an item that has not been seen yet.
+        """
+        return tf.math.divide_no_nan(1.0, tf.gather(self._gap, positions % self._buckets))

@@ -1,0 +1,1 @@
+"""TensorFlow functions and file operations that training, serving and evaluation share."""

@@ -1,0 +1,141 @@
+"""Which items a held-out row's targets are ranked among, by protocol.
+
+Pure TensorFlow functions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from trainer.config.evaluation import ProtocolConfig
+from trainer.ops.draws import draw, draw_repeatedly, marked
+
+
+class HeldOutBatch(NamedTuple):
+    """Held-out rows; items are catalog positions, -1 stands for none.
+
+    Attributes:
+      users: int64 [B], `sampling.fingerprint` of the user ids.
+      seen: int32 [B, H], the history's items that are not targets, each once.
+      targets: int32 [B, T], distinct; -1 where the catalog lacks one and past the
+        last one.
+      present: bool [B, T], false past a row's last target.
+      given: int32 [B, G], the row's own candidates.
+      has_given: bool [B], whether the row has candidates of its own.
+    """
+
+    users: tf.Tensor
+    seen: tf.Tensor
+    targets: tf.Tensor
+    present: tf.Tensor
+    given: tf.Tensor
+    has_given: tf.Tensor
+
+
+class CatalogWeights(NamedTuple):
+    """The catalog as draws need it.
+
+    Attributes:
+      names: int64 [C], `sampling.fingerprint` of the item ids.
+      weights: float32 [C], interactions known to the model.
+      sums: int64 [C + 1], interactions with the items before each position.
+    """
+
+    names: tf.Tensor
+    weights: tf.Tensor
+    sums: tf.Tensor
+
+
+def distinct(positions: tf.Tensor) -> tf.Tensor:
+    """Keeps each item once a row.
+
+    Args:
+      positions: int32 [B, N], -1 for none.
+
+    Returns:
+      int32 [B, N], in ascending order but for -1 in place of repetitions.
+    """
+    ordered = tf.sort(positions, axis=1)
+    repeated = tf.equal(ordered[:, 1:], ordered[:, :-1])
+    return tf.where(tf.pad(repeated, [[0, 0], [1, 0]])[:, : tf.shape(ordered)[1]], -1, ordered)
+
+
+def without(positions: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Drops items that are among a row's others.
+
+    Args:
+      positions: int32 [B, N], -1 for none.
+      others: int32 [B, T], T at least 1.
+
+    Returns:
+      int32 [B, N], -1 in place of those dropped.
+    """
+    ordered = tf.sort(others, axis=1)
+    where = tf.searchsorted(ordered, positions)
+    nearest = tf.gather(ordered, tf.minimum(where, tf.shape(ordered)[1] - 1), batch_dims=1)
+    return tf.where(tf.equal(nearest, positions), -1, positions)
+
+
+def negatives(
+    rows: HeldOutBatch, items: CatalogWeights, protocol: ProtocolConfig, seed: int
+) -> tf.Tensor:
+    """The candidates of a sampled protocol, targets left out.
+
+    Given candidates take the place of a draw. One that is a target or that the
+    catalog lacks does not count; a repeated one counts repeatedly only with
+    replacement, and never under MLPerf's rules.
+
+    Args:
+      rows: B rows.
+      items: the catalog.
+      protocol: with candidates "sampled".
+      seed: of the draws.
+
+    Returns:
+      int32 [B, N], -1 for none.
+    """
+    repeatedly = protocol.replacement and not protocol.mlperf
+
+    def given() -> tf.Tensor:
+        own = without(rows.given, rows.targets)
+        return own if repeatedly else distinct(own)
+
+    def drawn() -> tf.Tensor:
+        found = _draw(rows, items, protocol, seed)
+        if protocol.exclude == "history":
+            found = without(found, rows.targets)
+        return found if repeatedly or not protocol.replacement else distinct(found)
+
+    def both() -> tf.Tensor:
+        parts = given(), drawn()
+        width = tf.maximum(*(tf.shape(part)[1] for part in parts))
+        own, others = (
+            tf.pad(part, [[0, 0], [0, width - tf.shape(part)[1]]], constant_values=-1)
+            for part in parts
+        )
+        return tf.where(rows.has_given[:, tf.newaxis], own, others)
+
+    if not protocol.given:
+        return drawn()
+    return tf.cond(tf.reduce_all(rows.has_given), given, both)
+
+
+def _draw(
+    rows: HeldOutBatch, items: CatalogWeights, protocol: ProtocolConfig, seed: int
+) -> tf.Tensor:
+    size = tf.size(items.names)
+    excluded = rows.seen
+    if protocol.exclude == "all":
+        excluded = tf.concat([excluded, rows.targets], axis=1)
+    by_popularity = protocol.draw == "popularity"
+    if not protocol.replacement:
+        allowed = ~marked(tf.RaggedTensor.from_tensor(excluded), size)
+        weights = items.weights if by_popularity else None
+        return draw(
+            rows.users, items.names, allowed, count=protocol.negatives, seed=seed, weights=weights
+        )
+    sums = items.sums if by_popularity else tf.range(tf.cast(size, tf.int64) + 1)
+    excluded = tf.sort(tf.where(excluded < 0, size, excluded), axis=1)
+    return draw_repeatedly(rows.users, excluded, sums, count=protocol.negatives, seed=seed)

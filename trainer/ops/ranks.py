@@ -1,0 +1,175 @@
+"""Where the targets of held-out rows stand among their candidates.
+
+Pure TensorFlow functions. A rank is two counts, the items of the list scored
+better and those scored equal, so that any tie rule can be applied afterwards. A
+list is counted rather than masked: the catalog is compared once for all
+protocols that rank all of it, and what does not belong to the list is
+subtracted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from trainer.config.evaluation import ProtocolConfig
+from trainer.ops.candidates import HeldOutBatch
+
+
+class RankCounts(NamedTuple):
+    """How some values compare with each target's score; int32 [B, T] each.
+
+    Attributes:
+      below: values that are less or equal, so certainly not better.
+      equal: values that are equal.
+    """
+
+    below: tf.Tensor
+    equal: tf.Tensor
+
+    def less(self, other: RankCounts) -> RankCounts:
+        """The counts without those values that `other` counted."""
+        return RankCounts(self.below - other.below, self.equal - other.equal)
+
+
+class Ranks(NamedTuple):
+    """Where the targets stand; int32 [B, T] each, -1 past a row's last target.
+
+    Attributes:
+      greater: items of the list scored better than the target.
+      ties: items of the list scored equal, the target itself left out.
+    """
+
+    greater: tf.Tensor
+    ties: tf.Tensor
+
+
+def value_at(values: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Gathers values of items.
+
+    Args:
+      values: float32 [B, C] or, the same for all rows, [C].
+      positions: int32 [B, N], -1 for none.
+
+    Returns:
+      float32 [B, N], NaN for none.
+    """
+    found = tf.gather(values, tf.maximum(positions, 0), batch_dims=values.shape.rank - 1)
+    return tf.where(positions < 0, float("nan"), found)
+
+
+def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Compares values with the targets' scores.
+
+    A row's only target is compared with each value; several are looked up in
+    the sorted values, so that the work hardly grows with them.
+
+    Args:
+      values: float32 [B, N] or, the same for all rows, [1, N]; NaN is neither
+        less nor equal.
+      own: float32 [B, T], the targets' scores; nothing is less or equal to NaN.
+
+    Returns:
+      RankCounts of [B, T].
+    """
+
+    def by_comparing() -> list[tf.Tensor]:
+        return [number(values <= own), number(tf.equal(values, own))]
+
+    def by_sorting() -> list[tf.Tensor]:
+        nothing = tf.math.is_nan(values)
+        values_there = tf.shape(values)[1] - number(nothing)
+        ordered = tf.sort(tf.where(nothing, float("inf"), values), axis=1)
+        ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(values)[1]])
+        sides = [tf.searchsorted(ordered, own, side=side) for side in ("right", "left")]
+        below, less = (tf.minimum(side, values_there) for side in sides)
+        known = tf.cast(~tf.math.is_nan(own), tf.int32)
+        return [below * known, (below - less) * known]
+
+    below, equal = tf.cond(tf.shape(own)[1] > 1, by_sorting, by_comparing)
+    shape = tf.shape(own)
+    return RankCounts(tf.reshape(below, shape), tf.reshape(equal, shape))
+
+
+class TargetRanks:
+    """B rows with the scores of one ranking, and where their targets stand in it.
+
+    A list holds candidates and all of a row's targets. A target without a
+    score, because the catalog lacks it or the model gives NaN, stands last,
+    behind all candidates; a candidate's NaN counts as better.
+
+    Args:
+      rows: B rows.
+      scores: float32 [B, C] or, the same for all rows, [C].
+    """
+
+    def __init__(self, rows: HeldOutBatch, scores: tf.Tensor) -> None:
+        self._rows = rows
+        self._scores = scores
+        self._own = value_at(scores, rows.targets)
+        self._targets = count(self._own, self._own)
+        self._all = count(scores if scores.shape.rank == 2 else scores[tf.newaxis], self._own)
+        self._seen = count(value_at(scores, rows.seen), self._own)
+
+    def ranks(self, protocol: ProtocolConfig, drawn: tf.Tensor | None) -> tuple[Ranks, tf.Tensor]:
+        """Ranks the targets.
+
+        Args:
+          protocol: which candidates.
+          drawn: int32 [B, N], what `negatives` gave, of a sampled protocol.
+
+        Returns:
+          The ranks, and int32 [B], how many candidates stand beside the targets.
+        """
+        rows = self._rows
+        if drawn is not None:
+            candidates = count(value_at(self._scores, drawn), self._own)
+            others = number(drawn >= 0)
+        else:
+            candidates = self._all.less(self._targets)
+            others = tf.shape(self._scores)[-1] - number(rows.targets >= 0)
+            if protocol.mask_seen:
+                candidates = candidates.less(self._seen)
+                others -= number(rows.seen >= 0)
+        scored = ~tf.math.is_nan(self._own)
+        targets = number(scored)
+        greater = others - candidates.below + targets - self._targets.below
+        ties = candidates.equal + self._targets.equal - 1
+        greater = tf.where(scored, greater, others + targets)
+        ties = tf.where(scored, ties, number(rows.present) - targets - 1)
+        greater, ties = (tf.where(rows.present, part, -1) for part in (greater, ties))
+        return Ranks(greater, ties), others[:, 0]
+
+    def losses(self, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Log losses of scores that are logits (He et al. 2017, equation 7).
+
+        Args:
+          drawn: int32 [B, N], what `negatives` gave.
+
+        Returns:
+          float32 [B] by "positive" and "negative": sums over targets of
+          softplus(-score) and over negatives of softplus(score). A target that
+          the catalog lacks adds nothing.
+        """
+        other = value_at(self._scores, drawn)
+        losses = {
+            "positive": (self._rows.targets, tf.math.softplus(-self._own)),
+            "negative": (drawn, tf.math.softplus(other)),
+        }
+        return {
+            name: tf.reduce_sum(tf.where(items < 0, 0.0, values), axis=1)
+            for name, (items, values) in losses.items()
+        }
+
+
+def number(flags: tf.Tensor) -> tf.Tensor:
+    """Counts what is true in each row.
+
+    Args:
+      flags: bool [B, N].
+
+    Returns:
+      int32 [B, 1].
+    """
+    return tf.reduce_sum(tf.cast(flags, tf.int32), axis=1, keepdims=True)

@@ -1,0 +1,101 @@
+"""run_fn, which the Trainer component calls: read, train, export.
+
+TFX reloads this module before calling it, so everything with identity
+(classes, Keras registrations) lives elsewhere. custom_config holds, by the
+keys below, settings as dicts, the catalog's file patterns, and optionally a
+folder for the states of unfinished trainings and a digest of the sources.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from schema.settings import from_dict, replace_values
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import TrainerConfig
+from trainer.data.dataset import read_dataset
+from trainer.distribution.cluster_task import CHIEF, read_cluster_task
+from trainer.distribution.parameter_server import serve
+from trainer.distribution.strategy import DistributionContext, make_distribution, resolve_strategy
+from trainer.serving.export import export
+from trainer.serving.history_signatures import serving_model
+from trainer.training.checkpoint import digest
+from trainer.training.train import train
+from trainer.training.warm_start_source import read_warm_start_source, write_warm_start_source
+
+TRAINER_KEY = "trainer"
+EVALUATION_KEY = "evaluation"
+USER_OOV_KEY = "user_oov_buckets"
+ITEM_OOV_KEY = "item_oov_buckets"
+CATALOG_KEY = "catalog"
+STATES_KEY = "checkpoints"
+DIGEST_KEY = "source_digest"
+REPORT_FILE = "training.json"
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """Trains the configured model and writes SavedModel, logs and report.
+
+    Where several processes train together each of them calls this; the one that
+    TF_CONFIG makes the chief writes, the others write nothing.
+
+    Args:
+      fn_args: what RecommenderTrainer's executor hands over.
+
+    Raises:
+      UserError: configuration, processes and data do not fit, or the training
+        diverged.
+    """
+    settings = fn_args.custom_config
+    config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
+    if fn_args.hyperparameters:
+        config = replace_values(config, fn_args.hyperparameters["values"])
+    task = read_cluster_task()
+    config = resolve_strategy(config, task)
+    if config.strategy == "parameter_server" and task.kind != CHIEF:
+        serve(task, fn_args.serving_model_dir)
+        return
+    distribution = make_distribution(config, task)
+    _train(config, fn_args, distribution)
+    # The executor of every process looks for the model.
+    distribution.wait_for_all()
+
+
+def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionContext) -> None:
+    settings = fn_args.custom_config
+    evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
+    dataset = read_dataset(
+        fn_args.transform_graph_path,
+        fn_args.train_files,
+        fn_args.eval_files,
+        settings[CATALOG_KEY],
+        settings[USER_OOV_KEY],
+        settings[ITEM_OOV_KEY],
+    )
+    base = None
+    if config.warm_start and fn_args.base_model:
+        base = read_warm_start_source(fn_args.base_model, config)
+    states = None
+    if settings.get(STATES_KEY):
+        name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
+        states = os.path.join(settings[STATES_KEY], name)
+    writes = distribution.task.writes
+    run_dir = fn_args.model_run_dir if writes else None
+    trained = train(config, evaluation, dataset, run_dir, states, base, distribution=distribution)
+    if not writes:
+        return
+    export(
+        serving_model(trained.model, dataset, evaluation.k),
+        fn_args.serving_model_dir,
+        config.export_tflite,
+        functools.partial(write_warm_start_source, trained.model, trained.chosen, config, dataset),
+    )
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
+        json.dump(trained.report, report, indent=2)
+    if states and tf.io.gfile.exists(states):
+        tf.io.gfile.rmtree(states)

@@ -1,0 +1,1 @@
+"""Exports a trained model with the signatures that it is served by."""

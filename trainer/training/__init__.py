@@ -1,0 +1,1 @@
+"""Trains, validates and resumes a model."""

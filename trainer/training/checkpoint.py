@@ -1,0 +1,160 @@
+"""CheckpointManager that a killed training goes on from, with the results of one that was not.
+
+TFX gives each attempt of a component new output folders, so the states lie in a
+folder that the runner names, below a digest of all that decides a training's
+result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.ops import atomic_write
+from trainer.training.early_stopping import EarlyStopping
+from trainer.training.loop import Epoch, TrainingLoop
+
+_STATE = "state.json"
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 of settings and data.
+
+    Args:
+      parts: dataclasses, mappings, sequences, NumPy arrays and scalars.
+
+    Returns:
+      32 hexadecimal digits; equal for equal content.
+    """
+    hashed = hashlib.sha256()
+    for part in parts:
+        _update(hashed, part)
+    return hashed.hexdigest()[:32]
+
+
+def _update(hashed: Any, part: Any) -> None:
+    hashed.update(f"{type(part).__name__}\0".encode())
+    if dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            _update(hashed, field.name)
+            _update(hashed, getattr(part, field.name))
+    elif isinstance(part, dict):
+        for key in sorted(part):
+            _update(hashed, key)
+            _update(hashed, part[key])
+    elif isinstance(part, np.ndarray) and part.dtype != object:
+        hashed.update(f"{part.dtype}{part.shape}\0".encode())
+        hashed.update(np.ascontiguousarray(part).data)
+    elif isinstance(part, list | tuple | np.ndarray):
+        hashed.update(f"{len(part)}\0".encode())
+        for item in part:
+            _update(hashed, item)
+    else:
+        text = part if isinstance(part, bytes) else repr(part).encode()
+        hashed.update(f"{len(text)}\0".encode() + text)
+
+
+class CheckpointManager:
+    """The states of one stage: weights, optimizer, best weights and history.
+
+    A state counts once state.json names it, which is renamed into place after
+    everything else is written; the state before is removed after that.
+
+    Args:
+      folder: of the stage; None keeps nothing.
+      every: epochs between two states; 0 keeps nothing.
+      loop: in the state to be saved.
+      monitor: the same; None without validation.
+      writes: whether this process saves; others that train with it only
+        restore.
+    """
+
+    def __init__(
+        self,
+        folder: str | None,
+        every: int,
+        loop: TrainingLoop,
+        monitor: EarlyStopping | None,
+        writes: bool = True,
+    ) -> None:
+        self._folder = folder if every else None
+        self._writes = writes
+        self._every = every
+        self._monitor = monitor
+        # Keras leaves the state of dropout out of a model's checkpoint.
+        random = [layer._random_generator._generator for layer in loop.random_layers]
+        self._checkpoint = tf.train.Checkpoint(
+            model=loop.model, optimizer=loop.optimizer, random=random
+        )
+
+    def save(self, epochs: list[Epoch], last: bool) -> None:
+        """Saves the state after an epoch, if one is due.
+
+        Args:
+          epochs: all that ran.
+          last: whether training ends here.
+        """
+        number = epochs[-1].number
+        due = last or number % self._every == 0
+        if self._folder is None or not self._writes or not due:
+            return
+        name = f"epoch-{number}"
+        prefix = os.path.join(self._folder, name)
+        tf.io.gfile.makedirs(prefix)
+        self._checkpoint.write(os.path.join(prefix, "state"))
+        content: dict[str, Any] = {
+            "folder": name,
+            "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
+        }
+        if self._monitor is not None:
+            _write_arrays(os.path.join(prefix, "best.npz"), self._monitor.best_weights)
+            for key in ("metrics", "initial", "best_epoch", "stopped_by"):
+                content[key] = getattr(self._monitor, key)
+        state = os.path.join(self._folder, _STATE)
+        atomic_write.write(state, json.dumps(content))
+        for other in tf.io.gfile.listdir(self._folder):
+            if other.startswith("epoch-") and other.rstrip("/") != name:
+                tf.io.gfile.rmtree(os.path.join(self._folder, other))
+
+    def restore(self) -> list[Epoch]:
+        """Puts the latest state back.
+
+        Returns:
+          The epochs that it has behind it; empty when there is none.
+        """
+        if self._folder is None or not tf.io.gfile.exists(os.path.join(self._folder, _STATE)):
+            return []
+        with tf.io.gfile.GFile(os.path.join(self._folder, _STATE), "r") as file:
+            content = json.load(file)
+        prefix = os.path.join(self._folder, content["folder"])
+        status = self._checkpoint.read(os.path.join(prefix, "state"))
+        status.assert_existing_objects_matched()
+        epochs = [Epoch(**epoch) for epoch in content["epochs"]]
+        if self._monitor is not None:
+            for key in ("metrics", "initial", "best_epoch", "stopped_by"):
+                setattr(self._monitor, key, content[key])
+            self._monitor.epochs = list(epochs)
+            self._monitor.best_weights = _read_arrays(os.path.join(prefix, "best.npz"))
+            for epoch, metrics in zip(epochs, self._monitor.metrics, strict=True):
+                self._monitor.log(epoch, metrics)
+        return epochs
+
+
+def _write_arrays(path: str, arrays: list[np.ndarray]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, *arrays)
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(buffer.getvalue())
+
+
+def _read_arrays(path: str) -> list[np.ndarray]:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        stored = np.load(io.BytesIO(file.read()))
+    return [stored[f"arr_{number}"] for number in range(len(stored.files))]

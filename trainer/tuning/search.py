@@ -1,0 +1,218 @@
+"""The search for hyper-parameters: trials on the valid split, drawn by Optuna.
+
+Every trial starts from a study that is built anew from the finished trials and
+draws from a seed of its own number. So a search that goes on after a kill
+draws, prunes and finds what an uninterrupted one does, as far as the trainings
+themselves repeat to the last digit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+import tensorflow as tf
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.pruners import MedianPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from schema.errors import UserError
+from schema.settings import replace_values, value_at
+from trainer.config.evaluation import EvaluationConfig
+from trainer.config.trainer import TrainerConfig
+from trainer.config.tuning import Domain, TuningConfig, search_space
+from trainer.data.dataset import Dataset
+from trainer.training.progress import Progress
+from trainer.training.train import train
+from trainer.training.validation import is_better
+from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
+
+# Where every draw was tried already, chance takes over; where its draws were
+# too, the search ends.
+_GUIDED_DRAWS, _RANDOM_DRAWS = 10, 300
+# Enough to tell two values apart, few enough to read and to pass on.
+_DIGITS = 6
+
+
+def tune(
+    config: TrainerConfig,
+    evaluation: EvaluationConfig,
+    dataset: Dataset,
+    tuning: TuningConfig,
+    folder: str | None = None,
+) -> Search:
+    """Searches hyper-parameters.
+
+    Trial 1 is the configuration itself. The search ends early once it finds
+    nothing in the space that was not tried.
+
+    Args:
+      config: what the searched values are put into.
+      evaluation: how the validation ranks.
+      dataset: its train split is learned from, its valid split measured on.
+      tuning: trials, space and so on.
+      folder: keeps the finished trials, for a search that was killed or gets
+        more trials; of this configuration and these data only. None keeps none.
+
+    Returns:
+      The trials.
+
+    Raises:
+      UserError: the space does not fit the configuration, or no trial could be
+        trained.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    objective = _Objective(config, evaluation, dataset, tuning)
+    journal = Journal(folder)
+    trials = journal.read()[: tuning.trials]
+    resumed = len(trials)
+    progress = Progress("tuning", tuning.trials)
+    while len(trials) < tuning.trials:
+        proposed = objective.propose(trials)
+        if proposed is None:
+            progress.line(f"all of the space was tried in {len(trials)} trials")
+            break
+        shown = ", ".join(f"{key} {value}" for key, value in proposed.items())
+        progress.line(f"trial {len(trials) + 1} of {tuning.trials}: {shown}")
+        trials.append(objective.run(trials, proposed))
+        if trials[-1].state != COMPLETE:
+            progress.line(" ".join(filter(None, (trials[-1].state, trials[-1].error))))
+        journal.write(trials)
+    search = Search(objective.metric, trials, resumed)
+    best = search.best()
+    progress.line(f"best: trial {best.number}, valid {search.metric} {best.metric:.4f}")
+    return search
+
+
+class _Objective:
+    """Draws and runs trials; knows the finished ones from its arguments alone."""
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        evaluation: EvaluationConfig,
+        dataset: Dataset,
+        tuning: TuningConfig,
+    ) -> None:
+        self._config = dataclasses.replace(config, refit=False)
+        self._evaluation = evaluation
+        self._dataset = dataset
+        self._tuning = tuning
+        self._space = search_space(tuning, config)
+        self._distributions = {key: _distribution(domain) for key, domain in self._space.items()}
+        self.metric = tuning.metric or config.criterion
+
+    def propose(self, trials: list[Trial]) -> dict[str, Any] | None:
+        """Values that no trial had, or None where none are found."""
+        if not trials:
+            return {key: value_at(self._config, key) for key in self._space}
+        tried = [trial.values for trial in trials]
+        for attempt in range(_GUIDED_DRAWS + _RANDOM_DRAWS):
+            entropy = np.random.SeedSequence([self._tuning.seed, len(trials), attempt])
+            seed = int(entropy.generate_state(1)[0])
+            if attempt < _GUIDED_DRAWS:
+                startup = self._tuning.startup_trials
+                study = self._study(trials, TPESampler(n_startup_trials=startup, seed=seed))
+            else:
+                study = self._study([], RandomSampler(seed))
+            drawn = study.ask(self._distributions).params
+            values = {key: _external(domain, drawn[key]) for key, domain in self._space.items()}
+            if values not in tried:
+                return values
+        return None
+
+    def run(self, trials: list[Trial], values: dict[str, Any]) -> Trial:
+        """Trains with `values`; `trials` tell when to give up."""
+        # Nothing is drawn here: this trial stands for the one to be judged.
+        asked = self._study(trials, RandomSampler()).ask()
+        pruned = False
+
+        def behind(epoch: int, metrics: Mapping[str, float]) -> bool:
+            nonlocal pruned
+            asked.report(metrics[self.metric], epoch)
+            pruned = asked.should_prune()
+            return pruned
+
+        started = time.perf_counter()
+        try:
+            config = replace_values(self._config, values)
+            report = train(config, self._evaluation, self._dataset, None, watch=behind).report
+        except (UserError, tf.errors.ResourceExhaustedError) as error:
+            seconds = time.perf_counter() - started
+            reason = " ".join(str(error).split())[:300]
+            return Trial(len(trials) + 1, FAILED, values, seconds=seconds, error=reason)
+        finally:
+            # A model and its functions hold each other.
+            gc.collect()
+        return Trial(
+            number=len(trials) + 1,
+            state=PRUNED if pruned else COMPLETE,
+            values=values,
+            metric=report["best_validation"][self.metric],
+            best_epoch=report["best_epoch"],
+            curve=tuple(epoch[f"valid_{self.metric}"] for epoch in report["history"]),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _study(self, trials: list[Trial], sampler: BaseSampler) -> optuna.Study:
+        """A study that knows `trials`."""
+        lower = is_better({self.metric: 0.0}, {self.metric: 1.0}, self.metric)
+        study = optuna.create_study(
+            direction="minimize" if lower else "maximize",
+            sampler=sampler,
+            pruner=MedianPruner(n_startup_trials=self._tuning.startup_trials),
+        )
+        study.add_trials(self._frozen(trial) for trial in trials)
+        return study
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        # The first trial's values need not lie in the space. A failed one
+        # counts as worse than all that were measured.
+        inside = {
+            key: domain for key, domain in self._space.items() if _holds(domain, trial.values[key])
+        }
+        return create_trial(
+            state=TrialState.COMPLETE if trial.state == COMPLETE else TrialState.PRUNED,
+            value=trial.metric if trial.state == COMPLETE else None,
+            params={key: _internal(domain, trial.values[key]) for key, domain in inside.items()},
+            distributions={key: self._distributions[key] for key in inside},
+            intermediate_values=dict(enumerate(trial.curve, start=1)),
+        )
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, tuple):
+        # By position: Optuna keeps no lists.
+        return CategoricalDistribution(tuple(range(len(domain))))
+    if isinstance(domain.low, int):
+        return IntDistribution(domain.low, int(domain.high), domain.log, int(domain.step or 1))
+    return FloatDistribution(domain.low, domain.high, domain.log, domain.step)
+
+
+def _holds(domain: Domain, value: Any) -> bool:
+    if isinstance(domain, tuple):
+        return value in domain
+    return value is not None and domain.holds(value)
+
+
+def _internal(domain: Domain, value: Any) -> Any:
+    return domain.index(value) if isinstance(domain, tuple) else value
+
+
+def _external(domain: Domain, drawn: Any) -> Any:
+    if isinstance(domain, tuple):
+        return domain[drawn]
+    if isinstance(domain.low, int):
+        return drawn
+    return min(max(float(f"{drawn:.{_DIGITS}g}"), domain.low), domain.high)
