@@ -19,7 +19,7 @@ from trainer.config.two_tower import SoftmaxConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution import strategy as distribution
 from trainer.distribution.strategy import make_distribution
-from trainer.models.registry import BUILDERS, DataSizes, samples_negatives
+from trainer.models.registry import BUILDERS, DataSizes
 from trainer.training.loop_factory import make_loop
 from trainer.training.train import train
 
@@ -83,7 +83,7 @@ def prepared(config, strategy):
     build = functools.partial(BUILDERS[config.model], config, sizes)
     tf.keras.utils.set_random_seed(3)
     model = build()
-    negatives = config.negatives_per_positive if samples_negatives(config) else 0
+    negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
     data = TrainingData(
         dataset.train,
         dataset.catalog.size,

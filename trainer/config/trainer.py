@@ -13,6 +13,8 @@ from trainer.config.baselines import EASEConfig as EASEConfig
 from trainer.config.baselines import IALSConfig as IALSConfig
 from trainer.config.baselines import ItemKNNConfig as ItemKNNConfig
 from trainer.config.baselines import MFConfig as MFConfig
+from trainer.config.models import MODELS as MODELS
+from trainer.config.models import ModelSpec
 from trainer.config.neumf import NeuMFConfig as NeuMFConfig
 from trainer.config.neumf import PretrainConfig as PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
@@ -20,14 +22,6 @@ from trainer.config.ratings import MultiTaskConfig as MultiTaskConfig
 from trainer.config.ratings import RatingConfig as RatingConfig
 from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
 
-# Models that predict ratings: they learn from ratings and are judged by them too.
-RATING_MODELS = ("rating", "multi_task")
-# Models with the settings two_tower.
-TOWERS = ("two_tower", "multi_task")
-MODELS = (
-    *("gmf", "mlp", "neumf", "two_tower", "popularity", "itemknn", "mf", "ials", "ease"),
-    *RATING_MODELS,
-)
 AUTO = "auto"
 # Strategies of a single process, over the devices that it sees.
 ONE_PROCESS = ("none", "one_device", "mirrored", "tpu")
@@ -35,12 +29,6 @@ STRATEGIES = (*ONE_PROCESS, "multi_worker_mirrored", "parameter_server", AUTO)
 UNCONSUMED = "unconsumed"
 SAMPLERS = (UNCONSUMED, "random", "popular")
 PRECISIONS = ("float32", "float16", "bfloat16")
-# Models that can compute in fewer bits.
-MIXED_PRECISION = ("gmf", "mlp", "neumf")
-# Models that have no weights to start from.
-CLOSED_FORM = ("popularity", "itemknn", "ease")
-# Models that are solved for, in one process, and not trained by gradients.
-SOLVED = (*CLOSED_FORM, "ials")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +36,7 @@ class TrainerConfig:
     """Settings of one training.
 
     Attributes:
-      model: one of MODELS.
+      model: one of trainer.config.models.MODELS.
       epochs: passes over the training interactions at the most.
       batch_size: positive interactions a step, over all replicas, which share
         them evenly; with parameter_server each worker's steps take as many.
@@ -125,10 +113,10 @@ class TrainerConfig:
     multi_task: MultiTaskConfig = dataclasses.field(default_factory=MultiTaskConfig)
 
     def __post_init__(self) -> None:
-        check_choice("model", self.model, MODELS)
+        check_choice("model", self.model, tuple(MODELS))
         check_choice("strategy", self.strategy, STRATEGIES)
         check(
-            self.model not in SOLVED or self.strategy in ("none", AUTO),
+            not self.spec.solved or self.strategy in ("none", AUTO),
             f"strategy: expected none with the model {self.model}, which is solved for by one "
             f"process, got {self.strategy}.",
         )
@@ -147,7 +135,7 @@ class TrainerConfig:
         exponent = self.popularity_exponent
         check(exponent >= 0, f"popularity_exponent: expected 0 or more, got {exponent}.")
         check(
-            self.model not in TOWERS
+            "two_tower" not in self.spec.sections
             or self.two_tower.loss != SOFTMAX
             or self.sampler == UNCONSUMED,
             f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
@@ -157,7 +145,7 @@ class TrainerConfig:
 
     def _check_warm_start(self) -> None:
         check(
-            not self.warm_start or self.model not in CLOSED_FORM,
+            not self.warm_start or self.spec.warm_start,
             f"warm_start: expected false with the model {self.model}, which is computed from the "
             f"data at once and starts from nothing.",
         )
@@ -179,7 +167,7 @@ class TrainerConfig:
         every = self.checkpoint_every
         check(every >= 0, f"checkpoint_every: expected 0 or more, got {every}.")
         check(
-            self.precision == "float32" or self.model in MIXED_PRECISION,
+            self.precision == "float32" or self.spec.mixed_precision,
             f"precision: expected float32 with the model {self.model}, got {self.precision!r}.",
         )
         check(
@@ -205,11 +193,16 @@ class TrainerConfig:
             )
 
     @property
+    def spec(self) -> ModelSpec:
+        """The model's row."""
+        return MODELS[self.model]
+
+    @property
     def predicts_ratings(self) -> bool:
         """Whether the model learns from ratings and predicts them."""
-        return self.model in RATING_MODELS
+        return self.spec.predicts_ratings
 
     @property
     def criterion(self) -> str:
         """The validation metric that chooses the best epoch, "ndcg" or "rmse"."""
-        return "rmse" if self.model == "rating" else "ndcg"
+        return self.spec.criterion

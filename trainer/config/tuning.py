@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from schema.errors import UserError
 from schema.settings import check, check_choice, replace_values, value_at
+from trainer.config.domains import Domain, Range
+from trainer.config.models import MODELS, sections
 
 if TYPE_CHECKING:
     from trainer.config.trainer import TrainerConfig
@@ -25,49 +26,6 @@ NOT_SEARCHED = (
     *("model", "seed", "validation_protocol", "refit", "checkpoint_every", "strategy"),
     *("warm_start", "export_tflite"),
 )
-# Keys below a model's name belong to it; these models read another's, or more.
-_SECTIONS = {
-    "gmf": ("neumf",),
-    "mlp": ("neumf",),
-    "multi_task": ("two_tower", "multi_task"),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included.
-
-    Attributes:
-      low: the smallest; whole for keys that hold whole numbers, as are the others.
-      high: the largest.
-      log: draw the logarithm evenly, for what spans orders of magnitude.
-      step: draw only low, low + step, and so on; null draws any.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-    def __post_init__(self) -> None:
-        check(self.low < self.high, f"low: expected below high {self.high:g}, got {self.low:g}.")
-        check(not self.log or self.low > 0, f"low: expected > 0 with log, got {self.low:g}.")
-        step = self.step
-        check(step is None or step > 0, f"step: expected > 0, got {step}.")
-        check(step is None or not self.log, f"step: expected null with log, got {step}.")
-
-    def holds(self, value: float) -> bool:
-        """Whether a draw can give a value.
-
-        Args:
-          value: any number.
-        """
-        steps = 0.0 if self.step is None else (value - self.low) / self.step
-        return self.low <= value <= self.high and math.isclose(steps, round(steps), abs_tol=1e-9)
-
-
-# The values of one key: a list of choices, or a range.
-Domain = tuple[Any, ...] | Range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +41,7 @@ class TuningConfig:
       seed: of the search.
       space: what is searched, by the trainer's keys, such as "learning_rate" or
         "neumf.embedding_dim": a list of choices, or low and high with log or
-        step. Empty takes the model's entry of DEFAULT_SPACES.
+        step. Empty takes the model's default_space in trainer.config.models.
     """
 
     trials: int = 0
@@ -107,55 +65,6 @@ class TuningConfig:
                 len(choices) >= 2,
                 f"space.{key}: expected two or more choices, got {list(choices)}.",
             )
-
-
-_RATE = Range(3e-4, 3e-2, log=True)
-_NEUMF: Mapping[str, Domain] = {
-    "learning_rate": _RATE,
-    "neumf.embedding_dim": (8, 16, 32, 64),
-    "neumf.l2_mf": Range(1e-8, 1e-4, log=True),
-    "negatives_per_positive": Range(2, 8),
-}
-DEFAULT_SPACES: Mapping[str, Mapping[str, Domain]] = {
-    "gmf": _NEUMF,
-    "mlp": {"learning_rate": _RATE, "negatives_per_positive": Range(2, 8)},
-    "neumf": _NEUMF,
-    "two_tower": {
-        "learning_rate": _RATE,
-        "two_tower.embedding_dim": (32, 64, 128),
-        "two_tower.temperature": Range(0.03, 0.3, log=True),
-        "two_tower.dropout": Range(0.0, 0.4, step=0.1),
-    },
-    "mf": {
-        "learning_rate": _RATE,
-        "mf.embedding_dim": (32, 64, 128, 192),
-        "mf.l2": Range(3e-4, 3e-2, log=True),
-    },
-    "ials": {
-        "ials.embedding_dim": (32, 64, 128, 192),
-        "ials.unobserved_weight": Range(0.03, 1.0, log=True),
-        "ials.l2": Range(1e-3, 0.1, log=True),
-    },
-    "ease": {"ease.l2": Range(30.0, 5000.0, log=True)},
-    "itemknn": {
-        "itemknn.neighbors": Range(10, 300, log=True),
-        "itemknn.shrinkage": Range(0.0, 100.0, step=5.0),
-    },
-    "rating": {
-        "learning_rate": _RATE,
-        "rating.embedding_dim": (16, 32, 64),
-        "rating.l2": Range(1e-6, 1e-2, log=True),
-        "rating.dropout": Range(0.0, 0.4, step=0.1),
-    },
-    "multi_task": {
-        "learning_rate": _RATE,
-        "two_tower.embedding_dim": (32, 64, 128),
-        "two_tower.temperature": Range(0.03, 0.3, log=True),
-        "multi_task.rating_weight": Range(0.1, 10.0, log=True),
-    },
-    # It has no hyper-parameters.
-    "popularity": {},
-}
 
 
 def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Domain]:
@@ -187,7 +96,7 @@ def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Doma
             if (trainer.predicts_ratings if metric == "rmse" else trainer.criterion != "rmse")
         )
         check_choice(f"tune.metric (model {trainer.model})", tuning.metric, measured)
-    declared = tuning.space or DEFAULT_SPACES[trainer.model]
+    declared = tuning.space or MODELS[trainer.model].default_space
     check(
         bool(declared),
         f"tune.space: the model {trainer.model} has nothing to search by default; "
@@ -229,9 +138,8 @@ def _check_effect(key: str, trainer: TrainerConfig) -> None:
         f"tune.space.{key}: cannot be searched; expected a key that changes what a training "
         "reaches and not how it is measured.",
     )
-    sections = {f.name for f in dataclasses.fields(trainer)} & set(DEFAULT_SPACES)
     check(
-        top not in sections or top in _SECTIONS.get(trainer.model, (trainer.model,)),
+        top not in sections() or top in MODELS[trainer.model].sections,
         f"tune.space.{key}: has no effect on the model {trainer.model}.",
     )
 

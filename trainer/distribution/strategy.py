@@ -12,7 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer.config.trainer import AUTO, ONE_PROCESS, SOLVED, TrainerConfig
+from trainer.config.trainer import AUTO, ONE_PROCESS, TrainerConfig
 from trainer.distribution.cluster_task import CHIEF, PARAMETER_SERVER, WORKER, ClusterTask
 
 
@@ -143,7 +143,7 @@ def _fitting(config: TrainerConfig, task: ClusterTask) -> str:
     if task.processes > 1:
         return "multi_worker_mirrored"
     several = len(tf.config.list_physical_devices("GPU")) > 1
-    return "mirrored" if several and config.model not in SOLVED else "none"
+    return "mirrored" if several and not config.spec.solved else "none"
 
 
 def make_distribution(

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.config.trainer import TOWERS, TrainerConfig
-from trainer.config.two_tower import SOFTMAX
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import Catalog, CatalogTensors
 from trainer.models.base import Recommender
 from trainer.models.ials import IALS
@@ -110,21 +109,3 @@ BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {
     "rating": _rating,
     "multi_task": _multi_task,
 }
-
-# Models whose loss compares each positive with sampled negatives; the others
-# take their negatives from the batch.
-SAMPLES_NEGATIVES = frozenset({"gmf", "mlp", "neumf", "mf"})
-
-
-def samples_negatives(config: TrainerConfig) -> bool:
-    """Whether the configured model's loss needs NEGATIVES in its batches.
-
-    Args:
-      config: model and loss.
-
-    Returns:
-      True where it does.
-    """
-    if config.model in TOWERS:
-        return config.two_tower.loss != SOFTMAX
-    return config.model in SAMPLES_NEGATIVES

@@ -18,7 +18,7 @@ from trainer.data.interactions import Interactions
 from trainer.data.negative_sampling import make_draw
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender
-from trainer.models.registry import BUILDERS, DataSizes, samples_negatives
+from trainer.models.registry import BUILDERS, DataSizes
 from trainer.training.checkpoint import CheckpointManager
 from trainer.training.early_stopping import EarlyStopping
 from trainer.training.loop import Epoch, TrainingLoop
@@ -187,7 +187,7 @@ def _loop(config: TrainerConfig, context: TrainingContext, histories: Interactio
     tf.keras.utils.set_random_seed(config.seed)
     dataset = context.dataset
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
-    negatives = config.negatives_per_positive if samples_negatives(config) else 0
+    negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets)
     build = functools.partial(BUILDERS[config.model], config, sizes)
     model = build()

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.config.evaluation import EvaluationConfig
-from trainer.config.trainer import CLOSED_FORM, TrainerConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.dataset import Dataset
 from trainer.distribution.cluster_task import ClusterTask
 from trainer.distribution.strategy import DistributionContext, make_distribution, resolve_strategy
@@ -111,7 +111,7 @@ def train(
         report["warm_start"] = warm.report() if warm else COLD
     if not refitted:
         return Trained(chosen[-1].model, report)
-    before = None if config.model in CLOSED_FORM else chosen[-1].model
+    before = chosen[-1].model if config.spec.warm_start else None
     return Trained(refitted[-1].model, report, before)
 
 

@@ -28,7 +28,6 @@ from trainer.models.base import Recommender
 DESCRIPTION = "assets.extra/warm_start.json"
 _CHOSEN = "assets.extra/chosen"
 _ANY = "surrogateescape"
-_SETTINGS = {"gmf": ("neumf",), "mlp": ("neumf",), "multi_task": ("two_tower", "multi_task")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +110,7 @@ def model_settings(config: TrainerConfig) -> dict[str, Any]:
       JSON-ready, by section.
     """
     values = to_dict(config)
-    return {
-        section: values[section]
-        for section in _SETTINGS.get(config.model, (config.model,))
-        if section in values
-    }
+    return {section: values[section] for section in config.spec.sections}
 
 
 def write_warm_start_source(

@@ -29,9 +29,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from schema.errors import UserError
 from schema.settings import replace_values, value_at
+from trainer.config.domains import Domain
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.trainer import TrainerConfig
-from trainer.config.tuning import Domain, TuningConfig, search_space
+from trainer.config.tuning import TuningConfig, search_space
 from trainer.data.dataset import Dataset
 from trainer.training.progress import Progress
 from trainer.training.train import train

@@ -10,7 +10,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.trainer import CLOSED_FORM, NeuMFConfig, PretrainConfig, TwoTowerConfig
+from trainer.config.trainer import MODELS, NeuMFConfig, PretrainConfig, TwoTowerConfig
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig
 from trainer.data.batches import HISTORY, user_tensors
 from trainer.data.vocabularies import Vocabulary
@@ -25,6 +25,7 @@ from trainer.training.warm_start_source import (
     write_warm_start_source,
 )
 
+CLOSED_FORM = [name for name, spec in MODELS.items() if not spec.warm_start]
 CONFIGS = {name: c for name, c in planted.CONFIGS.items() if name not in CLOSED_FORM}
 CONFIGS["two_tower with all features"] = dataclasses.replace(
     planted.CONFIGS["two_tower"],

@@ -8,7 +8,8 @@ import pytest
 
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.tuning import Range, TuningConfig
+from trainer.config.domains import Range
+from trainer.config.tuning import TuningConfig
 from trainer.tuning import search
 from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 

@@ -1,0 +1,166 @@
+"""The models, one row each: all that the rest of the project knows of a model by its name.
+
+A new model adds its module and its row. The row names the model's class by
+dotted path, so that settings are read without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
+from trainer.config.domains import Domain, Range
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.ratings import MultiTaskConfig, RatingConfig
+from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+
+if TYPE_CHECKING:
+    from trainer.config.trainer import TrainerConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """A row of MODELS.
+
+    Attributes:
+      model: dotted path of the class, a trainer.models.base.Recommender.
+      sections: its settings, by their key below `trainer`; models may share one.
+      default_space: what a search varies unless told, by key below `trainer`.
+      solved: whether it is solved for in one process, without gradients (the
+        class is a SolvedModel).
+      warm_start: whether it has weights to start from.
+      predicts_ratings: whether it learns from ratings and predicts them.
+      criterion: the validation metric that chooses its best epoch, "ndcg" or "rmse".
+      needs_negatives: tells whether its loss needs sampled negatives in batches.
+      mixed_precision: whether it can compute in fewer bits than 32.
+    """
+
+    model: str
+    sections: Mapping[str, type[Any]] = dataclasses.field(default_factory=dict)
+    default_space: Mapping[str, Domain] = dataclasses.field(default_factory=dict)
+    solved: bool = False
+    warm_start: bool = True
+    predicts_ratings: bool = False
+    criterion: str = "ndcg"
+    needs_negatives: Callable[[TrainerConfig], bool] = lambda config: False
+    mixed_precision: bool = False
+
+
+def _always(config: TrainerConfig) -> bool:
+    return True
+
+
+def _unless_softmax(config: TrainerConfig) -> bool:
+    return config.two_tower.loss != SOFTMAX
+
+
+_RATE = Range(3e-4, 3e-2, log=True)
+_NEGATIVES = Range(2, 8)
+_NEUMF: Mapping[str, Domain] = {
+    "learning_rate": _RATE,
+    "neumf.embedding_dim": (8, 16, 32, 64),
+    "neumf.l2_mf": Range(1e-8, 1e-4, log=True),
+    "negatives_per_positive": _NEGATIVES,
+}
+_TOWERS: Mapping[str, Domain] = {
+    "learning_rate": _RATE,
+    "two_tower.embedding_dim": (32, 64, 128),
+    "two_tower.temperature": Range(0.03, 0.3, log=True),
+}
+
+MODELS: dict[str, ModelSpec] = {
+    "gmf": ModelSpec(
+        model="trainer.models.neumf.NeuMF",
+        sections={"neumf": NeuMFConfig},
+        default_space=_NEUMF,
+        needs_negatives=_always,
+        mixed_precision=True,
+    ),
+    "mlp": ModelSpec(
+        model="trainer.models.neumf.NeuMF",
+        sections={"neumf": NeuMFConfig},
+        default_space={"learning_rate": _RATE, "negatives_per_positive": _NEGATIVES},
+        needs_negatives=_always,
+        mixed_precision=True,
+    ),
+    "neumf": ModelSpec(
+        model="trainer.models.neumf.NeuMF",
+        sections={"neumf": NeuMFConfig},
+        default_space=_NEUMF,
+        needs_negatives=_always,
+        mixed_precision=True,
+    ),
+    "two_tower": ModelSpec(
+        model="trainer.models.two_tower.model.TwoTower",
+        sections={"two_tower": TwoTowerConfig},
+        default_space={**_TOWERS, "two_tower.dropout": Range(0.0, 0.4, step=0.1)},
+        needs_negatives=_unless_softmax,
+    ),
+    # It has no hyper-parameters.
+    "popularity": ModelSpec(
+        model="trainer.models.popularity.Popularity", solved=True, warm_start=False
+    ),
+    "itemknn": ModelSpec(
+        model="trainer.models.item_based.itemknn.ItemKNN",
+        sections={"itemknn": ItemKNNConfig},
+        default_space={
+            "itemknn.neighbors": Range(10, 300, log=True),
+            "itemknn.shrinkage": Range(0.0, 100.0, step=5.0),
+        },
+        solved=True,
+        warm_start=False,
+    ),
+    "mf": ModelSpec(
+        model="trainer.models.mf.MF",
+        sections={"mf": MFConfig},
+        default_space={
+            "learning_rate": _RATE,
+            "mf.embedding_dim": (32, 64, 128, 192),
+            "mf.l2": Range(3e-4, 3e-2, log=True),
+        },
+        needs_negatives=_always,
+    ),
+    "ials": ModelSpec(
+        model="trainer.models.ials.IALS",
+        sections={"ials": IALSConfig},
+        default_space={
+            "ials.embedding_dim": (32, 64, 128, 192),
+            "ials.unobserved_weight": Range(0.03, 1.0, log=True),
+            "ials.l2": Range(1e-3, 0.1, log=True),
+        },
+        solved=True,
+    ),
+    "ease": ModelSpec(
+        model="trainer.models.item_based.ease.EASE",
+        sections={"ease": EASEConfig},
+        default_space={"ease.l2": Range(30.0, 5000.0, log=True)},
+        solved=True,
+        warm_start=False,
+    ),
+    "rating": ModelSpec(
+        model="trainer.models.rating.Rating",
+        sections={"rating": RatingConfig},
+        default_space={
+            "learning_rate": _RATE,
+            "rating.embedding_dim": (16, 32, 64),
+            "rating.l2": Range(1e-6, 1e-2, log=True),
+            "rating.dropout": Range(0.0, 0.4, step=0.1),
+        },
+        predicts_ratings=True,
+        criterion="rmse",
+    ),
+    "multi_task": ModelSpec(
+        model="trainer.models.two_tower.multi_task.MultiTask",
+        sections={"two_tower": TwoTowerConfig, "multi_task": MultiTaskConfig},
+        default_space={**_TOWERS, "multi_task.rating_weight": Range(0.1, 10.0, log=True)},
+        predicts_ratings=True,
+        needs_negatives=_unless_softmax,
+    ),
+}
+
+
+def sections() -> dict[str, type[Any]]:
+    """Returns the settings classes of all models by their key below `trainer`."""
+    return {key: kind for spec in MODELS.values() for key, kind in spec.sections.items()}
