@@ -24,7 +24,9 @@ ALLOWED = {
 _EXTRA = {
     "components/trainer": ("trainer",),
     "components/tuner": ("trainer",),
-    "components/evaluator": ("components.evaluator.ranking.wrap", "trainer.config.evaluation"),
+    "components/evaluator": ("trainer.config.evaluation",),
+    "components/evaluator/gate": ("trainer.config.evaluation",),
+    "components/evaluator/ranking": ("trainer.config", "trainer.ops"),
 }
 
 

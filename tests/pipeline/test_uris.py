@@ -60,7 +60,7 @@ def test_a_run_with_a_uri_keeps_here_only_what_must_be_here(tmp_path, monkeypatc
     assert workspace.here == here
     assert workspace.database == str(here / "metadata.sqlite")
     assert workspace.log.parent == here / "logs"
-    with workspace.held():
+    with workspace.locked():
         assert {path.name for path in here.iterdir()} == {".lock", "logs"}
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
@@ -91,7 +91,7 @@ def test_a_summary_behind_a_uri_is_gone_when_the_next_run_starts(tmp_path, monke
 def test_a_summary_on_this_machine_is_removed_without_asking_anyone(tmp_path):
     workspace = Workspace.at(str(tmp_path), None)
     pathlib.Path(workspace.summary).write_text("{}")
-    with workspace.held():
+    with workspace.locked():
         assert not pathlib.Path(workspace.summary).exists()
     # What does not lie behind a URI is not looked at.
     dataclasses.replace(workspace, output="/nowhere", summary="/nowhere/x").reach()

@@ -5,8 +5,8 @@ import sys
 
 _SCRIPT = """
 import logging, os, sys, threading, warnings
-from pipeline import chatter
-with chatter.redirect_output(sys.argv[1]) as out:
+from pipeline.cli import log_redirect
+with log_redirect.redirect_output(sys.argv[1]) as out:
     print("printed")
     os.write(1, b"written to 1\\n")
     os.write(2, b"written to 2\\n")

@@ -89,7 +89,7 @@ import threading
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
 from apache_beam.runners.portability.local_job_service import SubprocessSdkWorker
-from pipeline import local
+from pipeline.runners import local
 
 provision = ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo())
 # As the shell tells of it that Beam starts a worker in.

@@ -140,7 +140,7 @@ def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     users = model.user_embedding(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
-    ratings = model.rate(users, model.item_embedding(tf.constant(valid.targets)))
+    ratings = model.predict_ratings(users, model.item_embedding(tf.constant(valid.targets)))
     error = ratings - valid.target_ratings
     best = trained.report["best_validation"]
     assert best["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=1e-5)
