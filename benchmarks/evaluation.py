@@ -150,7 +150,8 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     import numpy as np
 
     from schema import features
-    from trainer.config.trainer import TrainerConfig, TwoTowerConfig
+    from trainer.config.trainer import TrainerConfig
+    from trainer.config.two_tower import TwoTowerConfig
     from trainer.data.catalog import Catalog
     from trainer.data.interactions import UserTable
     from trainer.models.registry import BUILDERS, DataSizes

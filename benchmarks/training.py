@@ -25,8 +25,9 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
+from trainer.config.neumf import NeuMFConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.data.catalog import Catalog
 from trainer.data.interactions import Interactions

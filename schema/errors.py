@@ -18,9 +18,19 @@ class UserError(Exception):
     """
 
 
+class SettingError(UserError, ValueError):
+    """A setting that is refused; a ValueError too, which is what pydantic takes from a validator.
+
+    Args:
+      message: "key: expected ..., got ..."; pydantic knows where the key stands.
+    """
+
+
 # Beam and TFX re-raise a worker's exception as a RuntimeError that carries the
 # formatted traceback; the marker lets the sentence be found again in it.
-_REPORTED = re.compile(rf"{__name__}\.UserError: (.*?)(?: \[while running .*)?$", re.MULTILINE)
+_REPORTED = re.compile(
+    rf"{__name__}\.(?:User|Setting)Error: (.*?)(?: \[while running .*)?$", re.MULTILINE
+)
 
 
 def find_user_error(error: BaseException) -> str | None:

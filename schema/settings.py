@@ -1,86 +1,127 @@
-"""Typed settings as frozen dataclasses: JSON round trip, overrides, checks.
+"""Typed settings on pydantic: JSON round trip, overrides, one sentence for every mistake.
 
-Every configuration dataclass of the project goes through here, so unknown keys,
-wrong types and values out of range give the same kind of sentence everywhere.
+Every configuration class of the project is a Settings, so unknown keys, wrong
+types and values out of range give the same kind of sentence everywhere.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from schema.errors import UserError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+
+from schema.errors import SettingError, UserError
+from schema.mistakes import below, members, refuse_choice, sentence, settings_in, unknown_key
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Settings")
 
 
-def to_dict(settings: Any) -> dict[str, Any]:
-    """Plain JSON-ready dict of a settings dataclass; tuples become lists.
+def _number(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    return value
 
-    Args:
-      settings: an instance of a frozen dataclass.
 
-    Returns:
-      Nested dicts, lists and scalars.
+# Last in the annotation of a float: YAML 1.1 reads 1e-3 (no dot) as text.
+READS_TEXT = BeforeValidator(_number)
+Number = Annotated[float, READS_TEXT]
+Positive = Annotated[float, Field(gt=0), READS_TEXT]
+NonNegative = Annotated[float, Field(ge=0), READS_TEXT]
+Share = Annotated[float, Field(ge=0, le=1), READS_TEXT]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1), READS_TEXT]
+# JSON and YAML have lists in the place of tuples, and YAML reads keys such as 2024 as numbers.
+Items = Annotated[tuple[T, ...], Strict(False)]
+Key = Annotated[str, BeforeValidator(str)]
+
+
+class Settings(BaseModel):
+    """Checked, immutable settings; a subclass has its fields, defaults and constraints.
+
+    Types are taken strictly: an int is no bool and no text. A float is written
+    Number (or Annotated with READS_TEXT last), a tuple Items, so that both take
+    what YAML and JSON have in their place. What holds between fields is checked
+    by `model_validator(mode="after")` methods, which call `check` or raise a
+    SettingError.
+
+    Raises:
+      UserError: unknown key (the nearest valid one is named), wrong type, or a
+        value that is refused.
     """
 
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value):
-            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        if isinstance(value, (tuple, list)):
-            return [plain(item) for item in value]
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return value
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
-    result = plain(settings)
-    assert isinstance(result, dict)
-    return result
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise UserError(sentence(error, type(self))) from None
+
+        # As pydantic's RootModel has it: without, settings inside others would be built by
+        # calls of __init__, whose mistakes do not tell the whole path.
+        __init__.__pydantic_base_init__ = True
+
+    @classmethod
+    def annotations(cls) -> dict[str, Any]:
+        """Return what each key holds: its type, with constraints as Annotated."""
+        return {name: field.rebuild_annotation() for name, field in cls.model_fields.items()}
+
+    def replace(self: S, **changes: Any) -> S:
+        """Return these settings with some keys changed, checked whole.
+
+        Args:
+          changes: values by key.
+
+        Raises:
+          UserError: an unknown key or a bad value.
+        """
+        return type(self)(**{**dict(self), **changes})
 
 
-def from_dict(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """Builds settings of type `cls`, checking keys and types on the way.
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain JSON-ready dicts, lists and scalars.
 
     Args:
-      cls: the dataclass to build.
+      settings: any settings.
+    """
+    return settings.model_dump(mode="json")
+
+
+def from_dict(cls: type[S], values: Mapping[str, Any], where: str = "") -> S:
+    """Build settings of type `cls`, checking keys, types and values.
+
+    Args:
+      cls: the settings to build.
       values: what the user gave; missing keys keep their defaults.
       where: dotted path of `cls` in the whole configuration, for messages.
 
     Returns:
-      The settings; `cls.__post_init__` has checked its ranges.
+      The settings.
 
     Raises:
       UserError: unknown key (the nearest valid one is named), wrong type, or a
-        value that the dataclass refuses.
+        value that is refused.
     """
-    if not isinstance(values, Mapping):
-        raise UserError(f"{where or 'configuration'}: expected a mapping, got {values!r}.")
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    arguments = {}
-    for key, value in values.items():
-        path = f"{where}.{key}" if where else str(key)
-        if key not in names:
-            raise UserError(f"Unknown key '{path}'{_nearest(str(key), names, where)}")
-        arguments[key] = _coerce(hints[key], value, path)
-    missing = [name for name in _required(cls) if name not in arguments]
-    if missing:
-        raise UserError(f"{where}: expected {' and '.join(missing)} too, got {dict(values)}.")
     try:
-        return cls(**arguments)
-    except UserError as error:
-        raise UserError(f"{where}.{error}" if where else str(error)) from None
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise UserError(sentence(error, cls, where)) from None
 
 
-def replace_at(settings: T, assignments: Sequence[tuple[str, str]]) -> T:
-    """Settings with dotted keys set from text, as `--set a.b=text` does.
+def replace_at(settings: S, assignments: Sequence[tuple[str, str]]) -> S:
+    """Set dotted keys from text, as `--set a.b=text` does.
 
     Args:
-      settings: the root dataclass.
+      settings: the root.
       assignments: dotted keys, such as "trainer.learning_rate", with values as
         YAML-like text: numbers, true/false, null, [a, b]. Later ones win; what
         only holds of some of them together is checked after the last.
@@ -103,13 +144,13 @@ def replace_at(settings: T, assignments: Sequence[tuple[str, str]]) -> T:
     return from_dict(type(settings), values)
 
 
-def replace_values(settings: T, changes: Mapping[str, Any]) -> T:
-    """Settings with several dotted keys set together.
+def replace_values(settings: S, changes: Mapping[str, Any]) -> S:
+    """Set several dotted keys together.
 
     Args:
-      settings: the root dataclass.
+      settings: the root.
       changes: plain values by dotted key, such as "trainer.learning_rate"; below
-        a mapping to anything but dataclasses the rest of the path is one key.
+        a mapping to anything but settings the rest of the path is one key.
 
     Returns:
       New settings, checked whole.
@@ -124,11 +165,11 @@ def replace_values(settings: T, changes: Mapping[str, Any]) -> T:
     return from_dict(type(settings), values)
 
 
-def value_at(settings: Any, path: str) -> Any:
-    """The plain value of one dotted key.
+def value_at(settings: Settings, path: str) -> Any:
+    """Return the plain value of one dotted key.
 
     Args:
-      settings: the root dataclass.
+      settings: the root.
       path: dotted key.
 
     Returns:
@@ -139,113 +180,47 @@ def value_at(settings: Any, path: str) -> Any:
     """
     here, key = _holder(settings, to_dict(settings), path)
     if key not in here:
-        raise UserError(f"Unknown key '{path}'{_nearest(key, list(here), path[: -len(key) - 1])}")
+        raise UserError(unknown_key(key, here, path[: -len(key) - 1]))
     return here[key]
 
 
 def check(condition: bool, message: str) -> None:
-    """Raises UserError(message) unless `condition` holds; for `__post_init__`.
+    """Raise a UserError unless `condition` holds; for validators and other checks.
 
     Args:
       condition: what must be true.
       message: "key: expected ..., got ..." naming the offending key first.
     """
     if not condition:
-        raise UserError(message)
+        raise SettingError(message)
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises UserError unless `value` is one of `choices`, naming the nearest.
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise UserError unless `value` is one of `choices`, naming the nearest.
+
+    For choices that an annotation cannot list as a Literal.
 
     Args:
       name: the key.
       value: what was given.
       choices: what is allowed.
     """
-    if value not in choices:
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        raise UserError(f"{name}: expected one of {', '.join(choices)}, got {value!r}{hint}")
+    check(value in choices, f"{name}: {refuse_choice(value, choices)}")
 
 
-def _holder(settings: Any, values: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+def _holder(settings: Settings, values: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
     """The dict in `values` that holds the last key of a dotted path, and that key."""
-    here, node = values, settings
+    here, hint = values, type(settings)
     keys = path.split(".")
     for depth, key in enumerate(keys[:-1]):
         if not isinstance(here.get(key), dict):
-            where = ".".join(keys[:depth])
-            names = [k for k, v in here.items() if isinstance(v, dict)]
-            full = ".".join(keys[: depth + 1])
-            raise UserError(f"Unknown key '{full}'{_nearest(key, names, where)}")
-        if dataclasses.is_dataclass(node):
-            hint = typing.get_type_hints(type(node))[key]
-            here, node = here[key], getattr(node, key)
-            if _takes_any_key(hint):
-                return here, ".".join(keys[depth + 1 :])
-        else:
-            here, node = here[key], node[key]
+            groups = [name for name, value in here.items() if isinstance(value, dict)]
+            raise UserError(unknown_key(key, groups, ".".join(keys[:depth])))
+        here, hint = here[key], below(hint, key)
+        if typing.get_origin(hint) is dict and not _is_group(below(hint, "")):
+            return here, ".".join(keys[depth + 1 :])
     return here, keys[-1]
 
 
-def _takes_any_key(hint: Any) -> bool:
-    return typing.get_origin(hint) is dict and not dataclasses.is_dataclass(
-        typing.get_args(hint)[1]
-    )
-
-
-def _required(cls: Any) -> list[str]:
-    missing = dataclasses.MISSING
-    fields = dataclasses.fields(cls)
-    return [f.name for f in fields if f.default is missing and f.default_factory is missing]
-
-
-def _nearest(key: str, names: list[str], where: str) -> str:
-    close = difflib.get_close_matches(key, names, n=1, cutoff=0.4)
-    prefix = f"{where}." if where else ""
-    if close:
-        return f"; did you mean '{prefix}{close[0]}'?"
-    return f"; valid keys there are {', '.join(sorted(names))}."
-
-
-def _coerce(hint: Any, value: Any, path: str) -> Any:
-    """Checks `value` against the type `hint`, converting what JSON cannot hold."""
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in typing.get_args(hint):
-            return None
-        options = [a for a in typing.get_args(hint) if a is not type(None)]
-        # Of several types at most one reads a mapping; it comes last.
-        return _coerce(options[-1 if isinstance(value, Mapping) else 0], value, path)
-    if hint is Any:
-        return value
-    if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value, path)  # type: ignore[arg-type]
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise UserError(f"{path}: expected a list, got {value!r}.")
-        inner = typing.get_args(hint)[0]
-        return tuple(_coerce(inner, item, path) for item in value)
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise UserError(f"{path}: expected a mapping, got {value!r}.")
-        inner = typing.get_args(hint)[1]
-        return {str(key): _coerce(inner, item, f"{path}.{key}") for key, item in value.items()}
-    return _coerce_scalar(hint, value, path)
-
-
-def _coerce_scalar(hint: Any, value: Any, path: str) -> Any:
-    if hint is float and isinstance(value, str):
-        # YAML 1.1 reads 1e-3 (no dot) as text.
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if hint in (bool, str) and isinstance(value, hint):
-        return value
-    article = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "text"}
-    raise UserError(f"{path}: expected {article[hint.__name__]}, got {value!r}.")
+def _is_group(hint: Any) -> bool:
+    return all(settings_in(kind) for kind in members(hint))

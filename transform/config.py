@@ -6,29 +6,19 @@ pipeline.config. No TensorFlow import.
 
 from __future__ import annotations
 
-import dataclasses
+from pydantic import PositiveInt
 
-from schema.settings import check
+from schema.settings import Settings
 
 
-@dataclasses.dataclass(frozen=True)
-class TransformConfig:
-    """Vocabulary settings.
+class TransformConfig(Settings):
+    """Vocabulary settings."""
 
-    Attributes:
-      min_user_frequency: users with fewer training interactions share the
-        out-of-vocabulary buckets.
-      min_item_frequency: the same for items.
-      user_oov_buckets: buckets that unknown users are hashed into.
-      item_oov_buckets: buckets that unknown items are hashed into.
-    """
-
-    min_user_frequency: int = 1
-    min_item_frequency: int = 1
-    user_oov_buckets: int = 1
-    item_oov_buckets: int = 1
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            check(value >= 1, f"{field.name}: expected at least 1, got {value}.")
+    min_user_frequency: PositiveInt = 1
+    """Users with fewer training interactions share the out-of-vocabulary buckets."""
+    min_item_frequency: PositiveInt = 1
+    """The same for items."""
+    user_oov_buckets: PositiveInt = 1
+    """Buckets that unknown users are hashed into."""
+    item_oov_buckets: PositiveInt = 1
+    """Buckets that unknown items are hashed into."""

@@ -163,8 +163,8 @@ def _metrics(
         if metric in LIST_METRICS:
             for k in cut_offs[:1] if metric in _OF_K_ALONE else cut_offs:
                 yield metric, metric_name(metric, k, ""), {"k": k}
-    for metric in RATING_METRICS if ratings else ():
-        yield metric, metric, {}
+    for predicted in RATING_METRICS if ratings else ():
+        yield predicted, predicted, {}
 
 
 def _thresholds(

@@ -6,18 +6,20 @@ are described in docs/splits.md.
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Annotated, Final, Literal, get_args
 
-from schema.settings import check, check_choice
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-LEAVE_ONE_OUT = "leave_one_out"
-TEMPORAL = "temporal"
-USER_RATIO = "user_ratio"
-RANDOM = "random"
-SPLITS = (LEAVE_ONE_OUT, TEMPORAL, USER_RATIO, RANDOM)
+from schema.settings import READS_TEXT, Number, Settings, check
 
-NEWEST = "newest"
-DRAWS = (NEWEST, RANDOM)
+Split = Literal["leave_one_out", "temporal", "user_ratio", "random"]
+SPLITS: tuple[str, ...] = get_args(Split)
+LEAVE_ONE_OUT: Final = "leave_one_out"
+TEMPORAL: Final = "temporal"
+USER_RATIO: Final = "user_ratio"
+RANDOM: Final = "random"
+
+NEWEST: Final = "newest"
 
 # Splits that an option means something to; with another it has to be left out.
 _OPTIONS = {
@@ -27,52 +29,46 @@ _OPTIONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class IngestConfig:
+class IngestConfig(Settings):
     """What the interactions generator keeps and holds out.
 
     Every split fills `valid`, without which no best epoch could be chosen.
-
-    Attributes:
-      min_rating: interactions rated lower are dropped; None keeps every rating
-        (implicit feedback).
-      min_user_interactions: users with fewer distinct items are dropped.
-      min_item_interactions: items with fewer distinct users are dropped; with
-        the former, iterated until both hold (k-core).
-      split: one of SPLITS. LEAVE_ONE_OUT holds out each user's last two
-        interactions, TEMPORAL what comes after two points in time, USER_RATIO a
-        share of each user's interactions, RANDOM one of all, whoever they belong to.
-      test_share: not of LEAVE_ONE_OUT: share of the interactions (of USER_RATIO:
-        of each user's) that goes into test.
-      valid_share: not of LEAVE_ONE_OUT: share of the others that goes into valid.
-      draw: of USER_RATIO only: which of a user's interactions are held out, the
-        "newest" or "random" ones.
-      seed: decides the order of interactions of a user that share a timestamp,
-        and what is held out at random.
     """
 
-    min_rating: float | None = None
-    min_user_interactions: int = 1
-    min_item_interactions: int = 1
-    split: str = LEAVE_ONE_OUT
-    test_share: float = 0.2
-    valid_share: float = 0.1
-    draw: str = NEWEST
-    seed: int = 42
+    min_rating: Number | None = None
+    """Interactions rated lower are dropped; None keeps every rating (implicit feedback)."""
+    min_user_interactions: PositiveInt = 1
+    """Users with fewer distinct items are dropped."""
+    min_item_interactions: PositiveInt = 1
+    """Items with fewer distinct users are dropped; with the former, iterated until both hold
+    (k-core).
+    """
+    split: Split = LEAVE_ONE_OUT
+    """What is held out: leave_one_out each user's last two interactions, temporal what comes after
+    two points in time, user_ratio a share of each user's interactions, random one of all, whoever
+    they belong to.
+    """
+    test_share: Annotated[float, Field(gt=0, lt=1), READS_TEXT] = 0.2
+    """Not of leave_one_out: share of the interactions (of user_ratio: of each user's) that goes
+    into test.
+    """
+    valid_share: Annotated[float, Field(gt=0, lt=1), READS_TEXT] = 0.1
+    """Not of leave_one_out: share of the others that goes into valid."""
+    draw: Literal["newest", "random"] = NEWEST
+    """Of user_ratio only: which of a user's interactions are held out, the "newest" or "random"
+    ones.
+    """
+    seed: NonNegativeInt = 42
+    """Decides the order of interactions of a user that share a timestamp, and what is held out at
+    random.
+    """
 
-    def __post_init__(self) -> None:
-        for name in ("min_user_interactions", "min_item_interactions"):
+    @model_validator(mode="after")
+    def _check(self) -> IngestConfig:
+        for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            check(value >= 1, f"{name}: expected at least 1, got {value}.")
-        check_choice("split", self.split, SPLITS)
-        check_choice("draw", self.draw, DRAWS)
-        for name in ("test_share", "valid_share"):
-            share = getattr(self, name)
-            check(0 < share < 1, f"{name}: expected between 0 and 1, got {share}.")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
             check(
-                self.split in _OPTIONS.get(field.name, SPLITS) or value == field.default,
-                f"{field.name}: expected to be left out with split={self.split}, got {value}.",
+                self.split in _OPTIONS.get(name, SPLITS) or value == field.default,
+                f"{name}: expected to be left out with split={self.split}, got {value}.",
             )
-        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+        return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -68,7 +67,7 @@ class Executor(base_executor.BaseExecutor):
         folder = None
         if custom.get(run_fn.STATES_KEY):
             # More trials go on with those that were finished.
-            search = dataclasses.replace(tuning, trials=0)
+            search = tuning.replace(trials=0)
             version = (custom.get(run_fn.DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, search, version)
             folder = os.path.join(custom[run_fn.STATES_KEY], f"tuning-{name}")

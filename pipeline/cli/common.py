@@ -22,10 +22,10 @@ from pipeline.config.run import DataConfig, RunConfig
 from pipeline.datasets import synthetic_config
 from pipeline.uris import check_known, is_uri
 from schema.errors import UserError, find_user_error
-from schema.settings import check
+from schema.settings import Settings, check
 from trainer.config.trainer import AUTO, ONE_PROCESS
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
 
 # Exit codes that all commands share; 0 is what each of them is for.
 FAILED, BAD_INPUT = 1, 2
@@ -174,8 +174,8 @@ def base_config(options: argparse.Namespace) -> RunConfig:
 
 
 def apply_overrides(
-    config: T, options: argparse.Namespace, named: dict[str, str | int | None]
-) -> T:
+    config: S, options: argparse.Namespace, named: dict[str, str | int | None]
+) -> S:
     """Applies what else the command line says.
 
     Args:

@@ -46,17 +46,13 @@ _SAVED_MODEL = "saved_model.pb"
 _INSIDE_ARTIFACT = "Format-Serving"
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluated:
-    """What of a RunConfig an evaluation depends on, for `--set`.
-
-    Attributes:
-      data: which data.
-      evaluation: how held-out items are ranked and measured.
-    """
+class Evaluated(settings.Settings):
+    """What of a RunConfig an evaluation depends on, for `--set`."""
 
     data: DataConfig
+    """Which data."""
     evaluation: EvaluationConfig
+    """How held-out items are ranked and measured."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,7 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     run = common.base_config(options)
-    config = common.apply_overrides(Evaluated(run.data, run.evaluation), options, {})
+    config = common.apply_overrides(
+        Evaluated(data=run.data, evaluation=run.evaluation), options, {}
+    )
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
     if options.examples and options.data:
@@ -226,7 +224,9 @@ def _measure(
     with _step(console, "judge"):
         ratings = analysis.judge(model, evaluation, judge)
     # Its thresholds have no consequence here, and TFMA needs none.
-    gate = GateConfig(next(iter(evaluation.protocols)), must_beat_popularity=False, max_drop=None)
+    gate = GateConfig(
+        protocol=next(iter(evaluation.protocols)), must_beat_popularity=False, max_drop=None
+    )
     with _step(console, "evaluate"):
         analysis.measure(judge, pattern, build_eval_config(evaluation, gate, "", ratings), figures)
     results = read_metrics(figures)

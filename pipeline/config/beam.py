@@ -9,10 +9,11 @@ that it does not know.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pydantic import Field
 
 from pipeline.config.beam_options import (
     DATAFLOW,
@@ -23,10 +24,11 @@ from pipeline.config.beam_options import (
     SETUP_FILE,
     SPARK,
     OptionParser,
+    Runner,
 )
 from pipeline.uris import is_uri
 from schema.errors import UserError
-from schema.settings import check, check_choice
+from schema.settings import Key, Settings, check, check_choice, from_dict
 
 _ENDPOINT = "job_endpoint"
 # Of Flink and Spark: the option that names the cluster, and what it must look
@@ -53,21 +55,15 @@ _CLASSES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class BeamConfig:
-    """Which Beam runner, with which options.
+class BeamConfig(Settings):
+    """Which Beam runner, with which options."""
 
-    Attributes:
-      runner: one of RUNNERS; direct is the machine that runs the component.
-      options: values by Beam's own names, such as {"direct_num_workers": 2};
-        true for a flag, a list for an option that is given several times.
+    runner: Runner = DIRECT
+    """Of Beam; direct is the machine that runs the component."""
+    options: dict[Key, Any] = Field(default_factory=dict)
+    """Values by Beam's own names, such as {"direct_num_workers": 2}; true for a flag, a list for an
+    option that is given several times.
     """
-
-    runner: str = DIRECT
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_choice("runner", self.runner, RUNNERS)
 
 
 def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) -> BeamConfig:
@@ -94,7 +90,7 @@ def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) ->
     if runner is not None:
         check_choice("--beam-runner", runner, RUNNERS)
     kept = start.options if runner in (None, start.runner) else {}
-    return BeamConfig(runner or start.runner, {**kept, **given})
+    return from_dict(BeamConfig, {"runner": runner or start.runner, "options": {**kept, **given}})
 
 
 def arguments(config: BeamConfig, image: str | None = None) -> list[str]:

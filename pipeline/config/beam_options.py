@@ -10,16 +10,17 @@ import argparse
 import difflib
 import os
 import warnings
-from typing import Any, NoReturn
+from typing import Any, Final, Literal, NoReturn, get_args
 
 from schema.errors import UserError
 from schema.settings import check
 
-DIRECT = "direct"
-FLINK = "flink"
-SPARK = "spark"
-DATAFLOW = "dataflow"
-RUNNERS = (DIRECT, FLINK, SPARK, DATAFLOW)
+Runner = Literal["direct", "flink", "spark", "dataflow"]
+RUNNERS: tuple[str, ...] = get_args(Runner)
+DIRECT: Final = "direct"
+FLINK: Final = "flink"
+SPARK: Final = "spark"
+DATAFLOW: Final = "dataflow"
 
 IMAGE = "sdk_container_image"
 SETUP_FILE = "setup_file"

@@ -6,12 +6,13 @@ computes is pipeline.config's business. No TensorFlow import.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
 from pipeline.config.beam import DATAFLOW, BeamConfig
-from schema.settings import check
+from schema.settings import Key, Positive, Settings, check
 from trainer.config.trainer import AUTO, ONE_PROCESS
 
 # Stands where a cluster's owner must put a name of his own.
@@ -20,138 +21,120 @@ PLACEHOLDER = "YOUR-"
 _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Resources:
-    """What one component asks for; what is null is left to the back end.
+class Resources(Settings):
+    """What one component asks for; what is null is left to the back end."""
 
-    Attributes:
-      cpu: cores at the most.
-      memory_gb: memory at the most, in units of 10^9 bytes.
-      accelerator: kind, as the back end calls it: NVIDIA_TESLA_T4 on Vertex AI,
-        nvidia.com/gpu on Kubernetes.
-      accelerators: how many of them.
-      image: instead of the pipeline's, such as the CUDA variant.
-    """
-
-    cpu: float | None = None
-    memory_gb: float | None = None
+    cpu: Positive | None = None
+    """Cores at the most."""
+    memory_gb: Positive | None = None
+    """Memory at the most, in units of 10^9 bytes."""
     accelerator: str | None = None
-    accelerators: int = 0
-    image: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("cpu", "memory_gb"):
-            value = getattr(self, name)
-            check(value is None or value > 0, f"{name}: expected > 0 or null, got {value}.")
-        _check_accelerators(self.accelerator, self.accelerators)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingJob:
-    """The Trainer as a custom job of Vertex AI, instead of in its pipeline task.
-
-    Attributes:
-      machine_type: of every machine.
-      workers: machines that train, the chief among them; how many there may be
-        is up to trainer.strategy.
-      parameter_servers: further machines, without accelerators, that hold the
-        variables of the strategy parameter_server.
-      accelerator: kind, a machine; see Resources.
-      accelerators: how many of them, a machine.
-      image: instead of the pipeline's.
+    """Kind, as the back end calls it: NVIDIA_TESLA_T4 on Vertex AI, nvidia.com/gpu on Kubernetes.
     """
+    accelerators: NonNegativeInt = 0
+    """How many of them."""
+    image: str | None = None
+    """Instead of the pipeline's, such as the CUDA variant."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Resources:
+        _check_accelerators(self.accelerator, self.accelerators)
+        return self
+
+
+class TrainingJob(Settings):
+    """The Trainer as a custom job of Vertex AI, instead of in its pipeline task."""
 
     machine_type: str = "n1-standard-8"
-    workers: int = 1
-    parameter_servers: int = 0
+    """Of every machine."""
+    workers: PositiveInt = 1
+    """Machines that train, the chief among them; how many there may be is up to trainer.strategy.
+    """
+    parameter_servers: NonNegativeInt = 0
+    """Further machines, without accelerators, that hold the variables of the strategy
+    parameter_server.
+    """
     accelerator: str | None = None
-    accelerators: int = 0
+    """Kind, a machine; see Resources."""
+    accelerators: NonNegativeInt = 0
+    """How many of them, a machine."""
     image: str | None = None
+    """Instead of the pipeline's."""
 
-    def __post_init__(self) -> None:
-        check(self.workers >= 1, f"workers: expected at least 1, got {self.workers}.")
-        servers = self.parameter_servers
-        check(servers >= 0, f"parameter_servers: expected 0 or more, got {servers}.")
+    @model_validator(mode="after")
+    def _check(self) -> TrainingJob:
         check(
-            not servers or self.workers > 1,
+            not self.parameter_servers or self.workers > 1,
             f"workers: expected 2 or more with parameter servers, a chief and who it hands steps "
             f"to, got {self.workers}.",
         )
         _check_accelerators(self.accelerator, self.accelerators)
+        return self
 
 
-@dataclasses.dataclass(frozen=True)
-class VertexConfig:
-    """Vertex AI Pipelines.
-
-    Attributes:
-      project: Google Cloud project.
-      region: such as europe-west4.
-      service_account: e-mail address that the tasks run as; the project's
-        default one when null.
-      network: full name of a peered VPC network, or null.
-      encryption_key: full name of a Cloud KMS key, or null.
-      labels: of the jobs; small letters, digits, dashes and underscores.
-      training: null trains in the pipeline's task.
-    """
+class VertexConfig(Settings):
+    """Vertex AI Pipelines."""
 
     project: str = f"{PLACEHOLDER}PROJECT"
+    """Google Cloud project."""
     region: str = "us-central1"
+    """Such as europe-west4."""
     service_account: str | None = None
+    """E-mail address that the tasks run as; the project's default one when null."""
     network: str | None = None
+    """Full name of a peered VPC network, or null."""
     encryption_key: str | None = None
-    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Full name of a Cloud KMS key, or null."""
+    labels: dict[Key, str] = Field(default_factory=dict)
+    """Of the jobs; small letters, digits, dashes and underscores."""
     training: TrainingJob | None = None
+    """Null trains in the pipeline's task."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> VertexConfig:
         for text in (*self.labels, *self.labels.values()):
             check(
                 _LABEL.fullmatch(text) is not None,
                 f"labels: expected up to 63 small letters, digits, dashes and underscores, "
                 f"got {text!r}.",
             )
+        return self
 
 
-@dataclasses.dataclass(frozen=True)
-class KfpConfig:
-    """A Kubeflow Pipelines server; credentials come from the environment.
-
-    Attributes:
-      host: its address, such as https://kubeflow.example.org/pipeline.
-      namespace: of runs and experiments.
-      experiment: that runs are listed under; made when missing.
-    """
+class KfpConfig(Settings):
+    """A Kubeflow Pipelines server; credentials come from the environment."""
 
     host: str = f"https://{PLACEHOLDER}HOST/pipeline"
+    """Its address, such as https://kubeflow.example.org/pipeline."""
     namespace: str = "kubeflow"
+    """Of runs and experiments."""
     experiment: str = "movielens"
+    """That runs are listed under; made when missing."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ClusterConfig:
-    """A place to run at.
-
-    Attributes:
-      root: URI of the folder for artifacts, checkpoints, pushed models and,
-        unless the run's configuration names another, data.
-      image: that every task runs in; see the Dockerfile.
-      resources: by component, such as RecommenderTrainer.
-      vertex: for `--target vertex`.
-      kfp: for `--target kfp`.
-      beam: who does the work of the Beam components; their own task when it
-        is left out.
-    """
+class ClusterConfig(Settings):
+    """A place to run at."""
 
     root: str = f"gs://{PLACEHOLDER}BUCKET/movielens-tfx"
+    """URI of the folder for artifacts, checkpoints, pushed models and, unless the run's
+    configuration names another, data.
+    """
     image: str = f"us-central1-docker.pkg.dev/{PLACEHOLDER}PROJECT/movielens-tfx/movielens-tfx"
-    resources: dict[str, Resources] = dataclasses.field(default_factory=dict)
-    vertex: VertexConfig = dataclasses.field(default_factory=VertexConfig)
-    kfp: KfpConfig = dataclasses.field(default_factory=KfpConfig)
-    beam: BeamConfig = dataclasses.field(default_factory=BeamConfig)
+    """That every task runs in; see the Dockerfile."""
+    resources: dict[Key, Resources] = Field(default_factory=dict)
+    """By component, such as RecommenderTrainer."""
+    vertex: VertexConfig = VertexConfig()
+    """For `--target vertex`."""
+    kfp: KfpConfig = KfpConfig()
+    """For `--target kfp`."""
+    beam: BeamConfig = BeamConfig()
+    """Who does the work of the Beam components; their own task when it is left out."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> ClusterConfig:
         check("/" in self.root, f"root: expected the URI of a folder, got {self.root!r}.")
         check(self.image != "", "image: expected the name of an image, got an empty text.")
+        return self
 
 
 def check_strategy(strategy: str, job: TrainingJob | None) -> None:
@@ -205,7 +188,7 @@ def beam_config(cluster: ClusterConfig, asked: BeamConfig, vertex: bool) -> Beam
             "dataflow_kms_key": cluster.vertex.encryption_key,
         }
     given = {name: value for name, value in known.items() if value}
-    return BeamConfig(asked.runner, {**given, **asked.options})
+    return asked.replace(options={**given, **asked.options})
 
 
 def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
@@ -255,7 +238,6 @@ def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
 
 
 def _check_accelerators(kind: str | None, count: int) -> None:
-    check(count >= 0, f"accelerators: expected 0 or more, got {count}.")
     check(
         (kind is not None) == (count > 0),
         f"accelerators: expected a number together with the kind, got {count} of {kind!r}.",

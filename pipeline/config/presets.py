@@ -6,24 +6,16 @@ by the runners.
 
 from __future__ import annotations
 
-import dataclasses
-
 from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import RANDOM, IngestConfig
 from pipeline.config.run import DataConfig, RunConfig
 from schema.settings import check_choice
+from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
+from trainer.config.neumf import NeuMFConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.trainer import (
-    EASEConfig,
-    IALSConfig,
-    ItemKNNConfig,
-    MFConfig,
-    MultiTaskConfig,
-    NeuMFConfig,
-    RatingConfig,
-    TrainerConfig,
-    TwoTowerConfig,
-)
+from trainer.config.ratings import MultiTaskConfig, RatingConfig
+from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import TwoTowerConfig
 
 DEFAULT = "ml-100k-neumf"
 
@@ -55,7 +47,7 @@ _TWO_TOWER_100K = TrainerConfig(
     refit=True,
     two_tower=TwoTowerConfig(embedding_dim=64),
 )
-_TWO_TOWER_1M = dataclasses.replace(_TWO_TOWER_100K, epochs=12, learning_rate=0.001)
+_TWO_TOWER_1M = _TWO_TOWER_100K.replace(epochs=12, learning_rate=0.001)
 _POPULARITY = TrainerConfig(model="popularity", epochs=1, refit=True)
 _ITEMKNN = TrainerConfig(
     model="itemknn", epochs=1, refit=True, itemknn=ItemKNNConfig(neighbors=50, shrinkage=10.0)
@@ -86,8 +78,8 @@ _RATING_100K = TrainerConfig(
     rating=RatingConfig(embedding_dim=32, l2=0.02),
 )
 _RATINGS_GATE = GateConfig(must_beat_popularity=False, max_drop=None, max_rmse=0.96)
-_MULTI_TASK_100K = dataclasses.replace(
-    _TWO_TOWER_100K, model="multi_task", multi_task=MultiTaskConfig(hidden_units=(64,))
+_MULTI_TASK_100K = _TWO_TOWER_100K.replace(
+    model="multi_task", multi_task=MultiTaskConfig(hidden_units=(64,))
 )
 
 # He et al.'s split has no published archive: its presets need a folder.

@@ -7,18 +7,18 @@ once.
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import re
-from typing import TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 import yaml
+from pydantic import model_validator
 
 from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import IngestConfig
 from pipeline.datasets.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
-from schema.errors import UserError
+from schema.errors import SettingError, UserError
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.trainer import AUTO as STRATEGY_AUTO
 from trainer.config.trainer import ONE_PROCESS, TrainerConfig
@@ -27,38 +27,48 @@ from transform.config import TransformConfig
 
 # The names in components.formats.FORMATS, which costs seconds to import; a
 # test holds the two together.
-FORMATS = (
-    *("ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest", "ml-latest-small"),
-    *("ml-csv", "ncf", "recbole"),
-)
-AUTO = "auto"
+Format = Literal[
+    "ml-100k",
+    "ml-1m",
+    "ml-10m",
+    "ml-20m",
+    "ml-25m",
+    "ml-32m",
+    "ml-latest",
+    "ml-latest-small",
+    "ml-csv",
+    "ncf",
+    "recbole",
+]
+FORMATS: tuple[Format, ...] = get_args(Format)
+AUTO: Final = "auto"
+Layout = Literal["auto", Format]
 
-T = TypeVar("T")
+S = TypeVar("S", bound=settings.Settings)
 
 
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """Which data a run reads.
-
-    Attributes:
-      dataset: name of a published dataset, obtained by pipeline.datasets.published;
-        not looked at when `path` is given.
-      path: a folder (or URI) of raw files instead; or what is to be generated,
-        such as "synthetic:users=2000,items=500,interactions=60000".
-      format: the layout of the files, one of FORMATS, or "auto" to detect it.
-      ingest: what is kept of the interactions.
-    """
+class DataConfig(settings.Settings):
+    """Which data a run reads."""
 
     dataset: str = "ml-100k"
+    """Name of a published dataset, obtained by pipeline.datasets.published; not looked at when
+    `path` is given.
+    """
     path: str | None = None
-    format: str = AUTO
-    ingest: IngestConfig = dataclasses.field(default_factory=IngestConfig)
+    """A folder (or URI) of raw files instead; or what is to be generated, such as
+    "synthetic:users=2000,items=500,interactions=60000".
+    """
+    format: Layout = AUTO
+    """The layout of the files; "auto" detects it."""
+    ingest: IngestConfig = IngestConfig()
+    """What is kept of the interactions."""
 
-    def __post_init__(self) -> None:
-        settings.check_choice("format", self.format, (AUTO, *FORMATS))
+    @model_validator(mode="after")
+    def _check(self) -> DataConfig:
         settings.check(self.path != "", "path: expected a folder, got an empty text.")
         # Raises where it asks for what cannot be.
         _ = self.synthetic
+        return self
 
     @property
     def synthetic(self) -> SyntheticConfig | None:
@@ -68,7 +78,7 @@ class DataConfig:
         try:
             return parse(self.path)
         except UserError as error:
-            raise UserError(f"path: {error}") from None
+            raise SettingError(f"path: {error}") from None
 
     @property
     def label(self) -> str:
@@ -81,27 +91,24 @@ class DataConfig:
         return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "data"
 
 
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """A whole run: data, vocabularies, training, evaluation and gate.
+class RunConfig(settings.Settings):
+    """A whole run: data, vocabularies, training, evaluation and gate."""
 
-    Attributes:
-      data: which data.
-      transform: vocabularies.
-      trainer: model and training.
-      tune: search for the trainer's hyper-parameters; off by default.
-      evaluation: how held-out items are ranked and models measured.
-      gate: what a model must reach to be pushed.
-    """
+    data: DataConfig = DataConfig()
+    """Which data."""
+    transform: TransformConfig = TransformConfig()
+    """Vocabularies."""
+    trainer: TrainerConfig = TrainerConfig()
+    """Model and training."""
+    tune: TuningConfig = TuningConfig()
+    """Search for the trainer's hyper-parameters; off by default."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How held-out items are ranked and models measured."""
+    gate: GateConfig = GateConfig()
+    """What a model must reach to be pushed."""
 
-    data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    transform: TransformConfig = dataclasses.field(default_factory=TransformConfig)
-    trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
-    tune: TuningConfig = dataclasses.field(default_factory=TuningConfig)
-    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
-    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
-
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> RunConfig:
         for key, name in (
             ("trainer.validation_protocol", self.trainer.validation_protocol),
             ("gate.protocol", self.gate.protocol),
@@ -126,6 +133,7 @@ class RunConfig:
         )
         if self.tune.trials:
             search_space(self.tune, self.trainer)
+        return self
 
 
 def load(path: str) -> RunConfig:
@@ -133,12 +141,12 @@ def load(path: str) -> RunConfig:
     return read(path, RunConfig)
 
 
-def read(path: str, kind: type[T]) -> T:
+def read(path: str, kind: type[S]) -> S:
     """Reads a configuration file; keys that it leaves out keep their defaults.
 
     Args:
       path: a YAML file.
-      kind: the dataclass of settings that it holds.
+      kind: the settings that it holds.
 
     Returns:
       The configuration, checked.
@@ -178,11 +186,11 @@ def dump(config: RunConfig) -> str:
     return yaml.safe_dump(settings.to_dict(config), sort_keys=False)
 
 
-def override(config: T, assignments: list[str]) -> T:
+def override(config: S, assignments: list[str]) -> S:
     """Applies `--set` assignments in their order.
 
     Args:
-      config: what to start from, a RunConfig or another dataclass of settings.
+      config: what to start from, a RunConfig or other settings.
       assignments: texts such as "trainer.learning_rate=0.002".
 
     Returns:

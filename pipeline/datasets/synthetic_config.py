@@ -5,13 +5,14 @@ No NumPy import.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from schema.errors import UserError
-from schema.settings import check, check_choice
+from schema.settings import READS_TEXT, Settings, ShareBelowOne, check, check_choice
 
 PREFIX = "synthetic:"
 # The layout of the generated files, one of pipeline.config.FORMATS.
@@ -25,35 +26,30 @@ _SIZES = ("users", "items", "interactions")
 _VERSION = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class SyntheticConfig:
-    """Sizes and planted structure; the formulas stand in pipeline.datasets.synthetic.
+class SyntheticConfig(Settings):
+    """Sizes and planted structure; the formulas stand in pipeline.datasets.synthetic."""
 
-    Attributes:
-      users: how many; every one has at least MIN_INTERACTIONS interactions.
-      items: how many the catalog lists; rare ones may have no interaction.
-      interactions: how many, exactly; no (user, item) pair occurs twice.
-      groups: hidden groups of users, each with a genre it prefers; at most
-        MAX_GROUPS, the genres of MovieLens.
-      affinity: share of draws from the preferred genre alone, of which those
-        of items that the user has are drawn anew; 0 plants nothing for a model
-        to find but popularity.
-      skew: Zipf exponent of the items' popularity; 0 makes all alike.
-      seed: of everything drawn.
-    """
-
-    users: int
-    items: int
+    users: PositiveInt
+    """How many; every one has at least MIN_INTERACTIONS interactions."""
+    items: PositiveInt
+    """How many the catalog lists; rare ones may have no interaction."""
     interactions: int
+    """How many, exactly; no (user, item) pair occurs twice."""
     groups: int = 8
-    affinity: float = 0.7
-    skew: float = 0.8
-    seed: int = 0
+    """Hidden groups of users, each with a genre it prefers; at most MAX_GROUPS, the genres of
+    MovieLens.
+    """
+    affinity: ShareBelowOne = 0.7
+    """Share of draws from the preferred genre alone, of which those of items that the user has are
+    drawn anew; 0 plants nothing for a model to find but popularity.
+    """
+    skew: Annotated[float, Field(ge=0, le=5), READS_TEXT] = 0.8
+    """Zipf exponent of the items' popularity; 0 makes all alike."""
+    seed: NonNegativeInt = 0
+    """Of everything drawn."""
 
-    def __post_init__(self) -> None:
-        for name in ("users", "items"):
-            value = getattr(self, name)
-            check(value >= 1, f"{name}: expected at least 1, got {value}.")
+    @model_validator(mode="after")
+    def _check(self) -> SyntheticConfig:
         least, most = MIN_INTERACTIONS * self.users, self.users * self.items
         check(
             self.items >= MIN_INTERACTIONS,
@@ -70,20 +66,18 @@ class SyntheticConfig:
             1 <= self.groups <= groups,
             f"groups: expected 1 to {groups} with {self.items} items, got {self.groups}.",
         )
-        check(0 <= self.affinity < 1, f"affinity: expected in [0, 1), got {self.affinity}.")
-        check(0 <= self.skew <= 5, f"skew: expected in [0, 5], got {self.skew}.")
-        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
+        return self
 
     @property
     def text(self) -> str:
         """Every parameter, as `parse` reads them."""
-        values = dataclasses.asdict(self)
+        values = self.model_dump()
         return PREFIX + ",".join(f"{name}={value}" for name, value in values.items())
 
     @property
     def name(self) -> str:
         """Of the folder in the cache: sizes, and a digest of all parameters."""
-        content = json.dumps([_VERSION, dataclasses.asdict(self)])
+        content = json.dumps([_VERSION, self.model_dump()])
         digest = hashlib.sha256(content.encode()).hexdigest()[:8]
         return f"synthetic-{self.users}-{self.items}-{self.interactions}-{digest}"
 
@@ -102,7 +96,9 @@ def parse(text: str) -> SyntheticConfig:
       UserError: not KEY=VALUE, a key unknown (the nearest is named), twice or
         missing, a value of the wrong type, or sizes that cannot be.
     """
-    types = {f.name: int if f.type == "int" else float for f in dataclasses.fields(SyntheticConfig)}
+    types = {
+        k: int if f.annotation is int else float for k, f in SyntheticConfig.model_fields.items()
+    }
     values: dict[str, Any] = {}
     try:
         for pair in text.removeprefix(PREFIX).split(","):

@@ -1,7 +1,5 @@
 """The wiring that depends on settings, and what makes which component run again."""
 
-import dataclasses
-
 import pytest
 
 from pipeline.config.run import RunConfig, override
@@ -58,7 +56,7 @@ def test_a_forced_blessing_has_a_key_of_its_own(usual):
 
 
 def _nodes(tmp_path, **trainer):
-    config = dataclasses.replace(RunConfig(), trainer=TrainerConfig(**trainer))
+    config = RunConfig().replace(trainer=TrainerConfig(**trainer))
     paths = RunPaths(str(tmp_path), "ml-100k", str(tmp_path / "root"), str(tmp_path / "serving"))
     return {node.id: node for node in create_pipeline("name", config, paths).components}
 

@@ -1,35 +1,42 @@
 """Mappings and unions in settings, and several keys set together."""
 
-import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from schema import settings
 from schema.errors import UserError
+from schema.settings import Items, Key, Number, Settings
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    low: float
-    high: float = 9.0
+class Limits(Settings):
+    low: Number
+    high: Number = 9.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Root:
-    free: dict[str, tuple[Any, ...] | Limits] = dataclasses.field(default_factory=dict)
-    groups: dict[str, Limits] = dataclasses.field(default_factory=lambda: {"a": Limits(1.0)})
+Form = Annotated[
+    Annotated[Items[Any], Tag("[list]")] | Annotated[Limits, Tag("[limits]")],
+    Discriminator(lambda value: "[limits]" if isinstance(value, dict | Limits) else "[list]"),
+]
+
+
+class Root(Settings):
+    free: dict[Key, Form] = Field(default_factory=dict)
+    groups: dict[Key, Limits] = Field(default_factory=lambda: {"a": Limits(low=1.0)})
     width: int = 2
-    widths: tuple[int, ...] = (1, 1)
+    widths: Items[int] = (1, 1)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self):
         settings.check(len(self.widths) == self.width, f"widths: expected {self.width} of them.")
+        return self
 
 
 def test_a_mapping_holds_lists_or_groups_by_what_was_written():
     values = {"free": {"x.y": [1, [2]], "z": {"low": 1}}}
     root = settings.from_dict(Root, values)
-    assert root.free == {"x.y": (1, [2]), "z": Limits(1.0)}
+    assert root.free == {"x.y": (1, [2]), "z": Limits(low=1.0)}
     assert settings.to_dict(root)["free"] == {"x.y": [1, [2]], "z": {"low": 1.0, "high": 9.0}}
     assert settings.from_dict(Root, settings.to_dict(root)) == root
 
@@ -45,9 +52,9 @@ def test_the_rest_of_a_path_below_a_mapping_is_one_key_unless_groups_lie_there()
     root = settings.replace_at(Root(), [("free.x.y", "[1, 2]")])
     assert root.free == {"x.y": (1, 2)}
     assert settings.value_at(root, "free.x.y") == [1, 2]
-    assert settings.replace_at(Root(), [("groups.a.low", "2")]).groups == {"a": Limits(2.0)}
+    assert settings.replace_at(Root(), [("groups.a.low", "2")]).groups == {"a": Limits(low=2.0)}
     with pytest.raises(UserError, match=r"Unknown key 'groups\.b'; valid keys there are a\."):
-        settings.replace_at(Root(groups={"a": Limits(1.0)}), [("groups.b.low", "2")])
+        settings.replace_at(Root(groups={"a": Limits(low=1.0)}), [("groups.b.low", "2")])
 
 
 def test_values_are_read_by_key_and_an_unknown_one_names_the_nearest():

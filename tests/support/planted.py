@@ -5,18 +5,12 @@ import dataclasses
 import numpy as np
 
 from schema import features
+from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
-from trainer.config.trainer import (
-    EASEConfig,
-    IALSConfig,
-    ItemKNNConfig,
-    MFConfig,
-    MultiTaskConfig,
-    NeuMFConfig,
-    RatingConfig,
-    TrainerConfig,
-    TwoTowerConfig,
-)
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.ratings import MultiTaskConfig, RatingConfig
+from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.catalog import Catalog
 from trainer.data.dataset import Dataset
 from trainer.data.interactions import ABSENT, Interactions, splits_of

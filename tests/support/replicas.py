@@ -4,7 +4,6 @@ A process has as many devices as it had when TensorFlow started, hence a process
 for each number: `python tests/replicas.py DEVICES`.
 """
 
-import dataclasses
 import functools
 import json
 import sys
@@ -13,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import planted
+from trainer.config.neumf import PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.trainer import PretrainConfig
 from trainer.config.two_tower import SoftmaxConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution import strategy as distribution
@@ -29,14 +28,12 @@ BATCH = 64
 def towers(model, cross_replica_negatives, **softmax):
     settings = SoftmaxConfig(cross_replica_negatives=cross_replica_negatives, **softmax)
     config = planted.CONFIGS[model]
-    return dataclasses.replace(
-        config, two_tower=dataclasses.replace(config.two_tower, softmax=settings)
-    )
+    return config.replace(two_tower=config.two_tower.replace(softmax=settings))
 
 
 def sampled(loss):
     config = planted.CONFIGS["two_tower"]
-    return dataclasses.replace(config, two_tower=dataclasses.replace(config.two_tower, loss=loss))
+    return config.replace(two_tower=config.two_tower.replace(loss=loss))
 
 
 CONFIGS = {
@@ -49,9 +46,7 @@ CONFIGS = {
 }
 # Compiled once; the others would only take longer.
 CONFIGS |= {
-    name: dataclasses.replace(config, jit_compile=False)
-    for name, config in CONFIGS.items()
-    if name != "neumf"
+    name: config.replace(jit_compile=False) for name, config in CONFIGS.items() if name != "neumf"
 }
 
 
@@ -70,8 +65,7 @@ class Quiet:
 def prepared(config, strategy):
     """A TrainingLoop of one batch, and its data."""
     # Adam's steps would not tell gradients from twice as large ones.
-    config = dataclasses.replace(
-        config,
+    config = config.replace(
         strategy=strategy,
         batch_size=BATCH,
         optimizer=OptimizerConfig(name="sgd"),
@@ -116,7 +110,7 @@ def parts_apart(config, count):
 
 def trained(config, strategy):
     """Losses and validations of whole trainings, stages and refit included."""
-    config = dataclasses.replace(config, strategy=strategy)
+    config = config.replace(strategy=strategy)
     report = train(config, planted.EVALUATION, planted.make_dataset(), None).report
     return {
         "losses": [epoch["loss"] for epoch in report["history"]],
@@ -134,12 +128,11 @@ def main(devices):
     strategies = ("none", "mirrored")
     pretrain = PretrainConfig(gmf_epochs=1, mlp_epochs=1, learning_rate=0.02)
     neumf = planted.CONFIGS["neumf"]
-    stages = dataclasses.replace(
-        neumf,
+    stages = neumf.replace(
         epochs=2,
         refit=True,
         jit_compile=False,
-        neumf=dataclasses.replace(neumf.neumf, pretrain=pretrain),
+        neumf=neumf.neumf.replace(pretrain=pretrain),
     )
     result = {
         "fixed": {

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import planted
-from trainer.config.trainer import TwoTowerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.batches import POSITIVE, user_tensors
 from trainer.data.catalog import CatalogTensors
 from trainer.models.two_tower.model import TwoTower

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from schema.settings import check
+from pydantic import Discriminator, Tag, model_validator
+
+from schema.settings import Items, Number, Positive, Settings, check
 
 
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included.
+class Range(Settings):
+    """Numbers from `low` to `high`, both included."""
 
-    Attributes:
-      low: the smallest; whole for keys that hold whole numbers, as are the others.
-      high: the largest.
-      log: draw the logarithm evenly, for what spans orders of magnitude.
-      step: draw only low, low + step, and so on; null draws any.
-    """
-
-    low: float
-    high: float
+    low: Number
+    """The smallest; whole for keys that hold whole numbers, as are the others."""
+    high: Number
+    """The largest."""
     log: bool = False
-    step: float | None = None
+    """Draw the logarithm evenly, for what spans orders of magnitude."""
+    step: Positive | None = None
+    """Draw only low, low + step, and so on; null draws any."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Range:
         check(self.low < self.high, f"low: expected below high {self.high:g}, got {self.low:g}.")
         check(not self.log or self.low > 0, f"low: expected > 0 with log, got {self.low:g}.")
         step = self.step
-        check(step is None or step > 0, f"step: expected > 0, got {step}.")
         check(step is None or not self.log, f"step: expected null with log, got {step}.")
+        return self
 
     def holds(self, value: float) -> bool:
         """Whether a draw can give a value.
@@ -42,5 +41,11 @@ class Range:
         return self.low <= value <= self.high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
-# The values of one key: a list of choices, or a range.
-Domain = tuple[Any, ...] | Range
+def _form(value: Any) -> str:
+    return "[range]" if isinstance(value, Mapping | Range) else "[list]"
+
+
+# The values of one key: a list of choices, or a range, by what was written.
+Domain = Annotated[
+    Annotated[Items[Any], Tag("[list]")] | Annotated[Range, Tag("[range]")], Discriminator(_form)
+]

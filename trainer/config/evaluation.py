@@ -6,22 +6,24 @@ components.evaluator.ranking.wrap and components.evaluator.eval_config.
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from typing import Final, Literal, get_args
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from schema import features
-from schema.settings import check, check_choice
+from schema.settings import Items, Key, Settings, check, check_choice
 
-FULL, SAMPLED = "full", "sampled"
-CANDIDATES = (FULL, SAMPLED)
-DRAWS = ("uniform", "popularity")
-EXCLUDES = ("all", "history")
-TIES = ("average", "pessimistic", "optimistic")
+FULL: Final = "full"
+SAMPLED: Final = "sampled"
 # Functions of the targets' ranks under a protocol, and of the served lists.
-RANK_METRICS = ("hr", "ndcg", "mrr", "recall", "precision", "map", "mean_rank", "auc")
-LIST_METRICS = ("coverage", "gini", "novelty", "list_popularity", "diversity")
-EVALUATION_LOSS = "evaluation_loss"
-METRICS = (*RANK_METRICS, *LIST_METRICS, EVALUATION_LOSS)
+RankMetric = Literal["hr", "ndcg", "mrr", "recall", "precision", "map", "mean_rank", "auc"]
+ListMetric = Literal["coverage", "gini", "novelty", "list_popularity", "diversity"]
+EVALUATION_LOSS: Final = "evaluation_loss"
+Metric = Literal[RankMetric, ListMetric, "evaluation_loss"]
+RANK_METRICS: tuple[str, ...] = get_args(RankMetric)
+LIST_METRICS: tuple[str, ...] = get_args(ListMetric)
+METRICS: tuple[str, ...] = get_args(Metric)
 # What the gate and the console read.
 REQUIRED_METRICS = ("hr", "ndcg")
 # What figures can be split by; two of them are crossed as "gender*age_group".
@@ -31,94 +33,86 @@ CROSS = "*"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-@dataclasses.dataclass(frozen=True)
-class ProtocolConfig:
-    """Which candidates a held-out item is ranked among.
+class ProtocolConfig(Settings):
+    """Which candidates a held-out item is ranked among."""
 
-    Attributes:
-      candidates: "full" takes the catalog, "sampled" some drawn items.
-      mask_seen: full only: the row's history is left out of the candidates.
-      negatives: sampled only: how many items stand beside the targets.
-      draw: sampled only: "uniform", or "popularity" by the interactions that the
-        model knows of the items; one without any is never drawn then.
-      replacement: sampled only: an item may be drawn, or given, and counted
-        repeatedly.
-      exclude: sampled only: what is never drawn: "all" interactions of the row,
-        its targets among them, or its "history" only; a target that is drawn then
-        stands in the list already and does not count again.
-      given: sampled only: a row's own candidates are taken instead of a draw; a
-        target among them does not count again.
-      mlperf: sampled only: rules of MLPerf's NCF: repeated negatives count once,
-        and a row with nothing but repetitions has weight 0.
+    candidates: Literal["full", "sampled"] = FULL
+    """"full" takes the catalog, "sampled" some drawn items."""
+    mask_seen: bool = True
+    """Full only: the row's history is left out of the candidates."""
+    negatives: PositiveInt = 99
+    """Sampled only: how many items stand beside the targets."""
+    draw: Literal["uniform", "popularity"] = "uniform"
+    """Sampled only: "uniform", or "popularity" by the interactions that the model knows of the
+    items; one without any is never drawn then.
+    """
+    replacement: bool = False
+    """Sampled only: an item may be drawn, or given, and counted repeatedly."""
+    exclude: Literal["all", "history"] = "all"
+    """Sampled only: what is never drawn: "all" interactions of the row, its targets among them, or
+    its "history" only; a target that is drawn then stands in the list already and does not count
+    again.
+    """
+    given: bool = True
+    """Sampled only: a row's own candidates are taken instead of a draw; a target among them does
+    not count again.
+    """
+    mlperf: bool = False
+    """Sampled only: rules of MLPerf's NCF: repeated negatives count once, and a row with nothing
+    but repetitions has weight 0.
     """
 
-    candidates: str = FULL
-    mask_seen: bool = True
-    negatives: int = 99
-    draw: str = "uniform"
-    replacement: bool = False
-    exclude: str = "all"
-    given: bool = True
-    mlperf: bool = False
-
-    def __post_init__(self) -> None:
-        check_choice("candidates", self.candidates, CANDIDATES)
-        check_choice("draw", self.draw, DRAWS)
-        check_choice("exclude", self.exclude, EXCLUDES)
-        check(self.negatives >= 1, f"negatives: expected at least 1, got {self.negatives}.")
-        for field in dataclasses.fields(self):
-            value, usual = getattr(self, field.name), field.default
-            ours = field.name in ("candidates", "mask_seen")
+    @model_validator(mode="after")
+    def _check(self) -> ProtocolConfig:
+        for name, field in type(self).model_fields.items():
+            value, usual = getattr(self, name), field.default
+            ours = name in ("candidates", "mask_seen")
             check(
                 self.candidates == SAMPLED or ours or value == usual,
-                f"{field.name}: expected to be left out with candidates={FULL}, got {value!r}.",
+                f"{name}: expected to be left out with candidates={FULL}, got {value!r}.",
             )
         check(
             self.candidates == FULL or self.mask_seen,
             "mask_seen: expected to be left out with candidates=sampled, got false.",
         )
+        return self
 
 
 def _protocols() -> dict[str, ProtocolConfig]:
     return {FULL: ProtocolConfig(), SAMPLED: ProtocolConfig(candidates=SAMPLED)}
 
 
-@dataclasses.dataclass(frozen=True)
-class EvaluationConfig:
-    """How models are validated, evaluated and compared.
+class EvaluationConfig(Settings):
+    """How models are validated, evaluated and compared."""
 
-    Attributes:
-      k: cut-off of the metrics that choose epochs and gate models, and length of
-        the served lists.
-      more_k: further cut-offs to report.
-      protocols: by the name that every figure carries; at least one.
-      ties: where equal scores stand: "average" is the expectation over all their
-        orders, "pessimistic" puts targets last, "optimistic" first.
-      seed: of all draws, together with the user id.
-      slices: names out of SLICES, or crosses of two of them, whose groups of rows
-        are measured too.
-      metrics: names out of METRICS to compute, "hr" and "ndcg" among them; models
-        that predict ratings have RMSE and MAE beside these. Recall, precision
-        and MAP tell more than HR only where a split holds out several items.
+    k: PositiveInt = 10
+    """Cut-off of the metrics that choose epochs and gate models, and length of the served lists."""
+    more_k: Items[PositiveInt] = ()
+    """Further cut-offs to report."""
+    protocols: dict[Key, ProtocolConfig] = Field(default_factory=_protocols)
+    """By the name that every figure carries; at least one."""
+    ties: Literal["average", "pessimistic", "optimistic"] = "average"
+    """Where equal scores stand: "average" is the expectation over all their orders, "pessimistic"
+    puts targets last, "optimistic" first.
     """
-
-    k: int = 10
-    more_k: tuple[int, ...] = ()
-    protocols: dict[str, ProtocolConfig] = dataclasses.field(default_factory=_protocols)
-    ties: str = "average"
-    seed: int = 42
-    slices: tuple[str, ...] = (
+    seed: NonNegativeInt = 42
+    """Of all draws, together with the user id."""
+    slices: Items[str] = (
         *(features.GENDER, features.AGE_GROUP, features.OCCUPATION, features.ACTIVITY),
         *(features.TARGET_POPULARITY, features.TARGET_GENRE),
     )
-    metrics: tuple[str, ...] = ("hr", "ndcg", "mrr", "auc", "coverage", "novelty", "diversity")
+    """Names out of SLICES, or crosses of two of them, whose groups of rows are measured too."""
+    metrics: Items[Metric] = ("hr", "ndcg", "mrr", "auc", "coverage", "novelty", "diversity")
+    """Names out of METRICS to compute, "hr" and "ndcg" among them; models that predict ratings have
+    RMSE and MAE beside these. Recall, precision and MAP tell more than HR only where a split holds
+    out several items.
+    """
 
-    def __post_init__(self) -> None:
-        check(self.k >= 1, f"k: expected at least 1, got {self.k}.")
+    @model_validator(mode="after")
+    def _check(self) -> EvaluationConfig:
         check(
-            all(k >= 1 for k in self.more_k) and self.k not in self.more_k,
-            f"more_k: expected cut-offs of at least 1 other than k={self.k}, got "
-            f"{list(self.more_k)}.",
+            self.k not in self.more_k,
+            f"more_k: expected cut-offs other than k={self.k}, got {list(self.more_k)}.",
         )
         check(bool(self.protocols), "protocols: expected at least one, got none.")
         for name in self.protocols:
@@ -126,10 +120,9 @@ class EvaluationConfig:
                 _NAME.fullmatch(name) is not None,
                 f"protocols: expected names of lower-case letters, digits and _, got {name!r}.",
             )
-        check_choice("ties", self.ties, TIES)
-        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
         self._check_slices()
         self._check_metrics()
+        return self
 
     def _check_slices(self) -> None:
         for position, name in enumerate(self.slices):
@@ -147,7 +140,6 @@ class EvaluationConfig:
 
     def _check_metrics(self) -> None:
         for position, name in enumerate(self.metrics):
-            check_choice("metrics", name, METRICS)
             check(
                 name not in self.metrics[:position],
                 f"metrics: expected each once, got {name!r} twice.",

@@ -7,9 +7,13 @@ dotted path, so that settings are read without TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import create_model
+
+from schema.settings import Settings
 from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
 from trainer.config.domains import Domain, Range
 from trainer.config.neumf import NeuMFConfig
@@ -38,7 +42,7 @@ class ModelSpec:
     """
 
     model: str
-    sections: Mapping[str, type[Any]] = dataclasses.field(default_factory=dict)
+    sections: Mapping[str, type[Settings]] = dataclasses.field(default_factory=dict)
     default_space: Mapping[str, Domain] = dataclasses.field(default_factory=dict)
     solved: bool = False
     warm_start: bool = True
@@ -53,21 +57,21 @@ def _always(config: TrainerConfig) -> bool:
 
 
 def _unless_softmax(config: TrainerConfig) -> bool:
-    return config.two_tower.loss != SOFTMAX
+    return config.section(TwoTowerConfig).loss != SOFTMAX
 
 
-_RATE = Range(3e-4, 3e-2, log=True)
-_NEGATIVES = Range(2, 8)
+_RATE = Range(low=3e-4, high=3e-2, log=True)
+_NEGATIVES = Range(low=2, high=8)
 _NEUMF: Mapping[str, Domain] = {
     "learning_rate": _RATE,
     "neumf.embedding_dim": (8, 16, 32, 64),
-    "neumf.l2_mf": Range(1e-8, 1e-4, log=True),
+    "neumf.l2_mf": Range(low=1e-8, high=1e-4, log=True),
     "negatives_per_positive": _NEGATIVES,
 }
 _TOWERS: Mapping[str, Domain] = {
     "learning_rate": _RATE,
     "two_tower.embedding_dim": (32, 64, 128),
-    "two_tower.temperature": Range(0.03, 0.3, log=True),
+    "two_tower.temperature": Range(low=0.03, high=0.3, log=True),
 }
 
 MODELS: dict[str, ModelSpec] = {
@@ -95,7 +99,7 @@ MODELS: dict[str, ModelSpec] = {
     "two_tower": ModelSpec(
         model="trainer.models.two_tower.model.TwoTower",
         sections={"two_tower": TwoTowerConfig},
-        default_space={**_TOWERS, "two_tower.dropout": Range(0.0, 0.4, step=0.1)},
+        default_space={**_TOWERS, "two_tower.dropout": Range(low=0.0, high=0.4, step=0.1)},
         needs_negatives=_unless_softmax,
     ),
     # It has no hyper-parameters.
@@ -106,8 +110,8 @@ MODELS: dict[str, ModelSpec] = {
         model="trainer.models.item_based.itemknn.ItemKNN",
         sections={"itemknn": ItemKNNConfig},
         default_space={
-            "itemknn.neighbors": Range(10, 300, log=True),
-            "itemknn.shrinkage": Range(0.0, 100.0, step=5.0),
+            "itemknn.neighbors": Range(low=10, high=300, log=True),
+            "itemknn.shrinkage": Range(low=0.0, high=100.0, step=5.0),
         },
         solved=True,
         warm_start=False,
@@ -118,7 +122,7 @@ MODELS: dict[str, ModelSpec] = {
         default_space={
             "learning_rate": _RATE,
             "mf.embedding_dim": (32, 64, 128, 192),
-            "mf.l2": Range(3e-4, 3e-2, log=True),
+            "mf.l2": Range(low=3e-4, high=3e-2, log=True),
         },
         needs_negatives=_always,
     ),
@@ -127,15 +131,15 @@ MODELS: dict[str, ModelSpec] = {
         sections={"ials": IALSConfig},
         default_space={
             "ials.embedding_dim": (32, 64, 128, 192),
-            "ials.unobserved_weight": Range(0.03, 1.0, log=True),
-            "ials.l2": Range(1e-3, 0.1, log=True),
+            "ials.unobserved_weight": Range(low=0.03, high=1.0, log=True),
+            "ials.l2": Range(low=1e-3, high=0.1, log=True),
         },
         solved=True,
     ),
     "ease": ModelSpec(
         model="trainer.models.item_based.ease.EASE",
         sections={"ease": EASEConfig},
-        default_space={"ease.l2": Range(30.0, 5000.0, log=True)},
+        default_space={"ease.l2": Range(low=30.0, high=5000.0, log=True)},
         solved=True,
         warm_start=False,
     ),
@@ -145,8 +149,8 @@ MODELS: dict[str, ModelSpec] = {
         default_space={
             "learning_rate": _RATE,
             "rating.embedding_dim": (16, 32, 64),
-            "rating.l2": Range(1e-6, 1e-2, log=True),
-            "rating.dropout": Range(0.0, 0.4, step=0.1),
+            "rating.l2": Range(low=1e-6, high=1e-2, log=True),
+            "rating.dropout": Range(low=0.0, high=0.4, step=0.1),
         },
         predicts_ratings=True,
         criterion="rmse",
@@ -154,13 +158,34 @@ MODELS: dict[str, ModelSpec] = {
     "multi_task": ModelSpec(
         model="trainer.models.two_tower.multi_task.MultiTask",
         sections={"two_tower": TwoTowerConfig, "multi_task": MultiTaskConfig},
-        default_space={**_TOWERS, "multi_task.rating_weight": Range(0.1, 10.0, log=True)},
+        default_space={**_TOWERS, "multi_task.rating_weight": Range(low=0.1, high=10.0, log=True)},
         predicts_ratings=True,
         needs_negatives=_unless_softmax,
     ),
 }
 
 
-def sections() -> dict[str, type[Any]]:
-    """Returns the settings classes of all models by their key below `trainer`."""
+def sections() -> dict[str, type[Settings]]:
+    """Return the models' settings classes by their key below `trainer`, in the rows' order."""
     return {key: kind for spec in MODELS.values() for key, kind in spec.sections.items()}
+
+
+def read_sections(given: Mapping[str, Any]) -> dict[str, Settings]:
+    """Check the models' settings; those that are left out have their defaults.
+
+    Args:
+      given: settings, or their plain values, by key below `trainer`.
+
+    Returns:
+      The settings of every section, in the order of `sections`.
+
+    Raises:
+      ValidationError: pydantic's, for an unknown key or a bad value.
+    """
+    return dict(_reader(tuple(sections().items())).model_validate(given))
+
+
+@functools.lru_cache
+def _reader(kinds: tuple[tuple[str, type[Settings]], ...]) -> type[Settings]:
+    fields: dict[str, Any] = {key: (kind, kind()) for key, kind in kinds}
+    return create_model("Sections", __base__=Settings, **fields)

@@ -2,77 +2,69 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Annotated
 
-from schema.settings import check
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from schema.settings import Items, NonNegative, Positive, Settings, Share, check
 from trainer.config.optimizer import OptimizerConfig
 
 
-@dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-    """Training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1).
+class PretrainConfig(Settings):
+    """Training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1)."""
 
-    Attributes:
-      gmf_epochs: epochs of GMF at the most, its best one is taken; 0, with
-        mlp_epochs 0, starts NeuMF from random weights.
-      mlp_epochs: the same of MLP.
-      alpha: weight of GMF's prediction in the fused one.
-      learning_rate: of both.
-      optimizer: of both; the trainer's own settings are those of fine-tuning.
+    gmf_epochs: NonNegativeInt = 0
+    """Epochs of GMF at the most, its best one is taken; 0, with mlp_epochs 0, starts NeuMF from
+    random weights.
     """
+    mlp_epochs: NonNegativeInt = 0
+    """The same of MLP."""
+    alpha: Share = 0.5
+    """Weight of GMF's prediction in the fused one."""
+    learning_rate: Positive = 0.001
+    """Of both."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """Of both; the trainer's own settings are those of fine-tuning."""
 
-    gmf_epochs: int = 0
-    mlp_epochs: int = 0
-    alpha: float = 0.5
-    learning_rate: float = 0.001
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> PretrainConfig:
         epochs = (self.gmf_epochs, self.mlp_epochs)
         check(
             min(epochs) >= 1 or epochs == (0, 0),
             f"gmf_epochs: expected both of gmf_epochs and mlp_epochs at least 1, or both 0, "
             f"got {epochs[0]} and {epochs[1]}.",
         )
-        check(0 <= self.alpha <= 1, f"alpha: expected in [0, 1], got {self.alpha}.")
-        check(self.learning_rate > 0, f"learning_rate: expected > 0, got {self.learning_rate}.")
+        return self
 
 
-@dataclasses.dataclass(frozen=True)
-class NeuMFConfig:
-    """Settings of trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf.
+class NeuMFConfig(Settings):
+    """Settings of trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf."""
 
-    Attributes:
-      embedding_dim: width of the GMF part of an embedding row.
-      hidden_units: layer widths of the MLP tower; the first is the width of
-        the concatenated user and item parts, so it must be even.
-      l2_mf: L2 on the GMF part of the embedding tables.
-      l2_mlp: L2 on the MLP, one a width in hidden_units: the first on its part
-        of the embedding tables, the others on the layers' kernels.
-      pretrain: of neumf.
+    embedding_dim: PositiveInt = 8
+    """Width of the GMF part of an embedding row."""
+    hidden_units: Annotated[Items[PositiveInt], Field(min_length=2)] = (64, 32, 16, 8)
+    """Layer widths of the MLP tower; the first is the width of the concatenated user and item
+    parts, so it must be even.
     """
-
-    embedding_dim: int = 8
-    hidden_units: tuple[int, ...] = (64, 32, 16, 8)
-    l2_mf: float = 0.0
-    l2_mlp: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    l2_mf: NonNegative = 0.0
+    """L2 on the GMF part of the embedding tables."""
+    l2_mlp: Items[NonNegative] = (0.0, 0.0, 0.0, 0.0)
+    """L2 on the MLP, one a width in hidden_units: the first on its part of the embedding tables,
+    the others on the layers' kernels.
+    """
     pretrain: PretrainConfig = PretrainConfig()
+    """Of neumf."""
 
-    def __post_init__(self) -> None:
-        check(self.embedding_dim >= 1, f"embedding_dim: expected >= 1, got {self.embedding_dim}.")
-        units = list(self.hidden_units)
-        check(
-            len(units) >= 2 and min(units) >= 1,
-            f"hidden_units: expected two or more positive widths, got {units}.",
-        )
+    @model_validator(mode="after")
+    def _check(self) -> NeuMFConfig:
+        units = self.hidden_units
         check(
             units[0] % 2 == 0,
             f"hidden_units: the first width is split between user and item and must be even, "
             f"got {units[0]}.",
         )
-        check(self.l2_mf >= 0, f"l2_mf: expected 0 or more, got {self.l2_mf}.")
         check(
             len(self.l2_mlp) == len(units),
             f"l2_mlp: expected one value a layer ({len(units)}), got {len(self.l2_mlp)}.",
         )
-        check(min(self.l2_mlp) >= 0, f"l2_mlp: expected 0 or more, got {list(self.l2_mlp)}.")
+        return self

@@ -6,20 +6,22 @@ trainer.tuning.search. docs/tuning.md describes them for users.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from schema.errors import UserError
-from schema.settings import check, check_choice, replace_values, value_at
+from schema.settings import Key, Settings, check, check_choice, replace_values, value_at
 from trainer.config.domains import Domain, Range
 from trainer.config.models import MODELS, sections
 
 if TYPE_CHECKING:
     from trainer.config.trainer import TrainerConfig
 
-METRICS = ("ndcg", "hr", "rmse")
+Metric = Literal["ndcg", "hr", "rmse"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 # What a trial cannot be compared by, or takes no notice of.
 NOT_SEARCHED = (
@@ -28,43 +30,36 @@ NOT_SEARCHED = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class TuningConfig:
-    """How hyper-parameters are searched before the training.
+class TuningConfig(Settings):
+    """How hyper-parameters are searched before the training."""
 
-    Attributes:
-      trials: trainings at the most; 0 searches nothing.
-      metric: validation metric that trials are compared by, one of METRICS; null
-        takes the one that chooses a training's best epoch.
-      startup_trials: trials that are drawn at random and run to their end; the
-        later ones are drawn by what is known, and stopped when they fall behind.
-      seed: of the search.
-      space: what is searched, by the trainer's keys, such as "learning_rate" or
-        "neumf.embedding_dim": a list of choices, or low and high with log or
-        step. Empty takes the model's default_space in trainer.config.models.
+    trials: NonNegativeInt = 0
+    """Trainings at the most; 0 searches nothing."""
+    metric: Metric | None = None
+    """Validation metric that trials are compared by; null takes the one that
+    chooses a training's best epoch.
+    """
+    startup_trials: PositiveInt = 5
+    """Trials that are drawn at random and run to their end; the later ones are drawn by what is
+    known, and stopped when they fall behind.
+    """
+    seed: NonNegativeInt = 42
+    """Of the search."""
+    space: dict[Key, Domain] = Field(default_factory=dict)
+    """What is searched, by the trainer's keys, such as "learning_rate" or "neumf.embedding_dim": a
+    list of choices, or low and high with log or step. Empty takes the model's default_space in
+    trainer.config.models.
     """
 
-    trials: int = 0
-    metric: str | None = None
-    startup_trials: int = 5
-    seed: int = 42
-    space: dict[str, Domain] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check(self.trials >= 0, f"trials: expected 0 or more, got {self.trials}.")
-        check(
-            self.startup_trials >= 1,
-            f"startup_trials: expected at least 1, got {self.startup_trials}.",
-        )
-        check(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}.")
-        if self.metric is not None:
-            check_choice("metric", self.metric, METRICS)
+    @model_validator(mode="after")
+    def _check(self) -> TuningConfig:
         for key, domain in self.space.items():
             choices = domain if isinstance(domain, tuple) else (0, 1)
             check(
                 len(choices) >= 2,
                 f"space.{key}: expected two or more choices, got {list(choices)}.",
             )
+        return self
 
 
 def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Domain]:
@@ -152,4 +147,7 @@ def _whole(domain: Range, where: str) -> Range:
             f"{where}.{name}: expected an integer, got {value}.",
         )
     step = None if domain.step is None else int(domain.step)
-    return Range(int(domain.low), int(domain.high), domain.log, step)
+    # Checked already; checking again would make floats of them.
+    return Range.model_construct(
+        low=int(domain.low), high=int(domain.high), log=domain.log, step=step
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from schema import features
 from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.catalog import Catalog, title_words
 from trainer.data.dataset import Dataset
 
@@ -47,7 +48,10 @@ def vocabularies_of(
         features.CATALOG: lambda: Vocabulary(0, tuple(catalog.item_ids)),
         features.GENRES: lambda: Vocabulary(0, _encoded(catalog.genre_names)),
         features.TITLE: lambda: Vocabulary(
-            1, _encoded(title_words(catalog.titles, config.two_tower.title_min_count)[0])
+            1,
+            _encoded(
+                title_words(catalog.titles, config.section(TwoTowerConfig).title_min_count)[0]
+            ),
         ),
         features.GENDER: lambda: Vocabulary(1, tuple(dataset.genders)),
         features.OCCUPATION: lambda: Vocabulary(1, tuple(dataset.occupations)),

@@ -121,7 +121,7 @@ def resolve_strategy(config: TrainerConfig, task: ClusterTask) -> TrainerConfig:
       UserError: the strategy wants other processes than there are.
     """
     if config.strategy == AUTO:
-        config = dataclasses.replace(config, strategy=_fitting(config, task))
+        config = config.replace(strategy=_fitting(config, task))
     name, jobs = config.strategy, task.jobs
     there = ", ".join(f"{len(found)} {kind}" for kind, found in jobs.items()) or "no TF_CONFIG"
     if name in ONE_PROCESS:

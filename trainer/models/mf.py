@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import MFConfig
+from trainer.config.baselines import MFConfig
 from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import NeuMFConfig
+from trainer.config.neumf import NeuMFConfig
 from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema import features
-from trainer.config.trainer import RatingConfig
+from trainer.config.ratings import RatingConfig
 from trainer.data.batches import POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models.base import Recommender

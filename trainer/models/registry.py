@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.ratings import MultiTaskConfig, RatingConfig
 from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.catalog import Catalog, CatalogTensors
 from trainer.models.base import Recommender
 from trainer.models.ials import IALS
@@ -44,7 +48,7 @@ def _neumf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
     """gmf, mlp or neumf, as config.model names it."""
     parts = ("gmf", "mlp") if config.model == "neumf" else (config.model,)
     catalog = CatalogTensors(sizes.catalog)
-    return NeuMF(config.neumf, sizes.num_users, catalog, parts, config.precision)
+    return NeuMF(config.section(NeuMFConfig), sizes.num_users, catalog, parts, config.precision)
 
 
 def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
@@ -52,19 +56,19 @@ def _two_tower(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 
 
 def _multi_task(config: TrainerConfig, sizes: DataSizes) -> Recommender:
-    return MultiTask(config.multi_task, *_towers(config, sizes))
+    return MultiTask(config.section(MultiTaskConfig), *_towers(config, sizes))
 
 
 def _rating(config: TrainerConfig, sizes: DataSizes) -> Recommender:
     catalog = CatalogTensors(sizes.catalog)
-    return Rating(config.rating, sizes.num_users, sizes.unknown_users, catalog)
+    return Rating(config.section(RatingConfig), sizes.num_users, sizes.unknown_users, catalog)
 
 
 def _towers(config: TrainerConfig, sizes: DataSizes) -> tuple[Any, ...]:
     """Arguments of TwoTower."""
     counts = sizes.catalog.counts
     return (
-        config.two_tower,
+        config.section(TwoTowerConfig),
         sizes.num_users,
         sizes.context_sizes,
         CatalogTensors(sizes.catalog),
@@ -80,20 +84,24 @@ def _popularity(config: TrainerConfig, sizes: DataSizes) -> Recommender:
 
 def _itemknn(config: TrainerConfig, sizes: DataSizes) -> Recommender:
     interactions = int(sizes.catalog.counts.sum())
-    return ItemKNN(config.itemknn, sizes.num_users, interactions, CatalogTensors(sizes.catalog))
+    return ItemKNN(
+        config.section(ItemKNNConfig), sizes.num_users, interactions, CatalogTensors(sizes.catalog)
+    )
 
 
 def _mf(config: TrainerConfig, sizes: DataSizes) -> Recommender:
-    return MF(config.mf, sizes.num_users, CatalogTensors(sizes.catalog))
+    return MF(config.section(MFConfig), sizes.num_users, CatalogTensors(sizes.catalog))
 
 
 def _ials(config: TrainerConfig, sizes: DataSizes) -> Recommender:
-    return IALS(config.ials, sizes.num_users, CatalogTensors(sizes.catalog))
+    return IALS(config.section(IALSConfig), sizes.num_users, CatalogTensors(sizes.catalog))
 
 
 def _ease(config: TrainerConfig, sizes: DataSizes) -> Recommender:
     interactions = int(sizes.catalog.counts.sum())
-    return EASE(config.ease, sizes.num_users, interactions, CatalogTensors(sizes.catalog))
+    return EASE(
+        config.section(EASEConfig), sizes.num_users, interactions, CatalogTensors(sizes.catalog)
+    )
 
 
 BUILDERS: dict[str, Callable[[TrainerConfig, DataSizes], Recommender]] = {

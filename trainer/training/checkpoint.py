@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from schema.settings import Settings
 from trainer.ops import atomic_write
 from trainer.training.early_stopping import EarlyStopping
 from trainer.training.loop import Epoch, TrainingLoop
@@ -28,7 +29,7 @@ def digest(*parts: Any) -> str:
     """SHA-256 of settings and data.
 
     Args:
-      parts: dataclasses, mappings, sequences, NumPy arrays and scalars.
+      parts: settings, dataclasses, mappings, sequences, NumPy arrays and scalars.
 
     Returns:
       32 hexadecimal digits; equal for equal content.
@@ -41,7 +42,11 @@ def digest(*parts: Any) -> str:
 
 def _update(hashed: Any, part: Any) -> None:
     hashed.update(f"{type(part).__name__}\0".encode())
-    if dataclasses.is_dataclass(part):
+    if isinstance(part, Settings):
+        for name, value in part:
+            _update(hashed, name)
+            _update(hashed, value)
+    elif dataclasses.is_dataclass(part):
         for field in dataclasses.fields(part):
             _update(hashed, field.name)
             _update(hashed, getattr(part, field.name))

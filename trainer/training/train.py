@@ -16,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.config.evaluation import EvaluationConfig
+from trainer.config.neumf import NeuMFConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.data.dataset import Dataset
 from trainer.distribution.cluster_task import ClusterTask
@@ -116,15 +117,13 @@ def train(
 
 
 def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
-    pretrain = config.neumf.pretrain
+    settings = config.section(NeuMFConfig)
+    pretrain = settings.pretrain
     if config.model != "neumf" or not pretrain.gmf_epochs:
         return [config]
-    neumf = dataclasses.replace(
-        config.neumf, pretrain=dataclasses.replace(pretrain, gmf_epochs=0, mlp_epochs=0)
-    )
+    neumf = settings.replace(pretrain=pretrain.replace(gmf_epochs=0, mlp_epochs=0))
     parts = [
-        dataclasses.replace(
-            config,
+        config.replace(
             model=part,
             epochs=epochs,
             learning_rate=pretrain.learning_rate,
@@ -146,7 +145,8 @@ def _start(
     if len(done) < 2:
         return None
     gmf, mlp = done[0].model, done[1].model
-    return functools.partial(NeuMF.fuse, gmf=gmf, mlp=mlp, alpha=config.neumf.pretrain.alpha)
+    alpha = config.section(NeuMFConfig).pretrain.alpha
+    return functools.partial(NeuMF.fuse, gmf=gmf, mlp=mlp, alpha=alpha)
 
 
 def _report(

@@ -8,7 +8,6 @@ themselves repeat to the last digit.
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import time
 from collections.abc import Mapping
@@ -106,7 +105,7 @@ class _Objective:
         dataset: Dataset,
         tuning: TuningConfig,
     ) -> None:
-        self._config = dataclasses.replace(config, refit=False)
+        self._config = config.replace(refit=False)
         self._evaluation = evaluation
         self._dataset = dataset
         self._tuning = tuning

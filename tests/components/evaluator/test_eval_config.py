@@ -127,7 +127,10 @@ def names(evaluation, ratings=False):
     return [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics if m.config]
 
 
-PROTOCOLS = {"full": ProtocolConfig(), "uni999": ProtocolConfig("sampled", negatives=999)}
+PROTOCOLS = {
+    "full": ProtocolConfig(),
+    "uni999": ProtocolConfig(candidates="sampled", negatives=999),
+}
 
 
 def test_metrics_are_computed_for_every_protocol_cut_off_and_subject():

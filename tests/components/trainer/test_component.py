@@ -1,6 +1,5 @@
 """RecommenderTrainer: its own executor on what the real upstream components wrote."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -13,7 +12,8 @@ from components.trainer.component import RecommenderTrainer
 from schema import features, settings
 from tests.support import upstream
 from trainer.config.evaluation import EvaluationConfig
-from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.ops.lookup import vocabulary
 
 CONFIG = TrainerConfig(
@@ -44,9 +44,7 @@ def trained(tmp_path_factory):
         return run(component.with_id(f"Trainer{len(base_model)}"), **inputs, **base_model)
 
     first = train(CONFIG)
-    warm = train(
-        dataclasses.replace(CONFIG, warm_start=True, jit_compile=False), base_model=first["model"]
-    )
+    warm = train(CONFIG.replace(warm_start=True, jit_compile=False), base_model=first["model"])
     return data, inputs, first, warm
 
 

@@ -1,7 +1,5 @@
 """The Trainer's executor in several processes on this machine, some of which are killed."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +7,8 @@ import tensorflow as tf
 from tests.support import upstream
 from tests.support.trainer_processes import Job
 from trainer.config.evaluation import EvaluationConfig
-from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.trainer import TrainerConfig
 
 EVALUATION = EvaluationConfig(k=3)
 # Long enough to be killed in.
@@ -45,7 +44,7 @@ def test_two_workers_that_were_killed_go_on_and_train_what_one_process_does(
     inputs, alone, tmp_path
 ):
     # "auto" reads the strategy off TF_CONFIG.
-    config = dataclasses.replace(CONFIG, strategy="auto")
+    config = CONFIG.replace(strategy="auto")
     with Job(tmp_path, inputs, config, EVALUATION, ("chief", "worker")).start() as job:
         job.wait_for(lambda: len((job.state() or {"epochs": []})["epochs"]) >= 3)
         job.kill(1)
@@ -69,7 +68,7 @@ def test_two_workers_that_were_killed_go_on_and_train_what_one_process_does(
 
 
 def test_a_chief_with_parameter_servers_goes_on_without_a_worker_that_died(inputs, alone, tmp_path):
-    config = dataclasses.replace(CONFIG, strategy="parameter_server")
+    config = CONFIG.replace(strategy="parameter_server")
     kinds = ("chief", "worker", "worker", "ps")
     with Job(tmp_path, inputs, config, EVALUATION, kinds).start() as job:
         job.wait_for(lambda: job.state() is not None)

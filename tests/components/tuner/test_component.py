@@ -1,7 +1,6 @@
 """RecommenderTuner's own executor, and the real Trainer on what it found."""
 
 import csv
-import dataclasses
 import json
 import pathlib
 
@@ -14,7 +13,8 @@ from components.tuner.component import RecommenderTuner
 from schema import settings
 from tests.support import upstream
 from trainer.config.evaluation import EvaluationConfig
-from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.config.tuning import TuningConfig
 
 CONFIG = TrainerConfig(
@@ -52,7 +52,7 @@ def run(folder, component, inputs, runtime=None, **settings_of_its_own):
 
 
 def tune(folder, inputs, trials, states):
-    tuning = settings.to_dict(dataclasses.replace(TUNING, trials=trials))
+    tuning = settings.to_dict(TUNING.replace(trials=trials))
     return run(folder, RecommenderTuner, inputs, tune=tuning, checkpoints=str(states))
 
 
@@ -71,7 +71,7 @@ def tuned(inputs, states, tmp_path_factory):
 
 
 def test_a_run_may_change_the_epochs_of_trials_and_training(inputs, tmp_path):
-    tuning = settings.to_dict(dataclasses.replace(TUNING, trials=1))
+    tuning = settings.to_dict(TUNING.replace(trials=1))
     found = run(tmp_path / "1", RecommenderTuner, inputs, runtime={"epochs": 1}, tune=tuning)
     assert len(report(found)["best"]["curve"]) == 1
     changes = {"trainer_overrides": '{"epochs": 1}'}

@@ -97,8 +97,8 @@ def test_beam_reads_what_was_asked(runner, options, expected):
 
 def test_options_may_be_lists_and_flags_and_numbers():
     config = BeamConfig(
-        "flink",
-        {
+        runner="flink",
+        options={
             "flink_master": "h:8081",
             "flink_submit_uber_jar": True,
             "parallelism": 3,
@@ -156,7 +156,7 @@ def test_a_setup_file_is_handed_on_with_its_folder(monkeypatch):
 
 
 def test_another_runner_leaves_the_options_of_the_cluster_file_behind():
-    start = BeamConfig("flink", {"job_endpoint": "h:1", "parallelism": 2})
+    start = BeamConfig(runner="flink", options={"job_endpoint": "h:1", "parallelism": 2})
     assert beam.chosen(start, None, ()) == start
     assert beam.chosen(start, "flink", ["parallelism=4"]).options == {
         "job_endpoint": "h:1",

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from components import formats
@@ -146,7 +144,7 @@ def test_a_file_may_ask_for_generated_data(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text(f"data: {{path: '{text}'}}")
     config = configuration.load(str(file))
-    assert config.data.synthetic == SyntheticConfig(20, 30, 100)
+    assert config.data.synthetic == SyntheticConfig(users=20, items=30, interactions=100)
     assert DataConfig(path="/synthetic:").synthetic is None
     file.write_text(configuration.dump(config))
     assert configuration.load(str(file)) == config
@@ -154,4 +152,4 @@ def test_a_file_may_ask_for_generated_data(tmp_path):
 
 def test_every_setting_is_plain_json():
     values = settings.to_dict(RunConfig())
-    assert set(values) == {field.name for field in dataclasses.fields(RunConfig)}
+    assert set(values) == set(RunConfig.model_fields)

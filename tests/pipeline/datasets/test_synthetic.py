@@ -1,7 +1,6 @@
 """The generated files against what pipeline.datasets.synthetic states."""
 
 import collections
-import dataclasses
 import io
 
 import numpy as np
@@ -58,7 +57,7 @@ def test_the_same_parameters_give_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "_BLOCK", 3000)
     first = _write(tmp_path / "first", CONFIG)
     assert _write(tmp_path / "again", CONFIG) == first
-    other = _write(tmp_path / "other", dataclasses.replace(CONFIG, seed=1))
+    other = _write(tmp_path / "other", CONFIG.replace(seed=1))
     assert set(other) == {"README", "movies.dat", "ratings.dat", "users.dat"}
     assert not [name for name in first if other[name] == first[name]]
 
@@ -72,7 +71,7 @@ def test_counts_are_exact_and_no_pair_comes_twice(
     tmp_path, monkeypatch, users, items, interactions, block
 ):
     monkeypatch.setattr(synthetic, "_BLOCK", block)
-    _write(tmp_path / "data", SyntheticConfig(users, items, interactions))
+    _write(tmp_path / "data", SyntheticConfig(users=users, items=items, interactions=interactions))
     user, item, _, _ = _ratings(tmp_path / "data")
     assert len(user) == interactions
     assert len(set(zip(user, item, strict=True))) == interactions
@@ -107,7 +106,9 @@ def test_a_users_interactions_lie_apart_in_time(folder):
 @pytest.mark.parametrize(("skew", "affinity"), [(0.0, 0.5), (0.8, 0.0), (0.8, 0.9)])
 def test_popularity_follows_zipf(tmp_path, skew, affinity):
     # So few of so many items a user that leaving out what was drawn hardly matters.
-    config = SyntheticConfig(8000, 2000, 40_000, affinity=affinity, skew=skew)
+    config = SyntheticConfig(
+        users=8000, items=2000, interactions=40_000, affinity=affinity, skew=skew
+    )
     _write(tmp_path / "data", config)
     _, item, _, _ = _ratings(tmp_path / "data")
     counts = np.sort(np.bincount(item, minlength=2001)[1:])[::-1]
@@ -126,7 +127,9 @@ def test_activity_is_skewed(folder):
 @pytest.mark.parametrize(("affinity", "groups"), [(0.7, 8), (0.4, 4), (0.0, 8)])
 def test_a_users_share_in_the_preferred_genre_is_as_planted(tmp_path, affinity, groups):
     # So many items that leaving out what was drawn hardly matters.
-    config = SyntheticConfig(60, 40_000, 12_000, groups=groups, affinity=affinity, skew=0.3)
+    config = SyntheticConfig(
+        users=60, items=40_000, interactions=12_000, groups=groups, affinity=affinity, skew=0.3
+    )
     _write(tmp_path / "data", config)
     user, item, _, _ = _ratings(tmp_path / "data")
     genres = _genres(tmp_path / "data")
@@ -171,7 +174,7 @@ def test_who_knows_the_group_ranks_far_better_than_popularity(folder):
 
 
 def test_what_is_missing_after_some_rounds_is_drawn_alike(tmp_path, monkeypatch):
-    config = SyntheticConfig(4000, 12, 4000 * 6, groups=3)
+    config = SyntheticConfig(users=4000, items=12, interactions=4000 * 6, groups=3)
     frequencies = {}
     for rounds in (1, 100):
         monkeypatch.setattr(synthetic, "_ROUNDS", rounds)
@@ -218,7 +221,7 @@ def _obtain(folder):
 
 def test_data_is_generated_once_and_kept_under_a_name_with_its_digest(tmp_path):
     folder, told = _obtain(tmp_path)
-    name = SyntheticConfig(20, 30, 100).name
+    name = SyntheticConfig(users=20, items=30, interactions=100).name
     assert folder == str(tmp_path / "datasets" / name)
     assert f"{name}: generated from synthetic:users=20,items=30,interactions=100,groups=8" in told
     assert _obtain(tmp_path) == (folder, "")

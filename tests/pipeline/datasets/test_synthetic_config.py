@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from pipeline.config.run import FORMATS
@@ -12,12 +10,14 @@ SMALL = SyntheticConfig(users=20, items=30, interactions=100)
 
 def test_keys_may_come_in_any_order_and_digits_in_groups():
     text = "synthetic:seed=3, interactions=25_000_000,items=60000,users=160000,affinity=.5"
-    expected = SyntheticConfig(160_000, 60_000, 25_000_000, affinity=0.5, seed=3)
+    expected = SyntheticConfig(
+        users=160_000, items=60_000, interactions=25_000_000, affinity=0.5, seed=3
+    )
     assert parse(text) == expected
 
 
 def test_the_text_of_parameters_gives_them_back():
-    config = dataclasses.replace(SMALL, groups=3, affinity=0.25, skew=1.5, seed=9)
+    config = SMALL.replace(groups=3, affinity=0.25, skew=1.5, seed=9)
     assert parse(config.text) == config
 
 
@@ -29,7 +29,7 @@ def test_the_text_of_parameters_gives_them_back():
     ],
 )
 def test_every_parameter_changes_the_name(change):
-    assert dataclasses.replace(SMALL, **change).name != SMALL.name
+    assert SMALL.replace(**change).name != SMALL.name
     assert SMALL.name.startswith("synthetic-20-30-100-")
 
 

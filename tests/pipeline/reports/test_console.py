@@ -13,8 +13,8 @@ EVALUATION = EvaluationConfig(
     k=5,
     protocols={
         "full": ProtocolConfig(),
-        "uni99": ProtocolConfig("sampled"),
-        "uni999": ProtocolConfig("sampled", negatives=999),
+        "uni99": ProtocolConfig(candidates="sampled"),
+        "uni999": ProtocolConfig(candidates="sampled", negatives=999),
     },
 )
 

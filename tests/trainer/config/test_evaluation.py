@@ -1,7 +1,5 @@
 """Evaluation settings: what is refused, and what a training depends on."""
 
-import dataclasses
-
 import pytest
 
 from schema.errors import UserError
@@ -40,8 +38,7 @@ def test_settings_survive_the_round_trip():
 def test_a_training_depends_on_cut_off_seed_and_its_own_protocol_alone():
     before = EvaluationConfig(k=7, seed=3)
     other = ProtocolConfig(candidates="sampled", negatives=999)
-    after = dataclasses.replace(
-        before,
+    after = before.replace(
         protocols={**before.protocols, "uni999": other},
         ties="pessimistic",
         slices=(),

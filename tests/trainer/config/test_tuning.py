@@ -8,7 +8,9 @@ from pipeline.config.run import RunConfig
 from schema import settings
 from schema.errors import UserError
 from trainer.config.domains import Range
-from trainer.config.trainer import MODELS, NeuMFConfig, TrainerConfig
+from trainer.config.models import MODELS
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.config.tuning import TuningConfig, search_space
 
 
@@ -39,10 +41,10 @@ def test_a_space_survives_yaml_and_numbers_become_those_of_the_keys(tmp_path):
     assert configuration.load(str(file)) == config
     space = search_space(config.tune, config.trainer)
     assert space == {
-        "batch_size": Range(64, 256, step=64),
+        "batch_size": Range(low=64, high=256, step=64),
         "learning_rate": (0.001, 0.01),
         "neumf.hidden_units": ([64, 32, 16, 8], [32, 16, 8, 4]),
-        "neumf.l2_mf": Range(1e-8, 1e-4, log=True),
+        "neumf.l2_mf": Range(low=1e-8, high=1e-4, log=True),
     }
     assert isinstance(space["batch_size"].low, int)
 
@@ -70,7 +72,7 @@ def test_one_key_of_the_space_can_be_set():
         ({"learning_rate": {"low": 2, "high": 1}}, "learning_rate.low: expected below high 1, got"),
         ({"learning_rate": {"low": 0, "high": 1, "log": True}}, "low: expected > 0 with log"),
         ({"learning_rate": {"lo": 0, "high": 1}}, "did you mean 'tune.space.learning_rate.low'"),
-        ({"learning_rate": {"low": 1, "high": 9, "step": 0}}, "step: expected > 0, got 0"),
+        ({"learning_rate": {"low": 1, "high": 9, "step": 0}}, "step: expected > 0 or null, got 0"),
         (
             {"learning_rate": {"low": 1, "high": 9, "step": 2, "log": True}},
             "step: expected null with log",

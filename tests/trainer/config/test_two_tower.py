@@ -34,7 +34,7 @@ from trainer.config.trainer import TrainerConfig
         ({"softmax": {"streaming_rate": 0.0}}, "streaming_rate: expected in (0, 1], got 0.0"),
         ({"softmax": {"hard_negatives": -1}}, "hard_negatives: expected 0 or more, got -1"),
         ({"margin": 0.0}, "margin: expected > 0, got 0.0"),
-        ({"history_limit": 0}, "history_limit: expected >= 1, got 0"),
+        ({"history_limit": 0}, "history_limit: expected at least 1, got 0"),
     ],
 )
 def test_options_that_do_not_fit_give_one_sentence(settings, sentence):

@@ -1,7 +1,5 @@
 """Which strategy fits which processes, and what it says where it does not."""
 
-import dataclasses
-
 import pytest
 import tensorflow as tf
 
@@ -19,7 +17,7 @@ NO_WORKERS = ClusterTask({"chief": ["a:1"], "ps": ["c:1"]}, "chief", 0)
 
 
 def config(strategy, **changes):
-    return dataclasses.replace(TrainerConfig(strategy=strategy), **changes)
+    return TrainerConfig(strategy=strategy).replace(**changes)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.trainer import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
+from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFConfig
 from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models.ials import IALS
@@ -88,7 +88,9 @@ def test_ease_names_the_memory_that_it_lacks(monkeypatch):
 
 @pytest.mark.parametrize(("neighbors", "shrinkage"), [(2, 0.0), (2, 3.0), (100, 3.0)])
 def test_itemknn_sums_the_similarity_to_the_nearest_items(neighbors, shrinkage):
-    model = ItemKNN(ItemKNNConfig(neighbors, shrinkage), USERS, COUNT, tensors())
+    model = ItemKNN(
+        ItemKNNConfig(neighbors=neighbors, shrinkage=shrinkage), USERS, COUNT, tensors()
+    )
     (loss,) = model.solve(HISTORIES)
     seen = matrix()
     common = seen.T @ seen

@@ -1,6 +1,5 @@
 """What every registered model must do; a new model inherits these tests."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +8,8 @@ import tensorflow as tf
 
 from schema import settings
 from tests.support import planted
-from trainer.config.trainer import MODELS, TrainerConfig
+from trainer.config.models import MODELS
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import user_tensors
 from trainer.models.registry import BUILDERS, DataSizes
 from trainer.serving.export import export
@@ -110,7 +110,7 @@ def test_served_scores_equal_the_training_model_after_reloading(trained, dataset
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_a_seed_makes_two_trainings_equal(name, dataset, tmp_path):
-    config = dataclasses.replace(planted.CONFIGS[name], epochs=2)
+    config = planted.CONFIGS[name].replace(epochs=2)
     first, second = (
         train(config, EVALUATION, dataset, str(tmp_path / run)) for run in ("first", "second")
     )

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from schema import features
 from tests.support import planted
-from trainer.config.trainer import NeuMFConfig
+from trainer.config.neumf import NeuMFConfig
 from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models.neumf import NeuMF

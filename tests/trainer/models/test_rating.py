@@ -1,7 +1,5 @@
 """The rating model against NumPy."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +7,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.trainer import RatingConfig
+from trainer.config.ratings import RatingConfig
 from trainer.data.batches import POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models.rating import Rating
@@ -96,4 +94,4 @@ def test_unknown_users_and_items_start_from_nothing():
 )
 def test_bad_settings_are_named(values, message):
     with pytest.raises(UserError, match=message):
-        dataclasses.replace(RatingConfig(), **values)
+        RatingConfig().replace(**values)

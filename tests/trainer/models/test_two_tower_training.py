@@ -1,7 +1,5 @@
 """Whole trainings of two-tower models with options that the conformance tests leave out."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,9 +35,7 @@ VARIANTS = {
 
 def fitted(variant, dataset, folder, **overrides):
     settings, towers = variant
-    config = dataclasses.replace(
-        planted.CONFIGS["two_tower"], two_tower=towers, **settings, **overrides
-    )
+    config = planted.CONFIGS["two_tower"].replace(two_tower=towers, **settings, **overrides)
     return train(config, planted.EVALUATION, dataset, str(folder))
 
 

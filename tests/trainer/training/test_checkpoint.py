@@ -10,16 +10,16 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector import projector_config_pb2
 
 from tests.support import planted
+from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.trainer import NeuMFConfig, PretrainConfig, TwoTowerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.training import loop
 from trainer.training.checkpoint import digest
 from trainer.training.train import train
 
 # Pretrained and refitted: five stages of which any can be the one that is killed.
 EVALUATION = planted.EVALUATION
-PRETRAINED = dataclasses.replace(
-    planted.CONFIGS["neumf"],
+PRETRAINED = planted.CONFIGS["neumf"].replace(
     epochs=2,
     refit=True,
     # Compiling five stages takes longer than training them.
@@ -98,8 +98,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_dropout_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
-    config = dataclasses.replace(
-        planted.CONFIGS["two_tower"],
+    config = planted.CONFIGS["two_tower"].replace(
         epochs=3,
         jit_compile=False,
         two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4, dropout=0.3),
@@ -112,12 +111,10 @@ def test_dropout_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
 
 
 def test_states_are_kept_every_n_epochs(dataset, tmp_path, monkeypatch):
-    config = dataclasses.replace(
-        planted.CONFIGS["gmf"], epochs=6, checkpoint_every=2, jit_compile=False
-    )
+    config = planted.CONFIGS["gmf"].replace(epochs=6, checkpoint_every=2, jit_compile=False)
     killed_in_epoch(4, config, dataset, tmp_path, monkeypatch)
     assert [path.name for path in (tmp_path / "states/choose-gmf").glob("epoch-*")] == ["epoch-2"]
-    none = dataclasses.replace(config, checkpoint_every=0, epochs=1)
+    none = config.replace(checkpoint_every=0, epochs=1)
     train(none, EVALUATION, dataset, str(tmp_path / "run"), str(tmp_path / "unused"))
     assert not (tmp_path / "unused").exists()
 
@@ -125,7 +122,7 @@ def test_states_are_kept_every_n_epochs(dataset, tmp_path, monkeypatch):
 def test_the_digest_follows_settings_and_data(dataset):
     first = digest(PRETRAINED, dataset)
     assert first == digest(PRETRAINED, planted.make_dataset())
-    assert first != digest(dataclasses.replace(PRETRAINED, seed=1), dataset)
+    assert first != digest(PRETRAINED.replace(seed=1), dataset)
     assert first != digest(PRETRAINED, planted.make_dataset(seed=1))
     titles = dataset.catalog.titles.copy()
     titles[0] = b"Another"
@@ -147,14 +144,14 @@ def test_pretraining_is_reported_by_stage_and_starts_the_fine_tuning(whole):
 
 
 def test_fine_tuning_that_only_harms_leaves_the_fused_weights(dataset, tmp_path):
-    config = dataclasses.replace(PRETRAINED, learning_rate=3.0, epochs=1, refit=False)
+    config = PRETRAINED.replace(learning_rate=3.0, epochs=1, refit=False)
     report = train(config, EVALUATION, dataset, str(tmp_path)).report
     assert report["best_epoch"] == 0
     assert report["best_validation"] == report["initial_validation"]
 
 
 def test_training_stops_at_the_target_hit_rate(dataset, tmp_path):
-    config = dataclasses.replace(planted.CONFIGS["gmf"], hr_threshold=0.6, jit_compile=False)
+    config = planted.CONFIGS["gmf"].replace(hr_threshold=0.6, jit_compile=False)
     report = train(config, EVALUATION, dataset, str(tmp_path)).report
     reached = [epoch["valid_hr"] >= 0.6 for epoch in report["history"]]
     assert reached == [False] * (len(reached) - 1) + [True]

@@ -1,15 +1,14 @@
 """Optimizers and schedules against their formulas in NumPy; what each option changes."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
 from tests.support import planted
+from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.trainer import NeuMFConfig, PretrainConfig, TrainerConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.registry import BUILDERS, DataSizes
@@ -161,8 +160,8 @@ class _Quiet:
 
 def trained_weights(**overrides):
     dataset = planted.make_dataset()
-    base = dataclasses.replace(planted.CONFIGS["neumf"], epochs=1)
-    config = dataclasses.replace(base, **overrides)
+    base = planted.CONFIGS["neumf"].replace(epochs=1)
+    config = base.replace(**overrides)
     tf.keras.utils.set_random_seed(1)
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
     model = BUILDERS["neumf"](config, sizes)

@@ -1,7 +1,5 @@
 """Training of the models that are solved for: epochs, best weights, refit, errors."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,11 +21,11 @@ def dataset():
 
 
 def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
-    config = dataclasses.replace(IALS_CONFIG, epochs=30, patience=1)
+    config = IALS_CONFIG.replace(epochs=30, patience=1)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
     best = trained.report["best_epoch"]
     assert trained.report["epochs"] == best + 1 < 30
-    shorter = dataclasses.replace(IALS_CONFIG, epochs=best)
+    shorter = IALS_CONFIG.replace(epochs=best)
     again = train(shorter, EVALUATION, dataset, str(tmp_path / "again"))
     for left, right in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
@@ -35,7 +33,7 @@ def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
 
 @pytest.mark.parametrize("name", ["ease", "itemknn"])
 def test_refit_learns_from_the_validation_targets(name, dataset, tmp_path):
-    config = dataclasses.replace(planted.CONFIGS[name], refit=True)
+    config = planted.CONFIGS[name].replace(refit=True)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
     assert trained.report["refit_epochs"] == 1
     weights = {v.name.split(":")[0]: v.numpy() for v in trained.model.variables}
@@ -57,7 +55,7 @@ def test_an_objective_that_is_no_number_is_one_sentence(dataset, tmp_path, monke
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker_mirrored"])
 def test_what_one_process_solves_for_is_refused_a_strategy(strategy):
     with pytest.raises(UserError, match=r"^strategy: expected none with the model ials"):
-        dataclasses.replace(IALS_CONFIG, strategy=strategy)
+        IALS_CONFIG.replace(strategy=strategy)
 
 
 def test_similar_items_are_those_of_the_largest_weights(dataset, tmp_path):

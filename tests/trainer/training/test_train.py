@@ -1,6 +1,5 @@
 """One training: best epoch, patience, refit, files, errors."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -16,7 +15,7 @@ from trainer.training import stage
 from trainer.training.train import train
 from trainer.training.validation import is_better
 
-CONFIG = dataclasses.replace(planted.CONFIGS["neumf"], epochs=3)
+CONFIG = planted.CONFIGS["neumf"].replace(epochs=3)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def sampled_metrics(model, dataset):
 
 def test_the_exported_weights_are_those_of_the_best_epoch(dataset, tmp_path):
     # A learning rate this high makes later epochs worse than earlier ones.
-    config = dataclasses.replace(CONFIG, epochs=6, learning_rate=0.1)
+    config = CONFIG.replace(epochs=6, learning_rate=0.1)
     trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
     history = [epoch["valid_ndcg"] for epoch in trained.report["history"]]
     best = trained.report["best_epoch"]
@@ -55,8 +54,8 @@ def test_the_exported_weights_are_those_of_the_best_epoch(dataset, tmp_path):
 
 
 def test_patience_stops_and_zero_never_does(dataset, tmp_path):
-    config = dataclasses.replace(CONFIG, epochs=8, learning_rate=1e-9)
-    impatient = dataclasses.replace(config, patience=2)
+    config = CONFIG.replace(epochs=8, learning_rate=1e-9)
+    impatient = config.replace(patience=2)
     stopped = train(impatient, planted.EVALUATION, dataset, str(tmp_path / "a")).report
     assert stopped["epochs"] == stopped["best_epoch"] + 2 < 8
     assert train(config, planted.EVALUATION, dataset, str(tmp_path / "b")).report["epochs"] == 8
@@ -64,7 +63,7 @@ def test_patience_stops_and_zero_never_does(dataset, tmp_path):
 
 @pytest.mark.parametrize("mask_seen", [True, False])
 def test_full_protocol_ranks_among_all_items_that_it_does_not_mask(dataset, tmp_path, mask_seen):
-    config = dataclasses.replace(CONFIG, validation_protocol="full", epochs=2)
+    config = CONFIG.replace(validation_protocol="full", epochs=2)
     protocols = {"full": ProtocolConfig(mask_seen=mask_seen)}
     evaluation = EvaluationConfig(k=5, protocols=protocols)
     trained = train(config, evaluation, dataset, str(tmp_path))
@@ -93,7 +92,7 @@ def test_refit_trains_on_the_validation_targets_too(dataset, tmp_path, monkeypat
         return original(histories, *args, **options)
 
     monkeypatch.setattr(stage, "TrainingData", recording)
-    config = dataclasses.replace(CONFIG, refit=True)
+    config = CONFIG.replace(refit=True)
     report = train(config, planted.EVALUATION, dataset, str(tmp_path)).report
     users = len(dataset.train.user_index)
     assert sizes == [8 * users, 9 * users]
@@ -122,7 +121,7 @@ def test_logs_and_the_best_checkpoint_are_written(dataset, tmp_path):
 
 
 def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
-    config = dataclasses.replace(CONFIG, learning_rate=1e30)
+    config = CONFIG.replace(learning_rate=1e30)
     with pytest.raises(
         UserError, match=r"training loss became (nan|inf) in epoch 1.*learning_rate"
     ):
@@ -131,7 +130,7 @@ def test_a_diverging_loss_is_one_sentence(dataset, tmp_path):
 
 def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     # A learning rate this high makes later epochs worse than earlier ones.
-    config = dataclasses.replace(planted.CONFIGS["rating"], epochs=6, learning_rate=0.2)
+    config = planted.CONFIGS["rating"].replace(epochs=6, learning_rate=0.2)
     trained = train(config, planted.EVALUATION, dataset, str(tmp_path))
     history = [epoch["valid_rmse"] for epoch in trained.report["history"]]
     assert np.ptp(history) > 0.01

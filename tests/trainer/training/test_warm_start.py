@@ -10,8 +10,9 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.trainer import MODELS, NeuMFConfig, PretrainConfig, TwoTowerConfig
-from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig
+from trainer.config.models import MODELS
+from trainer.config.neumf import NeuMFConfig, PretrainConfig
+from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
 from trainer.data.batches import HISTORY, user_tensors
 from trainer.data.vocabularies import Vocabulary
 from trainer.models.registry import BUILDERS, DataSizes
@@ -27,8 +28,7 @@ from trainer.training.warm_start_source import (
 
 CLOSED_FORM = [name for name, spec in MODELS.items() if not spec.warm_start]
 CONFIGS = {name: c for name, c in planted.CONFIGS.items() if name not in CLOSED_FORM}
-CONFIGS["two_tower with all features"] = dataclasses.replace(
-    planted.CONFIGS["two_tower"],
+CONFIGS["two_tower with all features"] = planted.CONFIGS["two_tower"].replace(
     two_tower=TwoTowerConfig(
         embedding_dim=8,
         feature_dim=4,
@@ -46,7 +46,7 @@ CONFIGS["two_tower with all features"] = dataclasses.replace(
 
 
 def small(name, **changes):
-    return dataclasses.replace(CONFIGS[name], warm_start=True, jit_compile=False, **changes)
+    return CONFIGS[name].replace(warm_start=True, jit_compile=False, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_a_first_training_starts_cold_and_says_so(trained, before, tmp_path):
     assert first.report["warm_start"]["base_model"] is None
     assert first.report["initial_validation"] is None
     cold = train(
-        dataclasses.replace(small("mf"), warm_start=False),
+        small("mf").replace(warm_start=False),
         planted.EVALUATION,
         before,
         str(tmp_path),
@@ -240,7 +240,7 @@ def test_states_of_a_training_from_another_base_are_not_taken(trained):
 
 def test_another_model_or_architecture_is_refused_naming_both(trained, before, after):
     _, base = trained
-    wider = small("mf", mf=dataclasses.replace(CONFIGS["mf"].mf, embedding_dim=16))
+    wider = small("mf", mf=CONFIGS["mf"].mf.replace(embedding_dim=16))
     with pytest.raises(UserError, match=r"embedding_dim 8 there and 16 here.*without warm_start"):
         WarmStart(base, wider, after).fit_best_epoch(build(wider, after))
     with pytest.raises(UserError, match=r"is mf, this one gmf"):
@@ -270,7 +270,7 @@ def test_an_export_without_ids_is_refused(before, tmp_path):
 @pytest.mark.parametrize("name", CLOSED_FORM)
 def test_models_without_a_start_are_refused(name):
     with pytest.raises(UserError, match=f"expected false with the model {name}"):
-        dataclasses.replace(planted.CONFIGS[name], warm_start=True)
+        planted.CONFIGS[name].replace(warm_start=True)
 
 
 def test_a_pretrained_start_and_a_warm_one_exclude_each_other():

@@ -14,8 +14,8 @@ from trainer.config.tuning import TuningConfig
 from trainer.tuning import search
 from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 
-GMF = dataclasses.replace(planted.CONFIGS["gmf"], epochs=4, jit_compile=False)
-RATES = {"learning_rate": Range(1e-5, 1.0, log=True), "neumf.embedding_dim": (2, 4, 8)}
+GMF = planted.CONFIGS["gmf"].replace(epochs=4, jit_compile=False)
+RATES = {"learning_rate": Range(low=1e-5, high=1.0, log=True), "neumf.embedding_dim": (2, 4, 8)}
 
 
 class Killed(BaseException):
@@ -69,7 +69,7 @@ def without_times(search):
 
 
 def test_the_better_of_two_learning_rates_is_found_and_no_more_is_tried(dataset, tmp_path):
-    config = dataclasses.replace(GMF, learning_rate=1e-5, refit=True)
+    config = GMF.replace(learning_rate=1e-5, refit=True)
     search = tune(
         config, dataset, str(tmp_path), trials=5, space={"learning_rate": (1e-5, 0.05, 0.05)}
     )
@@ -83,7 +83,7 @@ def test_the_better_of_two_learning_rates_is_found_and_no_more_is_tried(dataset,
 
 
 def test_a_trial_that_falls_behind_is_given_up(dataset):
-    config = dataclasses.replace(GMF, learning_rate=0.05)
+    config = GMF.replace(learning_rate=0.05)
     search = tune(
         config, dataset, trials=2, startup_trials=1, space={"learning_rate": (0.05, 1e-7)}
     )
@@ -102,9 +102,9 @@ def test_no_trial_is_given_up_among_those_at_random(monkeypatch):
 
 
 def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
-    config = dataclasses.replace(planted.CONFIGS["rating"], epochs=1, jit_compile=False)
+    config = planted.CONFIGS["rating"].replace(epochs=1, jit_compile=False)
     search = tune(
-        dataclasses.replace(config, learning_rate=1e-6),
+        config.replace(learning_rate=1e-6),
         dataset,
         trials=2,
         space={"learning_rate": (1e-6, 0.02)},
@@ -115,14 +115,14 @@ def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
 
 
 def test_values_that_cannot_be_trained_are_told_and_passed_over(dataset):
-    config = dataclasses.replace(GMF, epochs=1, negatives_per_positive=1)
+    config = GMF.replace(epochs=1, negatives_per_positive=1)
     search = tune(config, dataset, trials=2, space={"learning_rate": (1e38, 0.02)})
     (failed,) = [trial for trial in search.trials if trial.state == FAILED]
     assert "The training loss became nan" in failed.error
     assert search.best().values == {"learning_rate": 0.02}
     with pytest.raises(UserError, match=r"None of the 1 trials could be trained; .* loss became"):
         tune(
-            dataclasses.replace(config, learning_rate=1e38),
+            config.replace(learning_rate=1e38),
             dataset,
             trials=1,
             space={"learning_rate": (1e38, 0.02)},
@@ -131,7 +131,7 @@ def test_values_that_cannot_be_trained_are_told_and_passed_over(dataset):
 
 def test_later_trials_learn_from_the_earlier_ones(monkeypatch):
     FakeTraining(monkeypatch)
-    config = dataclasses.replace(GMF, learning_rate=1.0)
+    config = GMF.replace(learning_rate=1.0)
     search = tune(config, None, trials=40, space=RATES)
     distance = [abs(np.log10(t.values["learning_rate"] / 0.01)) for t in search.trials]
     # Draws by chance would lie 1.3 powers of ten away.
@@ -142,19 +142,22 @@ def test_later_trials_learn_from_the_earlier_ones(monkeypatch):
 
 def test_the_first_trial_is_the_configuration_even_outside_of_the_space(monkeypatch):
     training = FakeTraining(monkeypatch)
-    config = dataclasses.replace(GMF, learning_rate=3.0)
+    config = GMF.replace(learning_rate=3.0)
     tune(config, None, trials=8, space=RATES)
     assert training.configs[0] == config
     assert all(1e-5 <= it.learning_rate <= 1.0 for it in training.configs[1:])
     assert {it.neumf.embedding_dim for it in training.configs} <= {2, 4, 8}
-    assert {
-        dataclasses.replace(it, learning_rate=1.0, neumf=GMF.neumf) for it in training.configs
-    } == {dataclasses.replace(config, learning_rate=1.0)}
+    assert {it.replace(learning_rate=1.0, neumf=GMF.neumf) for it in training.configs} == {
+        config.replace(learning_rate=1.0)
+    }
 
 
 def test_whole_numbers_and_steps_are_kept_to(monkeypatch):
     training = FakeTraining(monkeypatch)
-    space = {"batch_size": Range(64, 256, step=64), "neumf.l2_mf": Range(0.0, 0.5, step=0.25)}
+    space = {
+        "batch_size": Range(low=64, high=256, step=64),
+        "neumf.l2_mf": Range(low=0.0, high=0.5, step=0.25),
+    }
     tune(GMF, None, trials=15, space=space)
     assert {it.batch_size for it in training.configs} == {64, 128, 192, 256}
     assert {it.neumf.l2_mf for it in training.configs} == {0.0, 0.25, 0.5}

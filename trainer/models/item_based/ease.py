@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer.config.trainer import EASEConfig
+from trainer.config.baselines import EASEConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
 from trainer.models.item_based.base import ItemWeights, common_users

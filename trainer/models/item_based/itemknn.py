@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from trainer.config.trainer import ItemKNNConfig
+from trainer.config.baselines import ItemKNNConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
 from trainer.models.item_based.base import ItemWeights, common_users

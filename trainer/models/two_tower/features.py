@@ -167,7 +167,7 @@ class UserFeatures(_Features):
         super().__init__("user_features", settings)
         self._items = items
         sizes = dict(zip(features.USER_CONTEXT_INDICES, context_sizes, strict=True))
-        self._tables = {}
+        self._tables: dict[str, tf.Variable] = {}
         for name in settings.user_features:
             if name == ID:
                 self._tables[name] = self._ids("user", num_users, num_users - num_unknown)
@@ -179,7 +179,11 @@ class UserFeatures(_Features):
 
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
         """See Recommender; age groups are the same in all data."""
-        names = {ID: features.USER_ID, "gender": features.GENDER, "occupation": features.OCCUPATION}
+        names: dict[str, str] = {
+            ID: features.USER_ID,
+            "gender": features.GENDER,
+            "occupation": features.OCCUPATION,
+        }
         return {names[name]: [table] for name, table in self._tables.items() if name in names}
 
     def parts(self, users: dict[str, tf.Tensor]) -> list[tf.Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import MultiTaskConfig
+from trainer.config.ratings import MultiTaskConfig
 from trainer.models.rating import rating_task
 from trainer.models.two_tower.model import TwoTower
 

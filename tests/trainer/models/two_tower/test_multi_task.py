@@ -7,7 +7,8 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.config.trainer import MultiTaskConfig, TwoTowerConfig
+from trainer.config.ratings import MultiTaskConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.batches import POSITIVE, user_tensors
 from trainer.data.catalog import CatalogTensors
 from trainer.models.two_tower.model import TwoTower
