@@ -25,7 +25,7 @@ NODES = NODES_BEFORE_TRAINER | {"RecommenderTrainer", "Evaluator", "Pusher"}
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-class DistributionContext:
+class Workplace:
     """One output folder and the runs in it."""
 
     def __init__(self, folder):
@@ -66,7 +66,7 @@ class DistributionContext:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    return DistributionContext(tmp_path_factory.mktemp("e2e"))
+    return Workplace(tmp_path_factory.mktemp("e2e"))
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def _kill_in(workplace, component):
 
 
 def test_a_run_killed_again_and_again_ends_well_when_started_once_more(tmp_path):
-    workplace = DistributionContext(tmp_path)
+    workplace = Workplace(tmp_path)
     for component in ("InteractionsStatistics", "Transform", "RecommenderTrainer", "Evaluator"):
         _kill_in(workplace, component)
     last = workplace.run()
@@ -228,7 +228,7 @@ def test_a_run_killed_again_and_again_ends_well_when_started_once_more(tmp_path)
 
 
 def test_a_warm_start_on_grown_data_counts_what_it_carried_over(tmp_path):
-    workplace = DistributionContext(tmp_path)
+    workplace = Workplace(tmp_path)
     first = workplace.run("trainer.warm_start=true", "gate.max_drop=null")
     assert first.returncode == 0, first.stdout
     assert "cold start, no model was blessed here before" in first.stdout

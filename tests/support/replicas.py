@@ -1,7 +1,7 @@
 """Trains planted data on logical CPU devices, and prints what came of it as JSON.
 
 A process has as many devices as it had when TensorFlow started, hence a process
-for each number: `python tests/replicas.py DEVICES`.
+for each number: `python tests/support/replicas.py DEVICES`.
 """
 
 import functools

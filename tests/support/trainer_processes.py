@@ -107,8 +107,8 @@ class Job:
             self.processes[number].send_signal(signal.SIGKILL)
             self.processes[number].wait()
 
-    def embeddings(self, seconds=240):
-        """Exit embeddings of all processes, once all have ended."""
+    def codes(self, seconds=240):
+        """Exit codes of all processes, once all have ended."""
         deadline = time.monotonic() + seconds
         for process in self.processes:
             process.wait(max(deadline - time.monotonic(), 1))

@@ -18,9 +18,8 @@ pytestmark = pytest.mark.slow
 
 def run(devices):
     # Logical devices must be set up before TensorFlow starts, hence the process.
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(ROOT / "tests/replicas.py"), str(devices)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(ROOT / "tests/support/replicas.py"), str(devices)]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return json.loads(finished.stdout)

@@ -1,4 +1,4 @@
-"""UserSegments the generators for real, on Beam's in-memory runner."""
+"""Runs the generators for real, on Beam's in-memory runner."""
 
 import apache_beam as beam
 import pyarrow as pa
@@ -15,7 +15,7 @@ BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
 @pytest.fixture
 def run_generator(tmp_path_factory):
-    """UserSegments a generator component's executor; attributes of the executor may be set."""
+    """Runs a generator component's executor; attributes of the executor may be set."""
 
     def run(component, argv=BEAM_ARGS, in_container=False, **attributes):
         made = {"make_beam_pipeline_fn": lambda: beam.Pipeline(argv=argv)}
