@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
       arguments: the command line; that of the process when None.
@@ -118,7 +118,7 @@ def _set_environment() -> None:
 
 
 def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunConfig:
-    """What to compile, checked as far as that needs no imports of seconds."""
+    """Read what to compile, checked as far as that needs no imports of seconds."""
     if not (options.config or options.preset):
         options.config = os.environ.get("MOVIELENS_CONFIG")
     config = common.apply_overrides(common.base_config(options), options, {})
@@ -182,7 +182,7 @@ def _beam_arguments(options: argparse.Namespace, cluster: ClusterConfig) -> list
 
 
 def _data(config: RunConfig, root: str) -> tuple[str, str]:
-    """The folder of raw files, as the tasks will see it, and their layout."""
+    """Find the folder of raw files, as the tasks will see it, and their layout."""
     data = config.data
     check(
         data.synthetic is None,
@@ -220,7 +220,7 @@ def _submit(options: argparse.Namespace, cluster: ClusterConfig) -> int:
 
 
 def _credentials(options: argparse.Namespace) -> dict[str, str | None]:
-    """For a Kubeflow Pipelines server; Google's client finds its own."""
+    """Read credentials for a Kubeflow Pipelines server; Google's client finds its own."""
     if options.target == "vertex":
         return {}
     return {

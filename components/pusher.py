@@ -1,9 +1,9 @@
 """Executor of the Pusher that publishes a model whole or not at all.
 
-Handed to the stock Pusher by pipeline.pipeline. A model server that watches the
-folder never loads half a version. On this machine a version appears by one
-rename. A store behind a URI knows no folders and copies a file that is renamed,
-so there the graph, without which no server loads a version, comes last.
+A model server that watches the folder never loads half a version. On this machine
+a version appears by one rename. A store behind a URI knows no folders and copies a
+file that is renamed, so there the graph, without which no server loads a version,
+comes last.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GRAPH = "saved_model.pb"
 
 
 class Executor(executor.Executor):
-    """Copies a blessed model to the served folder."""
+    """Copy a blessed model to the served folder."""
 
     def Do(
         self,
@@ -34,7 +34,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model when it is blessed.
+        """Push the model when it is blessed.
 
         Args:
           input_dict: `model` and `model_blessing`, as for the stock executor.
@@ -61,7 +61,7 @@ class Executor(executor.Executor):
 
 
 def publish(model: str, base: str) -> str:
-    """Copies a SavedModel to a new version under `base`, whole or not at all.
+    """Copy a SavedModel to a new version under `base`, whole or not at all.
 
     Args:
       model: folder of the SavedModel.
@@ -84,7 +84,7 @@ def publish(model: str, base: str) -> str:
 
 
 def restore(archive: str, place: str) -> None:
-    """Publishes a version again when it was removed from the served folder.
+    """Publish a version again when it was removed from the served folder.
 
     A push that is reused from the cache looks at the archived copy only.
 
@@ -99,7 +99,7 @@ def restore(archive: str, place: str) -> None:
 
 
 def _copy_at_once(model: str, place: str) -> None:
-    """Copies a SavedModel; whoever is killed leaves what `_unfinished` names."""
+    """Copy a SavedModel; whoever is killed leaves what `_unfinished` names."""
     unfinished = _unfinished(place)
     if "://" not in place:
         io_utils.copy_dir(model, unfinished)
@@ -113,7 +113,7 @@ def _copy_at_once(model: str, place: str) -> None:
 
 
 def _unfinished(place: str) -> str:
-    """What lies beside a version as long as it is not whole."""
+    """Name what lies beside a version as long as it is not whole."""
     base, version = os.path.split(place)
     return os.path.join(base, f"{_UNFINISHED}{version}")
 

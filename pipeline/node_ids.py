@@ -36,7 +36,7 @@ _SOURCES = {
 
 
 def digest(node: str) -> str:
-    """Digest of the sources that a node runs; part of its cache key.
+    """Digest the sources that a node runs; part of its cache key.
 
     Args:
       node: one of the ids here that is no resolver.

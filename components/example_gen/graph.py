@@ -16,7 +16,7 @@ def arranged(
     partitions: int,
     config: IngestConfig,
 ) -> beam.pvalue.PCollection:
-    """Partitions of users with their interactions in order, without what is to be dropped.
+    """Read partitions of users with their interactions in order, without what is to be dropped.
 
     Args:
       pipeline: gets the graph.

@@ -34,7 +34,7 @@ _ITEM_FIELDS = (
 
 
 class Ml100k(base.Format):
-    """The layout of ml-100k.zip; ISO-8859-1."""
+    """Read the layout of ml-100k.zip, in ISO-8859-1."""
 
     name = "ml-100k"
     files: ClassVar[Mapping[str, str]] = {

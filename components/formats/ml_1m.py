@@ -33,7 +33,7 @@ _ITEM_FIELDS = ("MovieID", "Title", "Genres")
 
 
 class Ml1m(base.Format):
-    """The layout of ml-1m.zip (ISO-8859-1) and ml-10m.zip (UTF-8, no users.dat).
+    """Read the layout of ml-1m.zip (ISO-8859-1) and ml-10m.zip (UTF-8, no users.dat).
 
     Ages stay the codes of the README: 1 for "under 18", else the group's lower
     bound (18, 25, 35, 45, 50, 56). Occupation codes become their names.

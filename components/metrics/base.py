@@ -1,6 +1,6 @@
-"""What all metrics share: a weighted mean over rows, for each model, with an interval.
+"""The base of all metrics: a weighted mean over rows, for each model, with an interval.
 
-Subclassed by the metric files of this package. A metric says what each row is
+A metric says what each row is
 worth (`values`) and how much the row counts (`weights`); gathering, means and
 intervals are done here, once for all metrics of an evaluation.
 """
@@ -27,7 +27,7 @@ _LEAST_BASELINE = 1e-12
 
 
 class RankMetric(tfma.metrics.Metric, abc.ABC):
-    """A mean over rows of a function of the `rank` signature's outputs.
+    """Average a function of the `rank` signature's outputs over rows.
 
     Args:
       name: of the metric; thresholds need it equal to the MetricConfig's.
@@ -44,7 +44,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
 
     @abc.abstractmethod
     def values(self, table: RankTable) -> np.ndarray:
-        """What each row is worth.
+        """Compute each row's value.
 
         Args:
           table: outputs of one model for N rows.
@@ -54,7 +54,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
         """
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """How much each row counts in the mean: 1 unless overridden.
+        """Compute how much each row counts in the mean: 1 unless overridden.
 
         Args:
           table: outputs of one model for N rows.
@@ -65,13 +65,13 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
         return np.ones(len(table.users))
 
     def mean(self, rows: RowValues) -> float:
-        """The metric of some rows; NaN where none counts."""
+        """Compute the metric of some rows; NaN where none counts."""
         total = rows.weights.sum()
         mean = (rows.values * rows.weights).sum() / total if total > 0 else np.nan
         return float(np.sqrt(mean) if self.root else mean)
 
     def rows(self, table: RankTable) -> RowValues:
-        """Values and weights of a table's rows, fit to be summed."""
+        """Compute the values and weights of a table's rows, fit to be summed."""
         weights = self.weights(table)
         return RowValues(np.where(weights > 0, self.values(table), 0.0), weights, self.root)
 
@@ -110,7 +110,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
 
 
 class TargetMetric(RankMetric):
-    """A function of the places where a row's targets stand under a protocol.
+    """Average a function of the positions of a row's targets under a protocol.
 
     Args:
       name: of the metric.
@@ -138,7 +138,7 @@ class TargetMetric(RankMetric):
 
     @abc.abstractmethod
     def per_user(self, tie_groups: TieGroups) -> np.ndarray:
-        """What each row is worth.
+        """Compute each row's value.
 
         Args:
           tie_groups: of the targets of N rows.
@@ -158,12 +158,12 @@ class TargetMetric(RankMetric):
         return own - popularity
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """The protocol's row weights, 0 for a row that MLPerf's rules leave out."""
+        """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
         return table.row(f"{self._protocol}_weight")
 
 
 class CutOffMetric(TargetMetric):
-    """A TargetMetric that looks at the first k positions.
+    """Average a function of the first k positions.
 
     Args:
       name: of the metric.
@@ -178,7 +178,7 @@ class CutOffMetric(TargetMetric):
 
 
 class ListMetric(RankMetric):
-    """A function of the lists that users are served; it needs no target.
+    """Average a function of the lists that users are served, which needs no target.
 
     Rows with an empty list do not count.
 
@@ -193,24 +193,24 @@ class ListMetric(RankMetric):
         self.k = k
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """1 where the list holds anything."""
+        """Return 1 where the list holds anything, else 0."""
         return table.listed(self.k).any(axis=1).astype(np.float64)
 
 
 class RatingMetric(RankMetric):
-    """A mean over held-out ratings of a function of the rating errors.
+    """Average a function of the rating errors over held-out ratings.
 
     NaN for a model whose `rank` signature gives no predicted ratings.
     """
 
     @abc.abstractmethod
     def per_user(self, errors: np.ndarray) -> np.ndarray:
-        """What each rating is worth: of errors float64 [M], float64 [M]."""
+        """Compute the value of each rating error: of float64 [M], float64 [M]."""
 
     def values(self, table: RankTable) -> np.ndarray:
-        """Means over the row's ratings; see RankMetric."""
+        """Average over each row's ratings; see RankMetric."""
         return table.row_sums(self.per_user(table.errors())) / table.count
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """Ratings of each row."""
+        """Count the ratings of each row."""
         return table.count.astype(np.float64)

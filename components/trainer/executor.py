@@ -17,7 +17,7 @@ TRAINER_KEY = "trainer"
 
 
 class Executor(executor.GenericExecutor):
-    """The stock executor; run_fn finds the catalog's files in custom_config.
+    """Run the stock executor; run_fn finds the catalog's files in custom_config.
 
     What a run changes of the settings is put over them there too.
     """

@@ -22,7 +22,7 @@ _INSIDE_ARTIFACT = "/Format-Serving"
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """Something that a component made.
+    """Describe an artifact that a component made.
 
     Attributes:
       id: in the metadata store.
@@ -38,7 +38,7 @@ class Artifact:
 
 
 def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
-    """The pushed model that somebody means.
+    """Find the pushed model that a name stands for.
 
     Args:
       store: where it is recorded.
@@ -76,7 +76,7 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
 
 
 def models(store: mlmd.MetadataStore) -> list[Artifact]:
-    """All pushed models.
+    """List all pushed models.
 
     Args:
       store: where they are recorded.
@@ -90,7 +90,7 @@ def models(store: mlmd.MetadataStore) -> list[Artifact]:
 
 
 def made_of(store: mlmd.MetadataStore, model_id: int) -> Artifact | None:
-    """The newest push of a trained model.
+    """Find the newest push of a trained model.
 
     Args:
       store: where it is recorded.
@@ -108,7 +108,7 @@ def made_of(store: mlmd.MetadataStore, model_id: int) -> Artifact | None:
 
 
 def describe(artifact: metadata_store_pb2.Artifact) -> Artifact:
-    """An artifact as ML Metadata has it.
+    """Read an artifact from ML Metadata.
 
     Args:
       artifact: from the store.

@@ -1,4 +1,4 @@
-"""Hands a compiled pipeline to Vertex AI or to a Kubeflow Pipelines server.
+"""Hand a compiled pipeline to Vertex AI or to a Kubeflow Pipelines server.
 
 A request is first built as plain values, which `--dry-run` prints, and then
 sent. The clients' packages are imported only when something is sent or asked.
@@ -25,7 +25,7 @@ from schema.settings import check, check_choice
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-    """What one submission asks for.
+    """Hold what one submission asks for.
 
     Attributes:
       spec: path of the compiled pipeline; for VERTEX a URI too.
@@ -41,7 +41,7 @@ class Submission:
 
 
 def request(target: str, cluster: ClusterConfig, asked: Submission) -> dict[str, Any]:
-    """Builds what the client will be called with.
+    """Build the arguments of the client's call.
 
     Args:
       target: VERTEX or KFP.
@@ -80,7 +80,7 @@ def request(target: str, cluster: ClusterConfig, asked: Submission) -> dict[str,
 
 
 def send(target: str, calls: dict[str, Any], credentials: dict[str, str | None]) -> str:
-    """Submits.
+    """Submit.
 
     Args:
       target: VERTEX or KFP.
@@ -109,13 +109,13 @@ def send(target: str, calls: dict[str, Any], credentials: dict[str, str | None])
 def status(
     target: str, cluster: ClusterConfig, run: str, credentials: dict[str, str | None]
 ) -> str:
-    """Asks for the state of a run.
+    """Ask for the state of a run.
 
     Args:
       target: VERTEX or KFP.
       cluster: where.
       run: as `send` named it.
-      credentials: as of `send`.
+      credentials: see `send`.
 
     Returns:
       The state in the back end's own word, such as PIPELINE_STATE_RUNNING.
@@ -130,7 +130,7 @@ def status(
 
 
 def read_spec(path: str) -> dict[str, Any]:
-    """Reads the PipelineSpec out of a compiled file.
+    """Read the PipelineSpec out of a compiled file.
 
     Args:
       path: JSON of a PipelineJob or YAML of a PipelineSpec.
@@ -244,7 +244,7 @@ def _check_kfp(spec: dict[str, Any], path: str) -> None:
 
 
 def _needed(module: str) -> ModuleType:
-    """Imports a client; TFX's extra `kfp` brings both."""
+    """Import a client; TFX's extra `kfp` brings both."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -252,7 +252,7 @@ def _needed(module: str) -> ModuleType:
 
 
 def missing(module: str) -> str:
-    """Says why a client's package is not there.
+    """Explain why a client's package is not there.
 
     Args:
       module: its name.

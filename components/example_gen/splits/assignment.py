@@ -25,7 +25,7 @@ _MIN_INTERACTIONS = 3
 def assign(
     segments: UserSegments, config: IngestConfig, brings_held_out: bool, cutoffs: TimeCutoffs | None
 ) -> np.ndarray:
-    """Chooses the split of each interaction.
+    """Choose the split of each interaction.
 
     Args:
       segments: the interactions.
@@ -48,7 +48,7 @@ def assign(
 
 
 def leave_one_out(segments: UserSegments, brings_held_out: bool) -> np.ndarray:
-    """The last interaction into test, the one before into valid.
+    """Put each user's last interaction into test and the one before into valid.
 
     A user with fewer than three interactions, or without a held-out row where
     the dataset brings them, is in train only.
@@ -71,7 +71,7 @@ def leave_one_out(segments: UserSegments, brings_held_out: bool) -> np.ndarray:
 
 
 def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """A share of each user's interactions, the newest or random ones.
+    """Hold out a share of each user's interactions, the newest or random ones.
 
     Shares are rounded to the next whole number, and to one interaction at least
     in each split. A user with fewer than three interactions is in train only.
@@ -97,7 +97,7 @@ def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
 
 
 def random(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """A share of all interactions; a user with nothing left in train keeps all there.
+    """Hold out a share of all interactions; a user with nothing left in train keeps all there.
 
     Args:
       segments: the interactions.
@@ -120,6 +120,6 @@ def _hashes(segments: UserSegments, config: IngestConfig) -> np.ndarray:
 
 
 def _part(share: float, of: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """A share of some numbers, rounded; at least 1 and at most `most`."""
+    """Take a share of some numbers, rounded; at least 1 and at most `most`."""
     rounded = np.floor(share * of + 0.5).astype(np.int64)
     return np.minimum(np.maximum(rounded, 1), most)

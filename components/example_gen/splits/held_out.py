@@ -28,7 +28,7 @@ _KEY_SEPARATOR = "\x1f"
 
 @dataclasses.dataclass(frozen=True)
 class SplitInputs:
-    """What a partition knows besides interactions.
+    """Hold what a partition has besides interactions.
 
     Attributes:
       users: user features, `user_id` and some of features.USER_FEATURES; None
@@ -48,7 +48,7 @@ class SplitInputs:
 def split(
     table: pa.Table, inputs: SplitInputs, config: IngestConfig
 ) -> tuple[dict[str, Columns], dict[str, int]]:
-    """Builds the rows of each split.
+    """Build the rows of each split.
 
     Args:
       table: marked interactions, whole users, in `sort_and_dedupe`'s order.
@@ -113,7 +113,7 @@ def _user_features(user_ids: pa.Array, users: pa.Table | None) -> Columns:
 
 
 def _candidates(user_ids: pa.Array, targets: pa.Array, candidates: pa.Table) -> pa.ListArray:
-    """Each user's candidates for that very target, null where there are none."""
+    """Find each user's candidates for that very target, null where there are none."""
 
     def keys(user: pa.Array, target: pa.Array) -> pa.Array:
         return pc.binary_join_element_wise(user, target, _KEY_SEPARATOR)
