@@ -50,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    place = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    place.add_argument("--target", choices=TARGETS, default=TARGETS[0])
-    place.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
-    compiler = commands.add_parser("compile", parents=[place], allow_abbrev=False)
+    where = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    where.add_argument("--target", choices=TARGETS, default=TARGETS[0])
+    where.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
+    compiler = commands.add_parser("compile", parents=[where], allow_abbrev=False)
     common.add_configuration(compiler)
     compiler.add_argument("--output", metavar="FILE", default=DEFAULT_OUTPUT, help=".json, .yaml")
     compiler.add_argument(
@@ -61,13 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_force_bless(compiler)
     common.add_beam(compiler)
-    submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
+    submitter = commands.add_parser("submit", parents=[where], allow_abbrev=False)
     submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
     submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
     submitter.add_argument("--schedule", metavar="CRON", help="run again and again; default: once")
     submitter.add_argument("--no-cache", action="store_true", help="run every task")
     submitter.add_argument("--dry-run", action="store_true", help="print the request and stop")
-    asker = commands.add_parser("status", parents=[place], allow_abbrev=False)
+    asker = commands.add_parser("status", parents=[where], allow_abbrev=False)
     asker.add_argument("run", metavar="RUN", help="as submit printed it")
     return parser
 

@@ -56,8 +56,10 @@ class Executor(executor.Executor):
         )
         model = self.GetModelPath(input_dict)
         io_utils.copy_dir(model, pushed.uri)
-        place = publish(model, destination.filesystem.base_directory)
-        self._MarkPushed(pushed, pushed_destination=place, pushed_version=os.path.basename(place))
+        version_dir = publish(model, destination.filesystem.base_directory)
+        self._MarkPushed(
+            pushed, pushed_destination=version_dir, pushed_version=os.path.basename(version_dir)
+        )
 
 
 def publish(model: str, base: str) -> str:
@@ -78,46 +80,46 @@ def publish(model: str, base: str) -> str:
             _clear(os.path.join(base, name.removeprefix(_UNFINISHED)))
             _clear(os.path.join(base, name))
     version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
-    place = os.path.join(base, str(version))
-    _copy_at_once(model, place)
-    return place
+    version_dir = os.path.join(base, str(version))
+    _copy_at_once(model, version_dir)
+    return version_dir
 
 
-def restore(archive: str, place: str) -> None:
+def restore(archive: str, version_dir: str) -> None:
     """Publish a version again when it was removed from the served folder.
 
     A push that is reused from the cache looks at the archived copy only.
 
     Args:
       archive: uri of the PushedModel artifact.
-      place: the version's folder; left alone when it exists.
+      version_dir: the version's folder; left alone when it exists.
     """
-    if not fileio.exists(place) or fileio.exists(_unfinished(place)):
-        _clear(place)
-        fileio.makedirs(os.path.dirname(place))
-        _copy_at_once(archive, place)
+    if not fileio.exists(version_dir) or fileio.exists(_unfinished(version_dir)):
+        _clear(version_dir)
+        fileio.makedirs(os.path.dirname(version_dir))
+        _copy_at_once(archive, version_dir)
 
 
-def _copy_at_once(model: str, place: str) -> None:
+def _copy_at_once(model: str, version_dir: str) -> None:
     """Copy a SavedModel; whoever is killed leaves what `_unfinished` names."""
-    unfinished = _unfinished(place)
-    if "://" not in place:
+    unfinished = _unfinished(version_dir)
+    if "://" not in version_dir:
         io_utils.copy_dir(model, unfinished)
-        fileio.rename(unfinished, place)
+        fileio.rename(unfinished, version_dir)
         return
     graph = os.path.join(model, _GRAPH)
     fileio.makedirs(unfinished)
-    io_utils.copy_dir(model, place, deny_regex_patterns=[f"^{re.escape(graph)}$"])
-    fileio.copy(graph, os.path.join(place, _GRAPH))
+    io_utils.copy_dir(model, version_dir, deny_regex_patterns=[f"^{re.escape(graph)}$"])
+    fileio.copy(graph, os.path.join(version_dir, _GRAPH))
     fileio.rmtree(unfinished)
 
 
-def _unfinished(place: str) -> str:
+def _unfinished(version_dir: str) -> str:
     """Name what lies beside a version as long as it is not whole."""
-    base, version = os.path.split(place)
+    base, version = os.path.split(version_dir)
     return os.path.join(base, f"{_UNFINISHED}{version}")
 
 
-def _clear(place: str) -> None:
-    if fileio.exists(place):
-        fileio.rmtree(place)
+def _clear(version_dir: str) -> None:
+    if fileio.exists(version_dir):
+        fileio.rmtree(version_dir)

@@ -28,8 +28,11 @@ _SOURCES = {
     TRAINER: ("trainer", "components/trainer", _NAMES),
     # An edit of the ranking or the gate evaluates anew and trains nothing.
     EVALUATOR: (
-        *("components/evaluator", "components/metrics", "trainer/ops"),
-        *("trainer/config/evaluation.py", _NAMES),
+        "components/evaluator",
+        "components/metrics",
+        "trainer/ops",
+        "trainer/config/evaluation.py",
+        _NAMES,
     ),
     PUSHER: ("components/pusher.py",),
 }

@@ -122,8 +122,14 @@ def create_pipeline(
         pipeline_name=name,
         pipeline_root=paths.pipeline_root,
         components=[
-            *(*ingest, *checks, transform, *(base.nodes if base else ()), *training),
-            *(*baseline.nodes, evaluator, pusher),
+            *ingest,
+            *checks,
+            transform,
+            *(base.nodes if base else ()),
+            *training,
+            *baseline.nodes,
+            evaluator,
+            pusher,
         ],
         enable_cache=True,
         metadata_connection_config=connection,
@@ -212,7 +218,7 @@ def _training(
         from components.trainer import vertex
 
         kind = vertex.VertexRecommenderTrainer
-        custom_config |= vertex.job_settings(backend.training_job, str(backend.region))
+        custom_config |= vertex.job_config(backend.training_job, str(backend.region))
     trainer = kind(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: digest(TRAINER)},

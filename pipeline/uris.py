@@ -35,8 +35,8 @@ def check_known(path: str) -> None:
     import tensorflow as tf
     from apache_beam.io.filesystems import FileSystems
 
-    scheme, _, place = path.partition("://")
-    if not place.strip("/"):
+    scheme, _, rest = path.partition("://")
+    if not rest.strip("/"):
         raise UserError(f"{path}: expected {scheme}://bucket/folder.")
     known = sorted(name for name in tf.io.gfile.get_registered_schemes() if name)
     if scheme not in known:

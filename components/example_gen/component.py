@@ -104,8 +104,8 @@ def _input_config(format_name: str, roles: Sequence[str]) -> example_gen_pb2.Inp
 
 
 def _custom_config(values: dict[str, str]) -> example_gen_pb2.CustomConfig:
-    settings = struct_pb2.Struct()
-    settings.update(values)
+    struct = struct_pb2.Struct()
+    struct.update(values)
     config = example_gen_pb2.CustomConfig()
-    config.custom_config.Pack(settings)
+    config.custom_config.Pack(struct)
     return config

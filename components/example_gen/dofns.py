@@ -26,7 +26,7 @@ Keyed = tuple[int, Part]
 
 # Kinds of parts besides the roles of files; NOTHING only makes a partition exist.
 NOTHING = "nothing"
-_ARRANGED = "arranged"
+_SORTED = "sorted"
 _PAIRS = "pairs"
 _TIMES = "times"
 _KEPT_USERS = "kept_users"
@@ -56,7 +56,7 @@ class ReadPartitions(beam.DoFn):
             yield partition, (role, tables.to_bytes(rows))
 
 
-class ArrangePartition(beam.DoFn):
+class SortPartition(beam.DoFn):
     """Order, deduplicate and filter a partition's interactions."""
 
     def __init__(self, config: IngestConfig) -> None:
@@ -64,21 +64,21 @@ class ArrangePartition(beam.DoFn):
         self._config = config
 
     def process(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[int, list[Part]]]:
-        """Yield the partition with its interactions arranged."""
+        """Yield the partition with its interactions in order."""
         partition, values = element
         parts = list(values)
         table = _collect(parts, base.INTERACTIONS)
         rest = [part for part in parts if part[0] != base.INTERACTIONS]
         if table is not None:
-            arranged, found = sort_and_dedupe.sort_and_dedupe(table, self._config)
+            ordered, found = sort_and_dedupe.sort_and_dedupe(table, self._config)
             counts.add(found)
-            rest.append((_ARRANGED, tables.to_bytes(arranged)))
+            rest.append((_SORTED, tables.to_bytes(ordered)))
         yield partition, rest
 
 
 def pairs_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
-    """Yield the (user, item) pairs of an arranged partition, all under one key."""
-    table = _collect(element[1], _ARRANGED)
+    """Yield the (user, item) pairs of a sorted partition, all under one key."""
+    table = _collect(element[1], _SORTED)
     if table is not None:
         pairs = table.select([features.USER_ID, features.ITEM_ID])
         yield 0, (_PAIRS, tables.to_bytes(pairs))
@@ -98,16 +98,16 @@ def core_of(element: tuple[int, Iterable[Part]], config: IngestConfig) -> list[P
 def prune(element: tuple[int, list[Part]], core: list[Part]) -> tuple[int, list[Part]]:
     """Keep those of a sorted partition's interactions that belong to the core."""
     partition, parts = element
-    table = _collect(parts, _ARRANGED)
+    table = _collect(parts, _SORTED)
     if table is None:
         return element
-    rest = [part for part in parts if part[0] != _ARRANGED]
-    return partition, [*rest, (_ARRANGED, tables.to_bytes(_within(table, core)))]
+    rest = [part for part in parts if part[0] != _SORTED]
+    return partition, [*rest, (_SORTED, tables.to_bytes(_within(table, core)))]
 
 
 def times_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
     """Yield how often each timestamp occurs in a partition, all under one key."""
-    table = _collect(element[1], _ARRANGED)
+    table = _collect(element[1], _SORTED)
     if table is not None:
         yield 0, (_TIMES, tables.to_bytes(time_cutoffs.count_times(table)))
 
@@ -128,25 +128,25 @@ class SplitPartition(beam.DoFn):
     split without files could not be read by whoever has to find it empty.
     """
 
-    def __init__(self, partitions: int, brings_held_out: bool, config: IngestConfig) -> None:
+    def __init__(self, partitions: int, has_held_out_file: bool, config: IngestConfig) -> None:
         """Set the number of partitions, whether the dataset has a held-out file, and the rules."""
         self._config = config
         self._partitions = partitions
-        self._brings_held_out = brings_held_out
+        self._has_held_out_file = has_held_out_file
 
     def process(
-        self, element: tuple[int, list[Part]], at: time_cutoffs.TimeCutoffs | None = None
+        self, element: tuple[int, list[Part]], cutoffs: time_cutoffs.TimeCutoffs | None = None
     ) -> Iterator[beam.pvalue.TaggedOutput]:
         """Yield (split, shard) for each split, and (ITEMS_TAG, part)."""
         partition, parts = element
-        table = _collect(parts, _ARRANGED)
+        table = _collect(parts, _SORTED)
         encoded: dict[str, list[bytes]] = {}
         if table is not None and table.num_rows:
             inputs = held_out.SplitInputs(
                 _collect(parts, base.USERS),
                 _collect(parts, base.CANDIDATES),
-                self._brings_held_out,
-                at,
+                self._has_held_out_file,
+                cutoffs,
             )
             rows, found = held_out.split(table, inputs, self._config)
             counts.add(found)

@@ -67,7 +67,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
         Args:
           input_dict: empty.
           output_dict: `examples`, one Examples artifact.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Raises:
           UserError: bad files, or nothing left of them (wrapped by Beam where a
@@ -114,7 +114,7 @@ class InteractionsExecutor(_Executor):
 
         Args:
           pipeline: gets the graph.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Returns:
           Split name -> PCollection of writing.Shard, one a partition of users.
@@ -133,17 +133,17 @@ class InteractionsExecutor(_Executor):
         size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
         partitions = -(-size // self.partition_bytes)
         format_name = _custom_config(exec_properties)[FORMAT_KEY]
-        arranged = graph.arranged(pipeline, ranges, format_name, partitions, config)
+        ordered = graph.sorted_partitions(pipeline, ranges, format_name, partitions, config)
         inputs = {}
         if config.split == TEMPORAL:
-            inputs["at"] = beam.pvalue.AsSingleton(
-                arranged
+            inputs["cutoffs"] = beam.pvalue.AsSingleton(
+                ordered
                 | "Times" >> beam.FlatMap(dofns.times_of)
                 | "AllTimes" >> beam.GroupByKey()
                 | "TimeCutoffs" >> beam.Map(dofns.cutoffs_of, config),
                 default_value=None,
             )
-        split = arranged | "Split" >> beam.ParDo(
+        split = ordered | "Split" >> beam.ParDo(
             dofns.SplitPartition(partitions, held_out, config), **inputs
         ).with_outputs(*self.split_names, dofns.ITEMS_TAG)
         _ = (
@@ -186,7 +186,7 @@ class CatalogExecutor(_Executor):
 
         Args:
           pipeline: gets the graph.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Returns:
           The split's name -> PCollection of its one writing.Shard.
@@ -217,8 +217,8 @@ def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
     proto_utils.json_to_proto(exec_properties[specs.CUSTOM_CONFIG_KEY], message)
     values = struct_pb2.Struct()
     message.custom_config.Unpack(values)
-    settings: dict[str, Any] = json_format.MessageToDict(values)
-    return settings
+    custom_config: dict[str, Any] = json_format.MessageToDict(values)
+    return custom_config
 
 
 def _ingest_config(exec_properties: dict[str, Any]) -> IngestConfig:

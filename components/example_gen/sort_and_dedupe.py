@@ -17,7 +17,7 @@ from components.example_gen.io import tables
 from schema import features
 from schema.errors import UserError
 
-# Marks the rows of a dataset's own held-out file.
+# Flags the rows of a dataset's own held-out file.
 HELD_OUT = "held_out"
 
 
@@ -42,7 +42,7 @@ def sort_and_dedupe(table: pa.Table, config: IngestConfig) -> tuple[pa.Table, di
     rating does not survive a new low one.
 
     Args:
-      table: marked interactions of some users, all of each user's.
+      table: flagged interactions of some users, all of each user's.
       config: `min_rating` and `seed` apply here.
 
     Returns:

@@ -16,9 +16,25 @@ from schema import features
 
 # The flags' order in u.item, as u.genre gives it.
 GENRES = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
 )
 _COLUMNS = ("user id", "item id", "rating", "timestamp")
 _LAYOUT = Layout(
@@ -28,7 +44,11 @@ _LAYOUT = Layout(
 )
 _USER_FIELDS = ("user id", "age", "gender", "occupation", "zip code")
 _ITEM_FIELDS = (
-    *("movie id", "movie title", "release date", "video release date", "IMDb URL"),
+    "movie id",
+    "movie title",
+    "release date",
+    "video release date",
+    "IMDb URL",
     *GENRES,
 )
 

@@ -16,11 +16,27 @@ from schema import features
 
 # Codes 0 to 20 of users.dat, as the README of ML-1M names them.
 OCCUPATIONS = (
-    *("other", "academic/educator", "artist", "clerical/admin", "college/grad student"),
-    *("customer service", "doctor/health care", "executive/managerial", "farmer"),
-    *("homemaker", "K-12 student", "lawyer", "programmer", "retired", "sales/marketing"),
-    *("scientist", "self-employed", "technician/engineer", "tradesman/craftsman"),
-    *("unemployed", "writer"),
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
 )
 _COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
 _LAYOUT = Layout(

@@ -33,14 +33,14 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
       name: of the metric; thresholds need it equal to the MetricConfig's.
       source_digest: of this package's code; not read, but part of the
         Evaluator's cache key.
-      **settings: of a subclass; they come from the MetricConfig too.
+      **config: of a subclass; from the MetricConfig too.
     """
 
     # Whether the metric is the square root of the mean.
     root = False
 
-    def __init__(self, name: str, source_digest: str = "", **settings: object) -> None:
-        super().__init__(self._computations, name=name, source_digest=source_digest, **settings)
+    def __init__(self, name: str, source_digest: str = "", **config: object) -> None:
+        super().__init__(self._computations, name=name, source_digest=source_digest, **config)
 
     @abc.abstractmethod
     def values(self, table: RankTable) -> np.ndarray:
@@ -119,7 +119,7 @@ class TargetMetric(RankMetric):
         between the two, whose interval is a paired one.
       ties: rule of components.metrics.tie_groups for equal scores.
       source_digest: see RankMetric.
-      **settings: of a subclass.
+      **config: of a subclass.
     """
 
     def __init__(
@@ -129,12 +129,14 @@ class TargetMetric(RankMetric):
         subject: str = MODEL,
         ties: str = AVERAGE,
         source_digest: str = "",
-        **settings: object,
+        **config: object,
     ) -> None:
         super().__init__(
-            name, source_digest, protocol=protocol, subject=subject, ties=ties, **settings
+            name, source_digest, protocol=protocol, subject=subject, ties=ties, **config
         )
-        self._protocol, self._subject, self._ties = protocol, subject, ties
+        self._protocol = protocol
+        self._subject = subject
+        self._ties = ties
 
     @abc.abstractmethod
     def per_user(self, tie_groups: TieGroups) -> np.ndarray:
@@ -151,11 +153,9 @@ class TargetMetric(RankMetric):
         """See RankMetric."""
         if self._subject != LIFT:
             return self.per_user(table.tie_groups(self._protocol, self._subject, self._ties))
-        own, popularity = (
-            self.per_user(table.tie_groups(self._protocol, subject, self._ties))
-            for subject in (MODEL, POPULARITY)
-        )
-        return own - popularity
+        model = self.per_user(table.tie_groups(self._protocol, MODEL, self._ties))
+        popularity = self.per_user(table.tie_groups(self._protocol, POPULARITY, self._ties))
+        return model - popularity
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
@@ -169,11 +169,11 @@ class CutOffMetric(TargetMetric):
       name: of the metric.
       protocol: name of the protocol.
       k: cut-off.
-      **settings: see TargetMetric.
+      **config: see TargetMetric.
     """
 
-    def __init__(self, name: str, protocol: str, k: int = 10, **settings: str) -> None:
-        super().__init__(name, protocol, k=k, **settings)
+    def __init__(self, name: str, protocol: str, k: int = 10, **config: str) -> None:
+        super().__init__(name, protocol, k=k, **config)
         self.k = k
 
 

@@ -60,7 +60,7 @@ def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
     """
     weights: dict[bytes, int] = {}
     columns: list[np.ndarray] = []
-    which = np.asarray([_place(weights, columns, weight) for _, weight in quantities])
+    which = np.asarray([_column_of(weights, columns, weight) for _, weight in quantities])
     columns += [values * weight for values, weight in quantities]
     sums = _sums(np.stack(columns, axis=1), users)
     totals = sums[:, which]
@@ -69,7 +69,7 @@ def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
     return resampled
 
 
-def _place(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
+def _column_of(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
     """Find or add the column of a weight; most metrics share one."""
     digest = hashlib.sha256(weight.tobytes()).digest()
     if digest not in known:

@@ -63,7 +63,7 @@ def with_intervals(
         for key, column in zip(rows, means.T, strict=True)
     }
     for key in [key for key in metrics if key.is_diff and key._replace(is_diff=False) in rows]:
-        (baseline,) = (
+        baseline = next(
             other for other in rows if other.name == key.name and other.model_name != key.model_name
         )
         resampled[key] = resampled[key._replace(is_diff=False)] - resampled[baseline]

@@ -36,7 +36,9 @@ class RankTable:
     rows: dict[str, np.ndarray]
     lists: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
-    _places: dict[tuple[str, ...], TieGroups] = dataclasses.field(default_factory=dict, repr=False)
+    _tie_groups: dict[tuple[str, ...], TieGroups] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
 
     def tie_groups(self, protocol: str, subject: str, rule: str) -> TieGroups:
         """Find the groups of targets with equal scores, once for all metrics.
@@ -47,19 +49,19 @@ class RankTable:
           rule: of components.metrics.tie_groups.
 
         Returns:
-        The groups of the M targets.
+          The groups of the M targets.
         """
         key = protocol, subject, rule
-        if key not in self._places:
+        if key not in self._tie_groups:
             prefix = f"{POPULARITY}_{protocol}" if subject == POPULARITY else protocol
-            self._places[key] = tie_groups(
+            self._tie_groups[key] = tie_groups(
                 self.targets[prefix + GREATER].astype(np.int64),
                 self.targets[prefix + TIES].astype(np.int64),
                 self.count,
                 self.rows[f"{protocol}_candidates"].astype(np.int64),
                 rule,
             )
-        return self._places[key]
+        return self._tie_groups[key]
 
     def row(self, name: str) -> np.ndarray:
         """Return an output of the rows as float64 [N]; NaN where the model has no such output."""

@@ -90,7 +90,7 @@ def tie_groups(
       rule: AVERAGE, PESSIMISTIC (targets last) or OPTIMISTIC (targets first).
 
     Returns:
-    The groups of M targets.
+      The groups of M targets.
     """
     row = np.repeat(np.arange(len(count)), count)
     order = np.lexsort((greater, row))

@@ -30,7 +30,7 @@ class VertexRecommenderTrainer(RecommenderTrainer):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
 
-def job_settings(job: dict[str, Any], region: str) -> dict[str, Any]:
+def job_config(job: dict[str, Any], region: str) -> dict[str, Any]:
     """Build what custom_config must hold for the launcher.
 
     Args:

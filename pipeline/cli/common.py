@@ -194,12 +194,12 @@ def apply_overrides(
     return configuration.override(config, given + options.set)
 
 
-def check_one_process(strategy: str, place: str) -> None:
+def check_one_process(strategy: str, where: str) -> None:
     """Refuse strategies of several processes where there is one.
 
     Args:
       strategy: trainer.strategy.
-      place: what trains in one process.
+      where: what trains in one process.
 
     Raises:
       UserError: the strategy wants more.
@@ -207,7 +207,7 @@ def check_one_process(strategy: str, place: str) -> None:
     known = (*ONE_PROCESS, AUTO)
     check(
         strategy in known,
-        f"trainer.strategy: expected one of {', '.join(known)} with {place}, which trains in one "
+        f"trainer.strategy: expected one of {', '.join(known)} with {where}, which trains in one "
         f"process, got {strategy!r}; docs/strategies.md says where several train.",
     )
 

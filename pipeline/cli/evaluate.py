@@ -149,8 +149,8 @@ def _evaluate(
     from pipeline.reports.console import RunConsole
 
     started = time.monotonic()
-    for place in (model, options.examples, options.ranks):
-        check_known(place or "")
+    for path in (model, options.examples, options.ranks):
+        check_known(path or "")
     model = _saved_model(model, fileio)
     console = RunConsole(out)
     facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}

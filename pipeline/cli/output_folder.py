@@ -52,8 +52,8 @@ class Workspace:
         output = _absolute(output)
         here = pathlib.Path(output)
         if is_uri(output):
-            scheme, _, place = output.partition("://")
-            here = pathlib.Path(_HERE, scheme, *place.split("/")).absolute()
+            scheme, _, rest = output.partition("://")
+            here = pathlib.Path(_HERE, scheme, *rest.split("/")).absolute()
         return cls(
             output=output,
             here=here,

@@ -11,9 +11,24 @@ import pyarrow.compute as pc
 from pipeline.datasets.synthetic_config import MIN_INTERACTIONS, SyntheticConfig
 
 GENRES = (
-    *("Drama", "Comedy", "Action", "Thriller", "Romance", "Horror", "Adventure", "Sci-Fi"),
-    *("Children's", "Crime", "War", "Documentary", "Musical", "Mystery", "Animation"),
-    *("Fantasy", "Western", "Film-Noir"),
+    "Drama",
+    "Comedy",
+    "Action",
+    "Thriller",
+    "Romance",
+    "Horror",
+    "Adventure",
+    "Sci-Fi",
+    "Children's",
+    "Crime",
+    "War",
+    "Documentary",
+    "Musical",
+    "Mystery",
+    "Animation",
+    "Fantasy",
+    "Western",
+    "Film-Noir",
 )
 _AGES = (1, 18, 25, 35, 45, 50, 56)
 _OCCUPATIONS = 21

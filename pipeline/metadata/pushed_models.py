@@ -53,19 +53,19 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
       UserError: no pushed model is recorded under that.
     """
     pushed = models(store)
-    place = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
-    place = place.removesuffix(_INSIDE_ARTIFACT)
+    path = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
+    path = path.removesuffix(_INSIDE_ARTIFACT)
     ways: tuple[Callable[[Artifact], bool], ...] = (
-        lambda one: place == one.properties["pushed_destination"],
-        lambda one: place == os.path.dirname(one.properties["pushed_destination"]),
+        lambda one: path == one.properties["pushed_destination"],
+        lambda one: path == os.path.dirname(one.properties["pushed_destination"]),
         lambda one: model == one.properties["pushed_version"],
-        lambda one: model == str(one.id) or place == one.uri,
+        lambda one: model == str(one.id) or path == one.uri,
     )
     for fits in ways:
         if found := [one for one in pushed if fits(one)]:
             return found[-1]
     for trained in _of_type(store, standard_artifacts.Model):
-        if model == str(trained.id) or place == trained.uri:
+        if model == str(trained.id) or path == trained.uri:
             if one := made_of(store, trained.id):
                 return one
             raise UserError(f"{model}: {label} knows this model, but it was never pushed.")

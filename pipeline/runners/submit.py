@@ -176,18 +176,18 @@ def _values(spec: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any
 def _vertex_calls(
     name: str, cluster: ClusterConfig, asked: Submission, values: dict[str, Any]
 ) -> dict[str, Any]:
-    place = cluster.vertex
+    vertex = cluster.vertex
     job = {
         "display_name": name,
         "template_path": asked.spec,
         "parameter_values": values,
         "enable_caching": None if asked.caching else False,
-        "encryption_spec_key_name": place.encryption_key,
-        "labels": place.labels,
-        "project": place.project,
-        "location": place.region,
+        "encryption_spec_key_name": vertex.encryption_key,
+        "labels": vertex.labels,
+        "project": vertex.project,
+        "location": vertex.region,
     }
-    who = {"service_account": place.service_account, "network": place.network}
+    who = {"service_account": vertex.service_account, "network": vertex.network}
     if asked.schedule is None:
         return {"PipelineJob": job, "submit": who}
     return {
@@ -199,14 +199,14 @@ def _vertex_calls(
 def _kfp_calls(
     name: str, cluster: ClusterConfig, asked: Submission, values: dict[str, Any]
 ) -> dict[str, Any]:
-    place = cluster.kfp
+    kfp = cluster.kfp
     caching = None if asked.caching else False
     if asked.schedule is None:
         run = {
             "pipeline_file": asked.spec,
             "arguments": values,
-            "experiment_name": place.experiment,
-            "namespace": place.namespace,
+            "experiment_name": kfp.experiment,
+            "namespace": kfp.namespace,
             "enable_caching": caching,
         }
         return {"Client": _client(cluster), "create_run_from_pipeline_package": run}
@@ -217,7 +217,7 @@ def _kfp_calls(
         "cron_expression": asked.schedule,
         "enable_caching": caching,
     }
-    experiment = {"name": place.experiment, "namespace": place.namespace}
+    experiment = {"name": kfp.experiment, "namespace": kfp.namespace}
     return {
         "Client": _client(cluster),
         "create_experiment": experiment,

@@ -42,7 +42,7 @@ class UserSegments:
     """Divide an ordered table into segments of rows, one for each user.
 
     Args:
-      table: marked interactions, whole users, in `sort_and_dedupe`'s order.
+      table: flagged interactions, whole users, in `sort_and_dedupe`'s order.
 
     Attributes:
       ends: row after each user's last, int64 [users].
@@ -124,19 +124,21 @@ class UserSegments:
         taken = np.flatnonzero(chosen & wanted[self.owner])
         return ListSlices(taken, self.per_user(chosen)[users])
 
-    def columns(self, users: np.ndarray, known: ListSlices, targets: ListSlices | None) -> Columns:
+    def columns(
+        self, users: np.ndarray, history: ListSlices, targets: ListSlices | None
+    ) -> Columns:
         """Make the list columns of some users.
 
         Args:
           users: their numbers, int64 [U].
-          known: the histories.
-          targets: what is asked for; None gives no such columns.
+          history: the histories.
+          targets: held-out interactions; None gives no such columns.
 
         Returns:
           `user_id`, the history's columns and the targets'.
         """
         columns = {features.USER_ID: singles(self.user_ids(users).cast(pa.binary()))}
-        for list_slices, names in ((known, _HISTORY), (targets, _TARGETS)):
+        for list_slices, names in ((history, _HISTORY), (targets, _TARGETS)):
             if list_slices is not None:
                 offsets = np.concatenate([[0], np.cumsum(list_slices.lengths)]).astype(np.int32)
                 for name, column in names.items():

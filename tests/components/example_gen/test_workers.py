@@ -87,8 +87,11 @@ def test_dataflow_gets_a_job_whose_workers_run_in_our_image(generate, monkeypatc
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     argv = beam_workers.arguments(
         "dataflow",
-        *("project=project", "region=europe-west4", "temp_location=gs://bucket/beam"),
-        *("sdk_container_image=registry/image:1", "max_num_workers=9"),
+        "project=project",
+        "region=europe-west4",
+        "temp_location=gs://bucket/beam",
+        "sdk_container_image=registry/image:1",
+        "max_num_workers=9",
     )
     with pytest.raises(ConnectionError, match="not sent"):
         generate(argv=argv)
