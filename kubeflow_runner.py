@@ -152,13 +152,19 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     paths = RunPaths(
-        *(folder, format_name, f"{root}/artifacts", f"{root}/serving", f"{root}/checkpoints")
+        input_base=folder,
+        format_name=format_name,
+        pipeline_root=f"{root}/artifacts",
+        serving_dir=f"{root}/serving",
+        checkpoints=f"{root}/checkpoints",
     )
     name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
-        *(name, config, paths),
+        name,
+        config,
+        paths,
         beam_pipeline_args=beam_arguments,
         backend=backend,
         force_bless=options.force_bless,
