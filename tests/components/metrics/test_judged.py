@@ -1,4 +1,4 @@
-"""What a real evaluation model gives for rows with several targets, through the metrics."""
+"""What a real judge gives for rows with several targets, through the metrics."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ SEEN = ITEMS - 1
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("evaluation_model")
+    folder = tmp_path_factory.mktemp("judged")
     counts = np.arange(ITEMS, 0, -1)
     serving = make_serving(SCORES, np.eye(ITEMS), counts, [[SEEN]] * USERS)
     export(serving, str(folder / "model"))
