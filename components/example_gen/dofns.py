@@ -128,11 +128,11 @@ class SplitPartition(beam.DoFn):
     split without files could not be read by whoever has to find it empty.
     """
 
-    def __init__(self, partitions: int, has_held_out_file: bool, config: IngestConfig) -> None:
+    def __init__(self, partitions: int, brings_held_out: bool, config: IngestConfig) -> None:
         """Set the number of partitions, whether the dataset has a held-out file, and the rules."""
         self._config = config
         self._partitions = partitions
-        self._has_held_out_file = has_held_out_file
+        self._brings_held_out = brings_held_out
 
     def process(
         self, element: tuple[int, list[Part]], cutoffs: time_cutoffs.TimeCutoffs | None = None
@@ -145,7 +145,7 @@ class SplitPartition(beam.DoFn):
             inputs = held_out.SplitInputs(
                 _collect(parts, base.USERS),
                 _collect(parts, base.CANDIDATES),
-                self._has_held_out_file,
+                self._brings_held_out,
                 cutoffs,
             )
             rows, found = held_out.split(table, inputs, self._config)

@@ -23,17 +23,14 @@ _MIN_INTERACTIONS = 3
 
 
 def assign(
-    segments: UserSegments,
-    config: IngestConfig,
-    has_held_out_file: bool,
-    cutoffs: TimeCutoffs | None,
+    segments: UserSegments, config: IngestConfig, brings_held_out: bool, cutoffs: TimeCutoffs | None
 ) -> np.ndarray:
-    """Choose the split of each interaction.
+    """Chooses the split of each interaction.
 
     Args:
       segments: the interactions.
       config: `split` and its options.
-      has_held_out_file: whether the dataset has a held-out file; of
+      brings_held_out: whether the dataset has a held-out file; of
         leave-one-out only.
       cutoffs: points in time of the temporal split; None for the others.
 
@@ -41,7 +38,7 @@ def assign(
       int64 [rows], numbers in features.INTERACTION_SPLITS, or UNUSED.
     """
     if config.split == LEAVE_ONE_OUT:
-        return leave_one_out(segments, has_held_out_file)
+        return leave_one_out(segments, brings_held_out)
     if config.split == TEMPORAL:
         assert cutoffs is not None
         return np.searchsorted([cutoffs.valid, cutoffs.test], segments.timestamps, side="right")
@@ -50,21 +47,21 @@ def assign(
     return user_ratio(segments, config)
 
 
-def leave_one_out(segments: UserSegments, has_held_out_file: bool) -> np.ndarray:
-    """Put each user's last interaction into test and the one before into valid.
+def leave_one_out(segments: UserSegments, brings_held_out: bool) -> np.ndarray:
+    """The last interaction into test, the one before into valid.
 
     A user with fewer than three interactions, or without a held-out row where
     the dataset brings them, is in train only.
 
     Args:
       segments: the interactions.
-      has_held_out_file: whether the dataset has a held-out file.
+      brings_held_out: whether the dataset has a held-out file.
 
     Returns:
       As `assign`.
     """
     asked = segments.lengths >= _MIN_INTERACTIONS
-    if has_held_out_file:
+    if brings_held_out:
         asked &= segments.last_held_out
     split_of = np.zeros(len(segments.owner), np.int64)
     split_of[segments.ends[asked] - 1] = TEST
@@ -74,7 +71,7 @@ def leave_one_out(segments: UserSegments, has_held_out_file: bool) -> np.ndarray
 
 
 def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """Hold out a share of each user's interactions, the newest or random ones.
+    """A share of each user's interactions, the newest or random ones.
 
     Shares are rounded to the next whole number, and to one interaction at least
     in each split. A user with fewer than three interactions is in train only.
@@ -86,23 +83,21 @@ def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
     Returns:
       As `assign`.
     """
-    test = _held_out_count(config.test_share, segments.lengths, segments.lengths - 2)
-    valid = _held_out_count(
-        config.valid_share, segments.lengths - test, segments.lengths - test - 1
-    )
-    # Position of each interaction in its user's list, counted from the list's end.
-    from_end = segments.ends[segments.owner] - 1 - np.arange(len(segments.owner))
+    test = _part(config.test_share, segments.lengths, segments.lengths - 2)
+    valid = _part(config.valid_share, segments.lengths - test, segments.lengths - test - 1)
+    # Place of each interaction in its user's list, counted from the list's end.
+    place = segments.ends[segments.owner] - 1 - np.arange(len(segments.owner))
     if config.draw == RANDOM:
         shuffled = np.lexsort((_hashes(segments, config), segments.owner))
-        from_end[shuffled] = from_end.copy()
-    split_of = np.where(from_end < (test + valid)[segments.owner], VALID, TRAIN)
-    split_of[from_end < test[segments.owner]] = TEST
+        place[shuffled] = place.copy()
+    split_of = np.where(place < (test + valid)[segments.owner], VALID, TRAIN)
+    split_of[place < test[segments.owner]] = TEST
     split_of[(segments.lengths < _MIN_INTERACTIONS)[segments.owner]] = TRAIN
     return split_of
 
 
 def random(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """Hold out a share of all interactions; a user with nothing left in train keeps all there.
+    """A share of all interactions; a user with nothing left in train keeps all there.
 
     Args:
       segments: the interactions.
@@ -124,7 +119,7 @@ def _hashes(segments: UserSegments, config: IngestConfig) -> np.ndarray:
     return segments.pair_hashes(config.seed + 1)
 
 
-def _held_out_count(share: float, total: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Take a share of some numbers, rounded; at least 1 and at most `most`."""
-    rounded = np.floor(share * total + 0.5).astype(np.int64)
+def _part(share: float, of: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """A share of some numbers, rounded; at least 1 and at most `most`."""
+    rounded = np.floor(share * of + 0.5).astype(np.int64)
     return np.minimum(np.maximum(rounded, 1), most)

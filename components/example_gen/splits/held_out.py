@@ -28,30 +28,30 @@ _KEY_SEPARATOR = "\x1f"
 
 @dataclasses.dataclass(frozen=True)
 class SplitInputs:
-    """Hold what a partition has besides interactions.
+    """What a partition knows besides interactions.
 
     Attributes:
       users: user features, `user_id` and some of features.USER_FEATURES; None
         where the dataset has none.
       candidates: components.formats.base.CANDIDATES_SCHEMA, or None; of data
         with a held-out file, which make a row ask for one target.
-      has_held_out_file: whether the dataset has a held-out file.
+      brings_held_out: whether the dataset has a held-out file.
       cutoffs: of the temporal split, None for the others.
     """
 
     users: pa.Table | None = None
     candidates: pa.Table | None = None
-    has_held_out_file: bool = False
+    brings_held_out: bool = False
     cutoffs: TimeCutoffs | None = None
 
 
 def split(
     table: pa.Table, inputs: SplitInputs, config: IngestConfig
 ) -> tuple[dict[str, Columns], dict[str, int]]:
-    """Build the rows of each split.
+    """Builds the rows of each split.
 
     Args:
-      table: flagged interactions, whole users, in `sort_and_dedupe`'s order.
+      table: marked interactions, whole users, in `sort_and_dedupe`'s order.
       inputs: see SplitInputs.
       config: which split.
 
@@ -63,19 +63,19 @@ def split(
       UserError: a user, or a user's candidates, described twice.
     """
     segments = UserSegments(table)
-    split_of = assign(segments, config, inputs.has_held_out_file, inputs.cutoffs)
+    split_of = assign(segments, config, inputs.brings_held_out, inputs.cutoffs)
     rows, has_row = {}, {}
     used = np.zeros(table.num_rows, bool)
     for number, name in enumerate(features.INTERACTION_SPLITS):
         # A history has what lies in the splits before; train has itself.
-        in_history = split_of < max(number, 1)
-        is_target = split_of == number
-        has_row[name] = (segments.per_user(in_history) > 0) & (segments.per_user(is_target) > 0)
+        known = split_of < max(number, 1)
+        asked = split_of == number
+        has_row[name] = (segments.per_user(known) > 0) & (segments.per_user(asked) > 0)
         users = np.flatnonzero(has_row[name])
-        targets = None if number == TRAIN else segments.list_slices(is_target, users)
-        rows[name] = segments.columns(users, segments.list_slices(in_history, users), targets)
+        targets = None if number == TRAIN else segments.list_slices(asked, users)
+        rows[name] = segments.columns(users, segments.list_slices(known, users), targets)
         rows[name].update(_user_features(segments.user_ids(users), inputs.users))
-        used |= (in_history | is_target) & has_row[name][segments.owner]
+        used |= (known | asked) & has_row[name][segments.owner]
     if inputs.candidates is not None:
         test = rows[features.TEST]
         test[features.CANDIDATE_ITEM_ID] = _candidates(
@@ -88,11 +88,11 @@ def split(
 
 def _counts(used: np.ndarray, has_row: dict[str, np.ndarray]) -> dict[str, int]:
     trained = has_row[features.TRAIN]
-    has_targets = has_row[features.VALID] | has_row[features.TEST]
+    asked = has_row[features.VALID] | has_row[features.TEST]
     return {
         counts.INTERACTIONS: int(used.sum()),
-        counts.USERS: int((trained | has_targets).sum()),
-        counts.USERS_IN_TRAIN_ONLY: int((trained & ~has_targets).sum()),
+        counts.USERS: int((trained | asked).sum()),
+        counts.USERS_IN_TRAIN_ONLY: int((trained & ~asked).sum()),
         counts.USERS_NOT_IN_TRAIN: int((~trained).sum()),
         counts.HELD_OUT_UNUSED: int((~used).sum()),
     }
@@ -113,7 +113,7 @@ def _user_features(user_ids: pa.Array, users: pa.Table | None) -> Columns:
 
 
 def _candidates(user_ids: pa.Array, targets: pa.Array, candidates: pa.Table) -> pa.ListArray:
-    """Find each user's candidates for that very target, null where there are none."""
+    """Each user's candidates for that very target, null where there are none."""
 
     def keys(user: pa.Array, target: pa.Array) -> pa.Array:
         return pc.binary_join_element_wise(user, target, _KEY_SEPARATOR)

@@ -73,7 +73,7 @@ def test_no_interactions_give_no_rows(interactions):
 
 
 def test_a_brought_held_out_row_is_the_test_target_whatever_its_time(interactions):
-    rows, _ = split(interactions(LONG, held_out=[("u", "z", 5, 0)]), has_held_out_file=True)
+    rows, _ = split(interactions(LONG, held_out=[("u", "z", 5, 0)]), brings_held_out=True)
     assert rows["train"]["u"]["item_id"] == [b"a", b"b", b"c"]
     assert rows["valid"]["u"]["item_id"] == [b"a", b"b", b"c"]
     assert rows["valid"]["u"]["target_item_id"] == [b"d"]
@@ -85,7 +85,7 @@ def test_a_brought_held_out_row_is_the_test_target_whatever_its_time(interaction
 def test_held_out_rows_that_cannot_be_asked_for_are_left_out_and_counted(interactions):
     # u: nothing held out; v: one interaction and a held-out one; w: a held-out one only.
     table = interactions([*LONG, ("v", "a", 5, 9)], held_out=[("v", "z", 5, 10), ("w", "z", 5, 10)])
-    rows, found = split(table, has_held_out_file=True)
+    rows, found = split(table, brings_held_out=True)
     assert {user: row["item_id"] for user, row in rows["train"].items()} == {
         "u": [b"a", b"b", b"c", b"d"],
         "v": [b"a"],
