@@ -1,9 +1,9 @@
 """Executor of the Pusher that publishes a model whole or not at all.
 
-A model server that watches the folder never loads half a version. On this machine
-a version appears by one rename. A store behind a URI knows no folders and copies a
-file that is renamed, so there the graph, without which no server loads a version,
-comes last.
+Handed to the stock Pusher by pipeline.pipeline. A model server that watches the
+folder never loads half a version. On this machine a version appears by one
+rename. A store behind a URI knows no folders and copies a file that is renamed,
+so there the graph, without which no server loads a version, comes last.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GRAPH = "saved_model.pb"
 
 
 class Executor(executor.Executor):
-    """Copy a blessed model to the served folder."""
+    """Copies a blessed model to the served folder."""
 
     def Do(
         self,
@@ -34,7 +34,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Push the model when it is blessed.
+        """Pushes the model when it is blessed.
 
         Args:
           input_dict: `model` and `model_blessing`, as for the stock executor.
@@ -56,14 +56,12 @@ class Executor(executor.Executor):
         )
         model = self.GetModelPath(input_dict)
         io_utils.copy_dir(model, pushed.uri)
-        version_dir = publish(model, destination.filesystem.base_directory)
-        self._MarkPushed(
-            pushed, pushed_destination=version_dir, pushed_version=os.path.basename(version_dir)
-        )
+        place = publish(model, destination.filesystem.base_directory)
+        self._MarkPushed(pushed, pushed_destination=place, pushed_version=os.path.basename(place))
 
 
 def publish(model: str, base: str) -> str:
-    """Copy a SavedModel to a new version under `base`, whole or not at all.
+    """Copies a SavedModel to a new version under `base`, whole or not at all.
 
     Args:
       model: folder of the SavedModel.
@@ -80,46 +78,46 @@ def publish(model: str, base: str) -> str:
             _clear(os.path.join(base, name.removeprefix(_UNFINISHED)))
             _clear(os.path.join(base, name))
     version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
-    version_dir = os.path.join(base, str(version))
-    _copy_at_once(model, version_dir)
-    return version_dir
+    place = os.path.join(base, str(version))
+    _copy_at_once(model, place)
+    return place
 
 
-def restore(archive: str, version_dir: str) -> None:
-    """Publish a version again when it was removed from the served folder.
+def restore(archive: str, place: str) -> None:
+    """Publishes a version again when it was removed from the served folder.
 
     A push that is reused from the cache looks at the archived copy only.
 
     Args:
       archive: uri of the PushedModel artifact.
-      version_dir: the version's folder; left alone when it exists.
+      place: the version's folder; left alone when it exists.
     """
-    if not fileio.exists(version_dir) or fileio.exists(_unfinished(version_dir)):
-        _clear(version_dir)
-        fileio.makedirs(os.path.dirname(version_dir))
-        _copy_at_once(archive, version_dir)
+    if not fileio.exists(place) or fileio.exists(_unfinished(place)):
+        _clear(place)
+        fileio.makedirs(os.path.dirname(place))
+        _copy_at_once(archive, place)
 
 
-def _copy_at_once(model: str, version_dir: str) -> None:
-    """Copy a SavedModel; whoever is killed leaves what `_unfinished` names."""
-    unfinished = _unfinished(version_dir)
-    if "://" not in version_dir:
+def _copy_at_once(model: str, place: str) -> None:
+    """Copies a SavedModel; whoever is killed leaves what `_unfinished` names."""
+    unfinished = _unfinished(place)
+    if "://" not in place:
         io_utils.copy_dir(model, unfinished)
-        fileio.rename(unfinished, version_dir)
+        fileio.rename(unfinished, place)
         return
     graph = os.path.join(model, _GRAPH)
     fileio.makedirs(unfinished)
-    io_utils.copy_dir(model, version_dir, deny_regex_patterns=[f"^{re.escape(graph)}$"])
-    fileio.copy(graph, os.path.join(version_dir, _GRAPH))
+    io_utils.copy_dir(model, place, deny_regex_patterns=[f"^{re.escape(graph)}$"])
+    fileio.copy(graph, os.path.join(place, _GRAPH))
     fileio.rmtree(unfinished)
 
 
-def _unfinished(version_dir: str) -> str:
-    """Name what lies beside a version as long as it is not whole."""
-    base, version = os.path.split(version_dir)
+def _unfinished(place: str) -> str:
+    """What lies beside a version as long as it is not whole."""
+    base, version = os.path.split(place)
     return os.path.join(base, f"{_UNFINISHED}{version}")
 
 
-def _clear(version_dir: str) -> None:
-    if fileio.exists(version_dir):
-        fileio.rmtree(version_dir)
+def _clear(place: str) -> None:
+    if fileio.exists(place):
+        fileio.rmtree(place)

@@ -91,10 +91,8 @@ def test_schema_needs_the_standard_library_only():
     "module",
     [
         *(f"schema/{name}.py" for name in ("features", "settings", "errors", "curated")),
-        "components/example_gen/config.py",
-        "components/evaluator/gate/config.py",
-        "transform/config.py",
-        "pipeline/datasets/synthetic_config.py",
+        *("components/example_gen/config.py", "components/evaluator/gate/config.py"),
+        *("transform/config.py", "pipeline/datasets/synthetic_config.py"),
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "trainer/config").glob("*.py")),
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipeline/config").glob("*.py")),
     ],

@@ -63,7 +63,7 @@ def preprocessing_fn(
 
 
 def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseTensor:
-    """Look up the vocabulary index of each list entry; a second file keeps the frequencies.
+    """Vocabulary index of each list entry; a second file keeps the frequencies.
 
     A vocabulary stored with its frequencies cannot be looked up when ids hold
     spaces, so the two are separate files.

@@ -1,4 +1,4 @@
-"""Unpack downloaded archives without trusting them."""
+"""Unpacking downloaded archives without trusting them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def extract(
     folder: pathlib.Path,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> list[pathlib.Path]:
-    """Unpack a zip file; all members are checked before any is written.
+    """Unpacks a zip file; all members are checked before any is written.
 
     Args:
       archive: the zip file.
@@ -47,11 +47,11 @@ def extract(
 
 
 def publish(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Put a finished folder where it belongs by one rename.
+    """Puts a finished folder in its place by one rename.
 
     Args:
       folder: the finished folder, on the same file system as `target`.
-      target: where it goes; a folder there already is complete, and stays.
+      target: its place; what lies there already stays, being complete.
     """
     if target.is_dir():
         shutil.rmtree(folder)

@@ -99,8 +99,8 @@ class ClusterRunner(stock.KubeflowV2DagRunner):
         unfinished = os.path.join(self._output_dir, f".{self._output_filename}.unfinished")
         with fileio.open(unfinished, "w") as file:
             file.write(text)
-        path = os.path.join(self._output_dir, self._output_filename)
-        fileio.rename(unfinished, path, overwrite=True)
+        place = os.path.join(self._output_dir, self._output_filename)
+        fileio.rename(unfinished, place, overwrite=True)
 
 
 def _defaults(pipeline: Pipeline) -> dict[str, Any]:

@@ -39,12 +39,12 @@ def _push(tmp_path, model, blessed):
 
 def test_a_blessed_model_is_published_whole_under_a_number(tmp_path, model):
     pushed = _push(tmp_path, model, blessed=True)
-    version_dir = pushed.get_string_custom_property("pushed_destination")
+    place = pushed.get_string_custom_property("pushed_destination")
     assert pushed.get_int_custom_property("pushed") == 1
-    assert os.path.basename(version_dir) == pushed.get_string_custom_property("pushed_version")
-    assert os.listdir(tmp_path / "serving") == [os.path.basename(version_dir)]
-    assert os.path.basename(version_dir).isdigit()
-    for folder in (version_dir, tmp_path / "archive"):
+    assert os.path.basename(place) == pushed.get_string_custom_property("pushed_version")
+    assert os.listdir(tmp_path / "serving") == [os.path.basename(place)]
+    assert os.path.basename(place).isdigit()
+    for folder in (place, tmp_path / "archive"):
         assert sorted(os.listdir(folder)) == ["saved_model.pb", "variables"]
 
 
@@ -73,19 +73,19 @@ def test_what_a_killed_push_left_is_cleared_and_was_never_a_version(tmp_path, mo
             pusher.publish(str(model), str(base))
     (left,) = os.listdir(base)
     assert not left.isdigit()
-    version_dir = pusher.publish(str(model), str(base))
-    assert os.listdir(base) == [os.path.basename(version_dir)]
+    place = pusher.publish(str(model), str(base))
+    assert os.listdir(base) == [os.path.basename(place)]
 
 
 def test_a_version_that_was_removed_comes_back_under_its_number(tmp_path, model):
     pushed = _push(tmp_path, model, blessed=True)
-    version_dir = pushed.get_string_custom_property("pushed_destination")
+    place = pushed.get_string_custom_property("pushed_destination")
     shutil.rmtree(tmp_path / "serving")
-    pusher.restore(pushed.uri, version_dir)
-    assert sorted(os.listdir(version_dir)) == ["saved_model.pb", "variables"]
-    os.unlink(os.path.join(version_dir, "saved_model.pb"))
-    pusher.restore(pushed.uri, version_dir)
-    assert os.listdir(version_dir) == ["variables"]
+    pusher.restore(pushed.uri, place)
+    assert sorted(os.listdir(place)) == ["saved_model.pb", "variables"]
+    os.unlink(os.path.join(place, "saved_model.pb"))
+    pusher.restore(pushed.uri, place)
+    assert os.listdir(place) == ["variables"]
 
 
 GRAPH, WEIGHTS = "saved_model.pb", "variables/variables.index"
@@ -123,21 +123,21 @@ def test_behind_a_uri_a_version_has_no_graph_until_it_has_all_else(model, bucket
     assert weights.endswith(WEIGHTS)
     left = weights.removesuffix(f"/{WEIGHTS}")
     assert not fileio.exists(f"{left}/{GRAPH}")
-    version_dir = pusher.publish(str(model), bucket)
+    place = pusher.publish(str(model), bucket)
     # What was cut short is gone, its number is not taken again.
-    assert sorted(fileio.listdir(bucket)) == [os.path.basename(version_dir)]
-    assert fileio.exists(f"{version_dir}/{GRAPH}")
-    assert fileio.exists(f"{version_dir}/{WEIGHTS}")
-    assert int(os.path.basename(version_dir)) > int(os.path.basename(left))
+    assert sorted(fileio.listdir(bucket)) == [os.path.basename(place)]
+    assert fileio.exists(f"{place}/{GRAPH}")
+    assert fileio.exists(f"{place}/{WEIGHTS}")
+    assert int(os.path.basename(place)) > int(os.path.basename(left))
 
 
 def test_behind_a_uri_a_version_that_came_back_in_part_is_copied_again(model, bucket, monkeypatch):
-    version_dir = f"{bucket}/17"
-    _kill_before_the_graph(monkeypatch, lambda: pusher.restore(str(model), version_dir))
-    assert fileio.exists(f"{version_dir}/{WEIGHTS}")
-    pusher.restore(str(model), version_dir)
-    assert fileio.exists(f"{version_dir}/{GRAPH}")
+    place = f"{bucket}/17"
+    _kill_before_the_graph(monkeypatch, lambda: pusher.restore(str(model), place))
+    assert fileio.exists(f"{place}/{WEIGHTS}")
+    pusher.restore(str(model), place)
+    assert fileio.exists(f"{place}/{GRAPH}")
     assert sorted(fileio.listdir(bucket)) == ["17"]
-    fileio.remove(f"{version_dir}/{WEIGHTS}")
-    pusher.restore(str(model), version_dir)
-    assert not fileio.exists(f"{version_dir}/{WEIGHTS}")
+    fileio.remove(f"{place}/{WEIGHTS}")
+    pusher.restore(str(model), place)
+    assert not fileio.exists(f"{place}/{WEIGHTS}")
