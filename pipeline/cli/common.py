@@ -176,7 +176,7 @@ def base_config(options: argparse.Namespace) -> RunConfig:
 def apply_overrides(
     config: T, options: argparse.Namespace, named: dict[str, str | int | None]
 ) -> T:
-    """Apply what the command line says beside preset and file.
+    """Applies what else the command line says.
 
     Args:
       config: what to start from; has a DataConfig as `data`.

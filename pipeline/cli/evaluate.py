@@ -48,7 +48,7 @@ _INSIDE_ARTIFACT = "Format-Serving"
 
 @dataclasses.dataclass(frozen=True)
 class Evaluated:
-    """Hold what of a RunConfig an evaluation depends on, for `--set`.
+    """What of a RunConfig an evaluation depends on, for `--set`.
 
     Attributes:
       data: which data.
