@@ -50,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    place = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    place.add_argument("--target", choices=TARGETS, default=TARGETS[0])
-    place.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
-    compiler = commands.add_parser("compile", parents=[place], allow_abbrev=False)
+    where = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    where.add_argument("--target", choices=TARGETS, default=TARGETS[0])
+    where.add_argument("--cluster", metavar="FILE", help="YAML: where and on which machines")
+    compiler = commands.add_parser("compile", parents=[where], allow_abbrev=False)
     common.add_configuration(compiler)
     compiler.add_argument("--output", metavar="FILE", default=DEFAULT_OUTPUT, help=".json, .yaml")
     compiler.add_argument(
@@ -61,19 +61,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_force_bless(compiler)
     common.add_beam(compiler)
-    submitter = commands.add_parser("submit", parents=[place], allow_abbrev=False)
+    submitter = commands.add_parser("submit", parents=[where], allow_abbrev=False)
     submitter.add_argument("--spec", metavar="FILE", default=DEFAULT_OUTPUT)
     submitter.add_argument("--parameter", metavar="NAME=VALUE", action="append", default=[])
     submitter.add_argument("--schedule", metavar="CRON", help="run again and again; default: once")
     submitter.add_argument("--no-cache", action="store_true", help="run every task")
     submitter.add_argument("--dry-run", action="store_true", help="print the request and stop")
-    asker = commands.add_parser("status", parents=[place], allow_abbrev=False)
+    asker = commands.add_parser("status", parents=[where], allow_abbrev=False)
     asker.add_argument("run", metavar="RUN", help="as submit printed it")
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
       arguments: the command line; that of the process when None.
@@ -118,7 +118,7 @@ def _set_environment() -> None:
 
 
 def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunConfig:
-    """What to compile, checked as far as that needs no imports of seconds."""
+    """Read what to compile, checked as far as that needs no imports of seconds."""
     if not (options.config or options.preset):
         options.config = os.environ.get("MOVIELENS_CONFIG")
     config = common.apply_overrides(common.base_config(options), options, {})
@@ -152,13 +152,19 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     paths = RunPaths(
-        *(folder, format_name, f"{root}/artifacts", f"{root}/serving", f"{root}/checkpoints")
+        input_base=folder,
+        format_name=format_name,
+        pipeline_root=f"{root}/artifacts",
+        serving_dir=f"{root}/serving",
+        checkpoints=f"{root}/checkpoints",
     )
     name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
-        *(name, config, paths),
+        name,
+        config,
+        paths,
         beam_pipeline_args=beam_arguments,
         backend=backend,
         force_bless=options.force_bless,
@@ -182,7 +188,7 @@ def _beam_arguments(options: argparse.Namespace, cluster: ClusterConfig) -> list
 
 
 def _data(config: RunConfig, root: str) -> tuple[str, str]:
-    """The folder of raw files, as the tasks will see it, and their layout."""
+    """Find the folder of raw files, as the tasks will see it, and their layout."""
     data = config.data
     check(
         data.synthetic is None,
@@ -220,7 +226,7 @@ def _submit(options: argparse.Namespace, cluster: ClusterConfig) -> int:
 
 
 def _credentials(options: argparse.Namespace) -> dict[str, str | None]:
-    """For a Kubeflow Pipelines server; Google's client finds its own."""
+    """Read credentials for a Kubeflow Pipelines server; Google's client finds its own."""
     if options.target == "vertex":
         return {}
     return {

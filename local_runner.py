@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
       arguments: the command line; that of the process when None.
@@ -88,7 +88,7 @@ def _command(arguments: list[str] | None) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What the command line asked for, checked as far as that takes no time."""
+    """Hold what the command line asked for, checked as far as that takes no time."""
 
     config: RunConfig
     data: str

@@ -65,15 +65,20 @@ VARIANTS = {
     "gmf": Variant(
         "neumf",
         (
-            *("trainer.model=gmf", "trainer.neumf.embedding_dim=32", "trainer.batch_size=1024"),
-            *("trainer.learning_rate=0.001", "trainer.epochs=30"),
+            "trainer.model=gmf",
+            "trainer.neumf.embedding_dim=32",
+            "trainer.batch_size=1024",
+            "trainer.learning_rate=0.001",
+            "trainer.epochs=30",
         ),
     ),
     "mlp": Variant(
         "neumf",
         (
-            *("trainer.model=mlp", f"trainer.neumf={{{_MLP}}}"),
-            *("trainer.batch_size=1024", "trainer.learning_rate=0.001"),
+            "trainer.model=mlp",
+            f"trainer.neumf={{{_MLP}}}",
+            "trainer.batch_size=1024",
+            "trainer.learning_rate=0.001",
         ),
     ),
     "neumf": Variant("neumf"),
@@ -82,8 +87,11 @@ VARIANTS = {
         "neumf",
         (
             f"trainer.neumf={{embedding_dim: 64, {_MLP}}}",
-            *("trainer.neumf.pretrain={gmf_epochs: 20, mlp_epochs: 20}", "trainer.batch_size=1024"),
-            *("trainer.optimizer.name=sgd", "trainer.learning_rate=0.01", "trainer.epochs=10"),
+            "trainer.neumf.pretrain={gmf_epochs: 20, mlp_epochs: 20}",
+            "trainer.batch_size=1024",
+            "trainer.optimizer.name=sgd",
+            "trainer.learning_rate=0.01",
+            "trainer.epochs=10",
         ),
     ),
     "two-tower-softmax": Variant("two-tower"),

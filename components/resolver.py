@@ -16,7 +16,7 @@ BLESSING = "model_blessing"
 
 
 class LatestPresentBlessedModelStrategy(LatestBlessedModelStrategy):
-    """The latest blessed model of those whose files are still there.
+    """Find the latest blessed model of those whose files are still there.
 
     A model that was blessed several times comes with its first blessing: the
     Evaluator reads it, and each further one would make it run again.
@@ -39,7 +39,7 @@ class LatestPresentBlessedModelStrategy(LatestBlessedModelStrategy):
 
 
 class LatestOtherBlessedModelStrategy(LatestPresentBlessedModelStrategy):
-    """The latest blessed model besides the candidate itself.
+    """Find the latest blessed model besides the candidate itself.
 
     With the stock strategy an unchanged second run finds the first run's model,
     the candidate itself, as its baseline: the Evaluator's inputs differ from
@@ -50,7 +50,7 @@ class LatestOtherBlessedModelStrategy(LatestPresentBlessedModelStrategy):
     def resolve_artifacts(
         self, store: object, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]] | None:
-        """Resolves as LatestBlessedModelStrategy does, without the candidate.
+        """Resolve as LatestBlessedModelStrategy does, without the candidate.
 
         Args:
           store: the metadata store.
@@ -69,7 +69,7 @@ class LatestOtherBlessedModelStrategy(LatestPresentBlessedModelStrategy):
 
 
 def baseline_resolver(candidate: types.BaseChannel, stock: bool = False) -> Resolver:
-    """A Resolver of the model that a candidate is compared with.
+    """Make a Resolver of the model that a candidate is compared with.
 
     Args:
       candidate: channel of the Model that is to be judged; the Resolver runs
@@ -88,10 +88,10 @@ def baseline_resolver(candidate: types.BaseChannel, stock: bool = False) -> Reso
 
 
 def base_resolver(stock: bool = False) -> Resolver:
-    """A Resolver of the model that a training starts from.
+    """Make a Resolver of the model that a training starts from.
 
     Args:
-      stock: as of baseline_resolver; the files of the latest blessed model must
+      stock: see baseline_resolver; the files of the latest blessed model must
         then still be there.
 
     Returns:

@@ -23,7 +23,7 @@ def CuratedSchema(
     name: Parameter[str],
     digest: Parameter[str],
 ) -> None:
-    """Writes a curated schema as a standard Schema artifact.
+    """Write a curated schema as a standard Schema artifact.
 
     Args:
       schema: the artifact; gets one file, FILE_NAME.

@@ -1,5 +1,6 @@
 """The pipeline: what runs (configuration, wiring) and how a run is told.
 
-`config` and `presets` say what; `pipeline` wires the components; `datasets`
-obtains published data; the rest reports a run.
+`config` says what; `pipeline` wires the components; `datasets` obtains published
+data; `runners` run or compile; `metadata` and `reports` tell of a run; `cli` has
+the commands.
 """

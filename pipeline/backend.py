@@ -1,4 +1,4 @@
-"""What a pipeline must know of the place that runs it.
+"""What a pipeline must know of the back end that runs it.
 
 The definition in pipeline.pipeline is one; back ends differ in how they find
 the last blessed model and in whether values can be given with each run. The
@@ -37,7 +37,7 @@ _IMPORTED = "result"
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
-    """A kind of place.
+    """Describe a kind of back end.
 
     Attributes:
       kind: LOCAL runs our resolver strategies; VERTEX the stock one only; KFP,
@@ -56,12 +56,12 @@ class Backend:
     region: str | None = None
 
     def parameter(self, name: str, default: str | int, unset: str | int | None = None) -> Any:
-        """A value that each run may set, where the place knows such.
+        """Make a value that each run may set, where the back end knows such.
 
         Args:
           name: of the parameter.
           default: its value where a run does not set it.
-          unset: what takes its place where there are no runtime parameters.
+          unset: the value where there are no runtime parameters.
 
         Returns:
           A runtime parameter, or `unset`.
@@ -73,7 +73,7 @@ class Backend:
 
 @dataclasses.dataclass(frozen=True)
 class Blessed:
-    """Where the last blessed model comes from, in one pipeline.
+    """Name where the last blessed model comes from, in one pipeline.
 
     Attributes:
       nodes: what finds it; may be empty.
@@ -87,13 +87,13 @@ class Blessed:
 
 
 def base(backend: Backend) -> Blessed:
-    """The model that a warm start begins with.
+    """Find the model that a warm start begins with.
 
     Args:
       backend: where the pipeline will run.
 
     Returns:
-      Nodes and channels; with KFP those of `baseline`, which see.
+      Nodes and channels; with KFP those of the given model, see Backend.baseline.
     """
     if backend.kind == KFP:
         return _imported(backend)
@@ -102,11 +102,11 @@ def base(backend: Backend) -> Blessed:
 
 
 def baseline(backend: Backend, candidate: types.BaseChannel, known: Blessed | None) -> Blessed:
-    """The model that a candidate is compared with.
+    """Find the model that a candidate is compared with.
 
     Args:
       backend: where the pipeline will run.
-      candidate: channel of the Model that is to be judged.
+      candidate: channel of the Model that is to be evaluated.
       known: what `base` found for the same pipeline; None without a warm start.
 
     Returns:
@@ -119,7 +119,7 @@ def baseline(backend: Backend, candidate: types.BaseChannel, known: Blessed | No
 
 
 def _imported(backend: Backend) -> Blessed:
-    """The given model; where it was blessed is not known then."""
+    """Import the given model; where it was blessed is not known then."""
     if backend.baseline is None:
         return Blessed(())
     uri = RuntimeParameter(name=BASELINE, ptype=str, default=backend.baseline)

@@ -28,15 +28,18 @@ _SOURCES = {
     TRAINER: ("trainer", "components/trainer", _NAMES),
     # An edit of the ranking or the gate evaluates anew and trains nothing.
     EVALUATOR: (
-        *("components/evaluator", "components/metrics", "trainer/ops"),
-        *("trainer/config/evaluation.py", _NAMES),
+        "components/evaluator",
+        "components/metrics",
+        "trainer/ops",
+        "trainer/config/evaluation.py",
+        _NAMES,
     ),
     PUSHER: ("components/pusher.py",),
 }
 
 
 def digest(node: str) -> str:
-    """Digest of the sources that a node runs; part of its cache key.
+    """Digest the sources that a node runs; part of its cache key.
 
     Args:
       node: one of the ids here that is no resolver.

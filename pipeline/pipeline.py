@@ -47,7 +47,7 @@ GATE_FN = "components.evaluator.gate.run_gate.run_gate"
 
 @dataclasses.dataclass(frozen=True)
 class RunPaths:
-    """Where a run reads and writes; chosen by the runner.
+    """Hold where a run reads and writes.
 
     Attributes:
       input_base: folder of the raw files.
@@ -74,7 +74,7 @@ def create_pipeline(
     backend: Backend | None = None,
     force_bless: str | None = None,
 ) -> Pipeline:
-    """Builds the pipeline.
+    """Build the pipeline.
 
     Args:
       name: the pipeline's name; models are compared, and results reused, only
@@ -83,7 +83,7 @@ def create_pipeline(
       paths: where.
       connection: to the metadata store, for runners that are given one.
       beam_pipeline_args: of every Beam component.
-      backend: what kind of place runs it; this machine when None.
+      backend: what kind of back end runs it; this machine when None.
       force_bless: why the model is to be blessed whatever the gate finds; part
         of the Evaluator's cache key, so a run without it decides anew.
 
@@ -122,8 +122,14 @@ def create_pipeline(
         pipeline_name=name,
         pipeline_root=paths.pipeline_root,
         components=[
-            *(*ingest, *checks, transform, *(base.nodes if base else ()), *training),
-            *(*baseline.nodes, evaluator, pusher),
+            *ingest,
+            *checks,
+            transform,
+            *(base.nodes if base else ()),
+            *training,
+            *baseline.nodes,
+            evaluator,
+            pusher,
         ],
         enable_cache=True,
         metadata_connection_config=connection,
@@ -134,7 +140,7 @@ def create_pipeline(
 def _ingest(
     config: RunConfig, paths: RunPaths, backend: Backend
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, types.BaseChannel]:
-    """Both example generators; the interactions' and the catalog's channels."""
+    """Make both example generators; return the interactions' and the catalog's channels too."""
     folder = backend.parameter(backends.DATA, paths.input_base, unset=paths.input_base)
     interactions = InteractionsExampleGen(
         input_base=folder,
@@ -151,7 +157,7 @@ def _ingest(
 def _checks(
     examples: types.BaseChannel, catalog: types.BaseChannel
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, list[base_node.BaseNode]]:
-    """Statistics against the curated schemas; the interactions' schema; the validators."""
+    """Make the checks against the curated schemas; return that of the interactions too."""
     nodes: list[base_node.BaseNode] = []
     schemas = {}
     validators: list[base_node.BaseNode] = []
@@ -178,7 +184,7 @@ def _training(
     catalog: types.BaseChannel,
     base_model: types.BaseChannel | None,
 ) -> list[base_node.BaseNode]:
-    """The Tuner, where trials are asked for, and the Trainer."""
+    """Make the Tuner, where trials are asked for, and the Trainer."""
     channels = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
@@ -212,7 +218,7 @@ def _training(
         from components.trainer import vertex
 
         kind = vertex.VertexRecommenderTrainer
-        custom_config |= vertex.job_settings(backend.training_job, str(backend.region))
+        custom_config |= vertex.job_config(backend.training_job, str(backend.region))
     trainer = kind(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: digest(TRAINER)},
@@ -231,7 +237,7 @@ def _evaluator(
     baseline: Blessed,
     force_bless: str | None,
 ) -> base_node.BaseNode:
-    """What stands between a trained model and the served folder."""
+    """Make the Evaluator, which decides whether a trained model may be served."""
     sources = digest(EVALUATOR)
     return RecommenderEvaluator(
         examples=examples,

@@ -15,7 +15,7 @@ _SUFFIXES = (".py", ".pbtxt")
 
 
 def source_digest(*paths: str, root: pathlib.Path = _ROOT) -> str:
-    """SHA-256 over Python and pbtxt files, by relative path and content only.
+    """Compute SHA-256 over Python and pbtxt files, by relative path and content only.
 
     Args:
       paths: files, or folders taken with all below them, relative to the

@@ -1,7 +1,7 @@
-"""Places that are URIs: what can be reached from here, and how it is written.
+"""URIs: what can be reached from here, and how it is written.
 
 Beam and TensorFlow read and write artifacts through clients of their own, so a
-place must be known to both.
+scheme must be known to both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from schema.errors import UserError
 
 
 def is_uri(path: str) -> bool:
-    """Whether a path names a place by a scheme, such as gs://bucket/folder.
+    """Tell whether a path begins with a scheme, such as gs://bucket/folder.
 
     Args:
       path: a path of this machine, or a URI.
@@ -22,7 +22,7 @@ def is_uri(path: str) -> bool:
 
 
 def check_known(path: str) -> None:
-    """Checks that the libraries here have a file system for a URI; loads them for one.
+    """Check that the libraries here have a file system for a URI; load them for one.
 
     Args:
       path: a path of this machine, which is always fine, or a URI.
@@ -35,8 +35,8 @@ def check_known(path: str) -> None:
     import tensorflow as tf
     from apache_beam.io.filesystems import FileSystems
 
-    scheme, _, place = path.partition("://")
-    if not place.strip("/"):
+    scheme, _, rest = path.partition("://")
+    if not rest.strip("/"):
         raise UserError(f"{path}: expected {scheme}://bucket/folder.")
     known = sorted(name for name in tf.io.gfile.get_registered_schemes() if name)
     if scheme not in known:
@@ -53,7 +53,7 @@ def check_known(path: str) -> None:
 
 
 def check_writable(uri: str) -> None:
-    """Makes a folder behind a URI.
+    """Make a folder behind a URI.
 
     Args:
       uri: of the folder.

@@ -17,7 +17,7 @@ NAMES = (INTERACTIONS, CATALOG)
 
 
 def read(name: str) -> str:
-    """Reads a curated schema, wherever the package is installed.
+    """Read a curated schema, wherever the package is installed.
 
     Args:
       name: one of NAMES.
@@ -34,7 +34,7 @@ def read(name: str) -> str:
 
 
 def digest(name: str) -> str:
-    """Fingerprint of a curated schema, for the cache keys of components.
+    """Digest a curated schema, for the cache keys of components.
 
     Args:
       name: one of NAMES.

@@ -1,7 +1,6 @@
 """The one exception that means "the user can mend this".
 
-Raised wherever bad data or bad configuration is noticed; the runners turn it
-into one sentence and exit code 2.
+The runners turn it into one sentence and exit code 2.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 
 
 class UserError(Exception):
-    """Bad input or configuration.
+    """Report bad input or configuration.
 
     Args:
       message: one sentence that says what was received, what was expected and
@@ -34,7 +33,7 @@ _REPORTED = re.compile(
 
 
 def find_user_error(error: BaseException) -> str | None:
-    """Finds the sentence of a UserError behind `error`.
+    """Find the sentence of a UserError behind `error`.
 
     Looks along the chain of causes, and into the text of exceptions that
     carry a worker's traceback.

@@ -1,7 +1,7 @@
 """Every feature, split and vocabulary name of the project, once.
 
 Raw names are those of the Examples artifacts; the `*_index` names appear
-after Transform. Imported by every package; standard library only.
+after Transform. Standard library only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The rules that keep the packages apart, read from the sources."""
 
 import ast
+import collections
 import pathlib
 import re
 import subprocess
@@ -189,3 +190,100 @@ def test_modules_stay_readable():
 def test_reading_a_run_loads_no_model():
     code = "import sys, pipeline.reports.summary; assert 'trainer.models' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# The rooms of each package, lowest first: a room imports what stands before it, and itself.
+ROOMS = {
+    "trainer": (
+        "config",
+        "ops",
+        "data",
+        "models",
+        "serving",
+        "distribution",
+        "training",
+        "tuning",
+        "run_fn",
+    ),
+    "components": (
+        "formats",
+        "example_gen",
+        "schema_gen",
+        "validator",
+        "trainer",
+        "tuner",
+        "metrics",
+        "evaluator",
+        "resolver",
+        "pusher",
+    ),
+    "pipeline": (
+        "uris",
+        "source_digest",
+        "node_ids",
+        "datasets",
+        "config",
+        "backend",
+        "pipeline",
+        "runners",
+        "metadata",
+        "reports",
+        "cli",
+    ),
+}
+
+
+def _room(path):
+    """Package and room of a module; the room is a folder's or the module's name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0], parts[1]
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_only_what_lies_below_them(package):
+    rooms = ROOMS[package]
+    modules = [path for path in _sources(package) if path != ROOT / package / "__init__.py"]
+    assert {_room(path)[1] for path in modules} == set(rooms)
+    wrong = {
+        f"{_relative(path)} imports {name}"
+        for path in modules
+        for name in _imports(path)
+        if name.startswith(f"{package}.")
+        and (room := name.split(".")[1]) in rooms
+        and rooms.index(room) > rooms.index(_room(path)[1])
+    }
+    assert not wrong
+
+
+def test_folders_stay_small():
+    # These hold one member of a kind a file.
+    most = dict.fromkeys(("components/metrics", "components/formats", "trainer/models"), 25)
+    modules = [path for path in _every_source() if path.name != "__init__.py"]
+    folders = collections.Counter(_relative(path.parent) for path in modules)
+    wrong = {folder: n for folder, n in folders.items() if n > most.get(folder, 15)}
+    assert not wrong
+
+
+# Names with private meanings that the field's terms have taken the place of.
+FORMER_NAMES = {
+    "": "Judge Scored Counts Histories Draw Setting Stage Watch Fitter Monitor States Workplace "
+    "trainable target_places brings fitters settled agreed likeness rate rates exchanges pairwise "
+    "codes encode_users encode_items answered logged diverted held",
+    "components/example_gen": "arrange assign cells cuts mark runs Side",
+    "components/evaluator": "Items Rows choose",
+    "components/metrics": "of places",
+    "trainer": "choose Part Task",
+}
+
+
+@pytest.mark.parametrize("package", FORMER_NAMES)
+def test_names_are_those_of_the_field(package):
+    former = set(FORMER_NAMES[package].split())
+    found = {
+        f"{_relative(path)}: {node.name}"
+        for path in _every_source()
+        if _relative(path).startswith(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in former
+    }
+    assert not found

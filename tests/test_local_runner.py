@@ -79,8 +79,10 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--beam-option", "direct_num_worker=2"], "did you mean 'direct_num_workers'?"),
         (
             [
-                *("--beam-runner=flink", "--beam-option=job_endpoint=h:1"),
-                *("--beam-option=sdk_container_image=i:1", "--output=out"),
+                "--beam-runner=flink",
+                "--beam-option=job_endpoint=h:1",
+                "--beam-option=sdk_container_image=i:1",
+                "--output=out",
             ],
             "--output: expected a URI such as gs://bucket/folder, since Beam's workers do not see",
         ),

@@ -62,13 +62,14 @@ def _executors():
 
 def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
-        *("trainer.run_fn.run_fn", "transform.preprocessing.preprocessing_fn"),
-        *(
-            "components.evaluator.gate.run_gate.run_gate",
-            "pipeline.datasets.published.main",
-            "pipeline.cli.evaluate.main",
-        ),
-        *("kubeflow_runner.main", "local_runner.main", "pipeline.cli.lineage.main"),
+        "trainer.run_fn.run_fn",
+        "transform.preprocessing.preprocessing_fn",
+        "components.evaluator.gate.run_gate.run_gate",
+        "pipeline.datasets.published.main",
+        "pipeline.cli.evaluate.main",
+        "kubeflow_runner.main",
+        "local_runner.main",
+        "pipeline.cli.lineage.main",
         "components.trainer.vertex.Executor",
     }
     assert "components.trainer.executor.Executor" in called
@@ -111,7 +112,8 @@ def test_the_image_copies_what_the_wheel_is_made_of_and_nothing_that_is_not_ther
     assert copied == {
         *PACKAGES,
         *wheel.FILES,
-        *("uv.lock", ".python-version"),
+        "uv.lock",
+        ".python-version",
     }
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert lines[1] == "*"

@@ -1,5 +1,5 @@
 """Models, training, ranking and export; runs inside the Trainer component.
 
-`run.run_fn` is the entry point. Nothing here imports the transform package:
+`run_fn.run_fn` is the entry point. Nothing here imports the transform package:
 the Trainer reads what Transform wrote.
 """

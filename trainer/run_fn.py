@@ -39,7 +39,7 @@ REPORT_FILE = "training.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains the configured model and writes SavedModel, logs and report.
+    """Train the configured model and write SavedModel, logs and report.
 
     Where several processes train together each of them calls this; the one that
     TF_CONFIG makes the chief writes, the others write nothing.

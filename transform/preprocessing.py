@@ -1,7 +1,6 @@
 """preprocessing_fn of the Transform component: raw ids and features to indices.
 
-Loaded by TFX through its dotted path; `custom_config` carries
-transform.config.TransformConfig as a dict.
+`custom_config` carries transform.config.TransformConfig as a dict.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _AS_THEY_CAME = (
 def preprocessing_fn(
     inputs: dict[str, Any], custom_config: dict[str, Any]
 ) -> dict[str, tf.Tensor | tf.SparseTensor]:
-    """Maps one batch of users to indices.
+    """Map one batch of users to indices.
 
     Args:
       inputs: raw features by name (schema/interactions.pbtxt): [B, 1] tensors
@@ -86,7 +85,7 @@ def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseT
 
 
 def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformConfig) -> tf.Tensor:
-    """Vocabulary index of each user, whose frequency is the history's length."""
+    """Look up the vocabulary index of each user, whose frequency is the history's length."""
     ones = tf.SparseTensor(items.indices, tf.ones_like(items.values, tf.float32), items.dense_shape)
     lengths = tf.sparse.reduce_sum(ones, axis=1, keepdims=True)
     tft.vocabulary(
@@ -108,14 +107,14 @@ def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformCon
 
 
 def _retained(items: tf.SparseTensor, kept: tf.Tensor) -> tf.SparseTensor:
-    """The list entries where `kept` holds, moved to the left of their rows."""
+    """Keep the list entries where `kept` holds, moved to the left of their rows."""
     rows = tf.boolean_mask(items.indices[:, 0], kept)
     values = tf.boolean_mask(items.values, kept)
     return tf.RaggedTensor.from_value_rowids(values, rows, items.dense_shape[0]).to_sparse()
 
 
 def _category(values: tf.SparseTensor, vocabulary: str) -> tf.Tensor:
-    """Index of an optional text feature: 0 where absent, else vocabulary row + 1."""
+    """Index an optional text feature: 0 where absent, else vocabulary row + 1."""
     index = tft.compute_and_apply_vocabulary(
         values, default_value=-1, vocab_filename=vocabulary, name=vocabulary
     )
@@ -123,7 +122,7 @@ def _category(values: tf.SparseTensor, vocabulary: str) -> tf.Tensor:
 
 
 def _age_index(ages: tf.SparseTensor) -> tf.Tensor:
-    """Index of the age group: 0 where unknown, 1 below the first boundary, and so on."""
+    """Index the age group: 0 where unknown, 1 below the first boundary, and so on."""
     age = _dense(ages, -1)
     boundaries = tf.constant(features.AGE_BOUNDARIES, tf.int64)
     group = 1 + tf.reduce_sum(tf.cast(age[:, :, None] >= boundaries, tf.int64), axis=2)
@@ -131,7 +130,7 @@ def _age_index(ages: tf.SparseTensor) -> tf.Tensor:
 
 
 def _threshold(frequency: int) -> int | None:
-    """TFT's form of "at least `frequency`", which has no word for "at least 1"."""
+    """Say "at least `frequency`" in TFT's form, which has no word for "at least 1"."""
     return frequency if frequency > 1 else None
 
 
@@ -140,7 +139,7 @@ def _vocabulary_size(name: str) -> tf.Tensor:
 
 
 def _dense(values: tf.Tensor | tf.SparseTensor, default: str | int) -> tf.Tensor:
-    """[B, 1] tensor of a feature with at most one value a row."""
+    """Make a [B, 1] tensor of a feature with at most one value a row."""
     if not isinstance(values, tf.SparseTensor):
         return values
     single = tf.SparseTensor(values.indices, values.values, [values.dense_shape[0], 1])

@@ -13,7 +13,7 @@ from schema import features
 
 
 def item_ids(role: str, table: pa.Table) -> pa.Table:
-    """Distinct items that a table mentions.
+    """List the distinct items that a table mentions.
 
     Args:
       role: of the table's file.
@@ -30,7 +30,7 @@ def item_ids(role: str, table: pa.Table) -> pa.Table:
 
 
 def build(items: pa.Table | None, mentioned: pa.Table | None) -> tuple[Columns, dict[str, int]]:
-    """Builds the rows of the catalog, in the order of the item ids' bytes.
+    """Build the rows of the catalog, in the order of the item ids' bytes.
 
     Args:
       items: components.formats.base.ITEMS_SCHEMA; None without an items file.
@@ -62,7 +62,7 @@ def build(items: pa.Table | None, mentioned: pa.Table | None) -> tuple[Columns, 
 
 
 def _lists(values: pa.Array) -> pa.ListArray:
-    """A column as lists of what tf.Examples hold; text becomes bytes."""
+    """Turn a column into lists of what tf.Examples hold; text becomes bytes."""
     if pa.types.is_list(values.type):
         return values.cast(pa.list_(pa.binary()))
     return singles(values.cast(pa.binary()) if pa.types.is_string(values.type) else values)

@@ -2,7 +2,7 @@
 
 Both are file-based ExampleGens, so TFX's driver fingerprints exactly the files
 that each reads: count, bytes and modification times (in seconds) of each role's
-files. Wired by pipeline.pipeline.
+files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from schema.settings import to_dict
 
 
 class InteractionsExampleGen(FileBasedExampleGen):
-    """Reads raw interactions; outputs one example a user, or a held-out rating.
+    """Read raw interactions and output one example a user, or a held-out rating.
 
     Output `examples`: an Examples artifact with the splits train, valid and
     test (schema/interactions.pbtxt) and its counts (`counts.INTERACTION_COUNTS`)
@@ -34,14 +34,14 @@ class InteractionsExampleGen(FileBasedExampleGen):
     def __init__(
         self, input_base: str, format_name: str, config: IngestConfig, source_digest: str
     ) -> None:
-        """Declares the component.
+        """Declare the component.
 
         Args:
           input_base: the data folder, a path or a URI.
           format_name: a name known to components.formats.
           config: what to keep and how to break ties.
-          source_digest: of the sources this component segments, so that the cache
-            notices an edit; it has no other effect.
+          source_digest: of the sources that this component runs, so that the
+            cache notices an edit; it has no other effect.
 
         Raises:
           UserError: unknown format.
@@ -61,7 +61,7 @@ class InteractionsExampleGen(FileBasedExampleGen):
 
 
 class CatalogExampleGen(FileBasedExampleGen):
-    """Reads raw items, and those the interactions add; outputs one example an item.
+    """Read raw items, and those the interactions add, and output one example an item.
 
     Output `examples`: an Examples artifact with the split catalog
     (schema/catalog.pbtxt) and its counts (`counts.CATALOG_COUNTS`) as int custom
@@ -71,7 +71,7 @@ class CatalogExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.CatalogExecutor)
 
     def __init__(self, input_base: str, format_name: str, source_digest: str) -> None:
-        """Declares the component.
+        """Declare the component.
 
         Args:
           input_base: the data folder, a path or a URI.
@@ -92,7 +92,7 @@ class CatalogExampleGen(FileBasedExampleGen):
 
 
 def _input_config(format_name: str, roles: Sequence[str]) -> example_gen_pb2.Input:
-    """An input split a role that the format knows; a pattern may match no file."""
+    """Make an input split for each role that the format knows; its pattern may match no file."""
     files = formats.get(format_name).files
     return example_gen_pb2.Input(
         splits=[
@@ -104,8 +104,8 @@ def _input_config(format_name: str, roles: Sequence[str]) -> example_gen_pb2.Inp
 
 
 def _custom_config(values: dict[str, str]) -> example_gen_pb2.CustomConfig:
-    settings = struct_pb2.Struct()
-    settings.update(values)
+    struct = struct_pb2.Struct()
+    struct.update(values)
     config = example_gen_pb2.CustomConfig()
-    config.custom_config.Pack(settings)
+    config.custom_config.Pack(struct)
     return config

@@ -45,7 +45,7 @@ _NAMESPACE = "movielens.example_gen"
 
 
 def add(counts: Mapping[str, int]) -> None:
-    """Adds to the pipeline's counters, from within a DoFn.
+    """Add to the pipeline's counters, from within a DoFn.
 
     Args:
       counts: name -> increment.
@@ -55,7 +55,7 @@ def add(counts: Mapping[str, int]) -> None:
 
 
 def read(result: Any, names: tuple[str, ...]) -> dict[str, int]:
-    """Reads the counters of a finished pipeline.
+    """Read the counters of a finished pipeline.
 
     Args:
       result: the apache_beam PipelineResult.
@@ -75,7 +75,7 @@ def read(result: Any, names: tuple[str, ...]) -> dict[str, int]:
 
 
 def publish(artifact: types.Artifact, counts: Mapping[str, int]) -> None:
-    """Sets counts as int custom properties.
+    """Set counts as int custom properties.
 
     Args:
       artifact: gets them.

@@ -26,7 +26,7 @@ Keyed = tuple[int, Part]
 
 # Kinds of parts besides the roles of files; NOTHING only makes a partition exist.
 NOTHING = "nothing"
-_ARRANGED = "arranged"
+_SORTED = "sorted"
 _PAIRS = "pairs"
 _TIMES = "times"
 _KEPT_USERS = "kept_users"
@@ -36,15 +36,15 @@ ITEMS_TAG = "items_of_partition"
 
 
 class ReadPartitions(beam.DoFn):
-    """Reads ranges of files and cuts their tables by user."""
+    """Read ranges of files and cut their tables by user."""
 
     def __init__(self, format_name: str, partitions: int) -> None:
-        """Sets what to read as and how often to cut."""
+        """Set the format to read and the number of partitions."""
         self._format_name = format_name
         self._partitions = partitions
 
     def process(self, element: reading.FileRange) -> Iterator[Keyed]:
-        """Yields the parts of one range."""
+        """Yield the parts of one range."""
         table = reading.parse(self._format_name, element)
         if table is None:
             return
@@ -56,36 +56,36 @@ class ReadPartitions(beam.DoFn):
             yield partition, (role, tables.to_bytes(rows))
 
 
-class ArrangePartition(beam.DoFn):
-    """Orders, deduplicates and filters a partition's interactions."""
+class SortPartition(beam.DoFn):
+    """Order, deduplicate and filter a partition's interactions."""
 
     def __init__(self, config: IngestConfig) -> None:
-        """Sets the rules."""
+        """Set the rules."""
         self._config = config
 
     def process(self, element: tuple[int, Iterable[Part]]) -> Iterator[tuple[int, list[Part]]]:
-        """Yields the partition with its interactions arranged."""
+        """Yield the partition with its interactions in order."""
         partition, values = element
         parts = list(values)
         table = _collect(parts, base.INTERACTIONS)
         rest = [part for part in parts if part[0] != base.INTERACTIONS]
         if table is not None:
-            arranged, found = sort_and_dedupe.sort_and_dedupe(table, self._config)
+            ordered, found = sort_and_dedupe.sort_and_dedupe(table, self._config)
             counts.add(found)
-            rest.append((_ARRANGED, tables.to_bytes(arranged)))
+            rest.append((_SORTED, tables.to_bytes(ordered)))
         yield partition, rest
 
 
 def pairs_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
-    """Yields the (user, item) pairs of an arranged partition, all under one key."""
-    table = _collect(element[1], _ARRANGED)
+    """Yield the (user, item) pairs of a sorted partition, all under one key."""
+    table = _collect(element[1], _SORTED)
     if table is not None:
         pairs = table.select([features.USER_ID, features.ITEM_ID])
         yield 0, (_PAIRS, tables.to_bytes(pairs))
 
 
 def core_of(element: tuple[int, Iterable[Part]], config: IngestConfig) -> list[Part]:
-    """Returns the users and items of the core of all pairs."""
+    """Return the users and items in the core of all pairs."""
     pairs = _collect(list(element[1]), _PAIRS)
     assert pairs is not None
     users, items = kcore.core(pairs, config.min_user_interactions, config.min_item_interactions)
@@ -96,18 +96,18 @@ def core_of(element: tuple[int, Iterable[Part]], config: IngestConfig) -> list[P
 
 
 def prune(element: tuple[int, list[Part]], core: list[Part]) -> tuple[int, list[Part]]:
-    """Leaves those of an arranged partition's interactions that belong to the core."""
+    """Keep those of a sorted partition's interactions that belong to the core."""
     partition, parts = element
-    table = _collect(parts, _ARRANGED)
+    table = _collect(parts, _SORTED)
     if table is None:
         return element
-    rest = [part for part in parts if part[0] != _ARRANGED]
-    return partition, [*rest, (_ARRANGED, tables.to_bytes(_within(table, core)))]
+    rest = [part for part in parts if part[0] != _SORTED]
+    return partition, [*rest, (_SORTED, tables.to_bytes(_within(table, core)))]
 
 
 def times_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
-    """Yields how often each timestamp occurs in a partition, all under one key."""
-    table = _collect(element[1], _ARRANGED)
+    """Yield how often each timestamp occurs in a partition, all under one key."""
+    table = _collect(element[1], _SORTED)
     if table is not None:
         yield 0, (_TIMES, tables.to_bytes(time_cutoffs.count_times(table)))
 
@@ -115,38 +115,38 @@ def times_of(element: tuple[int, list[Part]]) -> Iterator[Keyed]:
 def cutoffs_of(
     element: tuple[int, Iterable[Part]], config: IngestConfig
 ) -> time_cutoffs.TimeCutoffs | None:
-    """Returns the temporal split's points in time; None of no interactions."""
+    """Return the temporal split's points in time; None without interactions."""
     times = _collect(list(element[1]), _TIMES)
     assert times is not None
     return time_cutoffs.find(times, config) if times.num_rows else None
 
 
 class SplitPartition(beam.DoFn):
-    """Holds out and encodes a partition, a tagged output a split.
+    """Hold out and encode a partition, with a tagged output for each split.
 
     Each split's output gets one shard for every partition, even an empty one: a
     split without files could not be read by whoever has to find it empty.
     """
 
     def __init__(self, partitions: int, brings_held_out: bool, config: IngestConfig) -> None:
-        """Sets the number of partitions, whether the dataset has a held-out file, and the rules."""
+        """Set the number of partitions, whether the dataset has a held-out file, and the rules."""
         self._config = config
         self._partitions = partitions
         self._brings_held_out = brings_held_out
 
     def process(
-        self, element: tuple[int, list[Part]], at: time_cutoffs.TimeCutoffs | None = None
+        self, element: tuple[int, list[Part]], cutoffs: time_cutoffs.TimeCutoffs | None = None
     ) -> Iterator[beam.pvalue.TaggedOutput]:
-        """Yields (split, shard) for each split, and (ITEMS_TAG, part)."""
+        """Yield (split, shard) for each split, and (ITEMS_TAG, part)."""
         partition, parts = element
-        table = _collect(parts, _ARRANGED)
+        table = _collect(parts, _SORTED)
         encoded: dict[str, list[bytes]] = {}
         if table is not None and table.num_rows:
             inputs = held_out.SplitInputs(
                 _collect(parts, base.USERS),
                 _collect(parts, base.CANDIDATES),
                 self._brings_held_out,
-                at,
+                cutoffs,
             )
             rows, found = held_out.split(table, inputs, self._config)
             counts.add(found)
@@ -159,21 +159,21 @@ class SplitPartition(beam.DoFn):
 
 
 def count_items(element: tuple[int, Iterable[Part]]) -> None:
-    """Counts the distinct items of all partitions."""
+    """Count the distinct items of all partitions."""
     items = _collect(list(element[1]), base.ITEMS)
     assert items is not None
     counts.add({counts.ITEMS: len(tables.distinct(items, features.ITEM_ID))})
 
 
 class ReadItems(beam.DoFn):
-    """Reads ranges of files for the catalog: items whole, of others only their item ids."""
+    """Read ranges of files for the catalog: items files whole, of others the item ids only."""
 
     def __init__(self, format_name: str) -> None:
-        """Sets what to read as."""
+        """Set the format to read."""
         self._format_name = format_name
 
     def process(self, element: reading.FileRange) -> Iterator[Keyed]:
-        """Yields the part of one range, all ranges under one key."""
+        """Yield the part of one range, all ranges under one key."""
         table = reading.parse(self._format_name, element)
         if table is None:
             return
@@ -185,7 +185,7 @@ class ReadItems(beam.DoFn):
 
 
 def catalog_shard(element: tuple[int, Iterable[Part]]) -> Shard:
-    """Builds and encodes the catalog."""
+    """Build and encode the catalog."""
     parts = list(element[1])
     columns, found = catalog.build(_collect(parts, base.ITEMS), _collect(parts, base.INTERACTIONS))
     counts.add(found)
@@ -197,7 +197,7 @@ def _collect(parts: list[Part], kind: str) -> pa.Table | None:
 
 
 def _within(table: pa.Table, core: list[Part]) -> pa.Table:
-    """Rows whose user and item are both in the core; counts the others."""
+    """Keep the rows whose user and item are both in the core, and count the others."""
     kept = None
     for kind, name in ((_KEPT_USERS, features.USER_ID), (_KEPT_ITEMS, features.ITEM_ID)):
         allowed = _collect(core, kind)

@@ -1,7 +1,4 @@
-"""Executors of the example generators: their Beam graphs, files and counts.
-
-Run by TFX for the components in `component`, locally or in a container.
-"""
+"""Executors of the example generators: their Beam graphs, files and counts."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ CATALOG_ROLES = (base.ITEMS, base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES)
 
 
 class _Executor(BaseExampleGenExecutor, abc.ABC):
-    """What both executors share: from splits of shards to the artifact.
+    """Write the splits of a graph and describe them in the artifact.
 
     Attributes:
       range_bytes: how much of a file one Beam element reads.
@@ -53,7 +50,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
     count_names: tuple[str, ...]
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
-        """Not in use: `GenerateExamplesByBeam` reads several kinds of files at once."""
+        """Refuse: `GenerateExamplesByBeam` reads several kinds of files at once."""
         raise NotImplementedError("GenerateExamplesByBeam builds the whole graph")
 
     def Do(
@@ -62,7 +59,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """UserSegments the graph, writes the splits and sets the artifact's properties.
+        """Run the graph, write the splits and set the artifact's properties.
 
         The input config names roles of files, not splits, so the artifact's
         split names are set here rather than derived from it.
@@ -70,7 +67,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
         Args:
           input_dict: empty.
           output_dict: `examples`, one Examples artifact.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Raises:
           UserError: bad files, or nothing left of them (wrapped by Beam where a
@@ -94,7 +91,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
 
     @abc.abstractmethod
     def _check(self, found: dict[str, int], exec_properties: dict[str, Any]) -> None:
-        """Raises UserError where the counts say that nothing is left."""
+        """Raise UserError where the counts say that nothing is left."""
 
     def _ranges(
         self, exec_properties: dict[str, Any], roles: tuple[str, ...]
@@ -105,7 +102,7 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
 
 
 class InteractionsExecutor(_Executor):
-    """Raw interactions to one example a user, in the splits train, valid, test."""
+    """Turn raw interactions into one example a user, in the splits train, valid and test."""
 
     split_names = features.INTERACTION_SPLITS
     count_names = counts.INTERACTION_COUNTS
@@ -113,11 +110,11 @@ class InteractionsExecutor(_Executor):
     def GenerateExamplesByBeam(
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.pvalue.PCollection]:
-        """Builds the graph.
+        """Build the graph.
 
         Args:
           pipeline: gets the graph.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Returns:
           Split name -> PCollection of writing.Shard, one a partition of users.
@@ -136,17 +133,17 @@ class InteractionsExecutor(_Executor):
         size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
         partitions = -(-size // self.partition_bytes)
         format_name = _custom_config(exec_properties)[FORMAT_KEY]
-        arranged = graph.arranged(pipeline, ranges, format_name, partitions, config)
+        ordered = graph.sorted_partitions(pipeline, ranges, format_name, partitions, config)
         inputs = {}
         if config.split == TEMPORAL:
-            inputs["at"] = beam.pvalue.AsSingleton(
-                arranged
+            inputs["cutoffs"] = beam.pvalue.AsSingleton(
+                ordered
                 | "Times" >> beam.FlatMap(dofns.times_of)
                 | "AllTimes" >> beam.GroupByKey()
                 | "TimeCutoffs" >> beam.Map(dofns.cutoffs_of, config),
                 default_value=None,
             )
-        split = arranged | "Split" >> beam.ParDo(
+        split = ordered | "Split" >> beam.ParDo(
             dofns.SplitPartition(partitions, held_out, config), **inputs
         ).with_outputs(*self.split_names, dofns.ITEMS_TAG)
         _ = (
@@ -177,7 +174,7 @@ class InteractionsExecutor(_Executor):
 
 
 class CatalogExecutor(_Executor):
-    """Raw items, and those that only interactions know, to one example an item."""
+    """Turn raw items, and those that only interactions know, into one example an item."""
 
     split_names = (features.CATALOG,)
     count_names = counts.CATALOG_COUNTS
@@ -185,11 +182,11 @@ class CatalogExecutor(_Executor):
     def GenerateExamplesByBeam(
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.pvalue.PCollection]:
-        """Builds the graph.
+        """Build the graph.
 
         Args:
           pipeline: gets the graph.
-          exec_properties: as of any file-based ExampleGen.
+          exec_properties: see any file-based ExampleGen.
 
         Returns:
           The split's name -> PCollection of its one writing.Shard.
@@ -215,13 +212,13 @@ class CatalogExecutor(_Executor):
 
 
 def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
-    """The generator's own settings out of the custom config's Struct."""
+    """Read the generator's own settings out of the custom config's Struct."""
     message = example_gen_pb2.CustomConfig()
     proto_utils.json_to_proto(exec_properties[specs.CUSTOM_CONFIG_KEY], message)
     values = struct_pb2.Struct()
     message.custom_config.Unpack(values)
-    settings: dict[str, Any] = json_format.MessageToDict(values)
-    return settings
+    custom_config: dict[str, Any] = json_format.MessageToDict(values)
+    return custom_config
 
 
 def _ingest_config(exec_properties: dict[str, Any]) -> IngestConfig:

@@ -9,14 +9,14 @@ from components.example_gen.config import IngestConfig
 from components.example_gen.io import reading
 
 
-def arranged(
+def sorted_partitions(
     pipeline: beam.Pipeline,
     ranges: list[reading.FileRange],
     format_name: str,
     partitions: int,
     config: IngestConfig,
 ) -> beam.pvalue.PCollection:
-    """Partitions of users with their interactions in order, without what is to be dropped.
+    """Read partitions of users with their interactions in order, without what is to be dropped.
 
     Args:
       pipeline: gets the graph.
@@ -26,7 +26,7 @@ def arranged(
       config: the rules.
 
     Returns:
-      PCollection of (partition, parts), see `steps`.
+      PCollection of (partition, parts), see `dofns`.
     """
     every = [(number, (dofns.NOTHING, b"")) for number in range(partitions)]
     parts = (
@@ -39,7 +39,7 @@ def arranged(
         parts
         | "Parts" >> beam.Flatten()
         | "ByPartition" >> beam.GroupByKey()
-        | "Arrange" >> beam.ParDo(dofns.ArrangePartition(config))
+        | "Sort" >> beam.ParDo(dofns.SortPartition(config))
     )
     if max(config.min_user_interactions, config.min_item_interactions) == 1:
         return whole

@@ -1,7 +1,6 @@
 """Stable hashes of ids: where a user's rows go, and how ties are ordered.
 
-Only the distinct ids of a table are hashed, rows are looked up. Called by
-`tables`, `history` and `executor`.
+Only the distinct ids of a table are hashed, rows are looked up.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _HASH_BITS = 64
 
 
 def hash_ids(ids: pa.Array, seed: int | None = None) -> np.ndarray:
-    """Hashes ids alike on every machine and in every run.
+    """Hash ids alike on every machine and in every run.
 
     Args:
       ids: distinct ids, string [N].
@@ -33,7 +32,7 @@ def hash_ids(ids: pa.Array, seed: int | None = None) -> np.ndarray:
 
 
 def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
-    """Number of the contiguous range of hash space that each hash falls in.
+    """Find the contiguous range of hash space that each hash falls in.
 
     Because ranges are contiguous, rows sorted by hash within partitions and
     partitions read in order make one order, whatever their number.
@@ -50,7 +49,7 @@ def partition_of(hashes: np.ndarray, partitions: int) -> np.ndarray:
 
 
 def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Hash of pairs of hashes; for equal `first`, unequal `second` never collide.
+    """Hash pairs of hashes; for equal `first`, unequal `second` never collide.
 
     Args:
       first: uint64 [N].

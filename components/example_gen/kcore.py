@@ -15,7 +15,7 @@ from schema import features
 
 
 def core(pairs: pa.Table, min_user: int, min_item: int) -> tuple[pa.Array, pa.Array]:
-    """Finds the users and items that keep enough of each other.
+    """Find the users and items that keep enough of each other.
 
     Drops users with fewer than `min_user` and items with fewer than `min_item`
     of the remaining pairs, again and again until nothing changes; the result,

@@ -17,12 +17,12 @@ from components.example_gen.io import tables
 from schema import features
 from schema.errors import UserError
 
-# Marks the rows of a dataset's own held-out file.
+# Flags the rows of a dataset's own held-out file.
 HELD_OUT = "held_out"
 
 
 def flag_held_out(table: pa.Table, held_out: bool) -> pa.Table:
-    """Adds the column that tells held-out rows from others.
+    """Add the column that tells held-out rows from others.
 
     Args:
       table: of components.formats.base.INTERACTIONS_SCHEMA.
@@ -35,14 +35,14 @@ def flag_held_out(table: pa.Table, held_out: bool) -> pa.Table:
 
 
 def sort_and_dedupe(table: pa.Table, config: IngestConfig) -> tuple[pa.Table, dict[str, int]]:
-    """Orders interactions, keeps one a (user, item) pair, drops low ratings.
+    """Order interactions, keep one a (user, item) pair and drop low ratings.
 
     Of the interactions of one pair the last is kept: the newest opinion, or the
     dataset's held-out row. Ratings are compared after that, so an old high
     rating does not survive a new low one.
 
     Args:
-      table: marked interactions of some users, all of each user's.
+      table: flagged interactions of some users, all of each user's.
       config: `min_rating` and `seed` apply here.
 
     Returns:
@@ -66,7 +66,7 @@ def sort_and_dedupe(table: pa.Table, config: IngestConfig) -> tuple[pa.Table, di
 
 
 class _Columns:
-    """NumPy columns of marked interactions; `user` and `item` are codes.
+    """Hold NumPy columns of flagged interactions; `user` and `item` are codes.
 
     User codes follow the order of the users' hashes, ties by id.
     """
@@ -91,14 +91,14 @@ class _Columns:
         )
 
     def order(self) -> np.ndarray:
-        """Row numbers by user and in each user's order, int64 [rows]."""
+        """Return row numbers by user and in each user's order, int64 [rows]."""
         # One key for both: every key costs a pass over all rows.
         user_then_held_out = 2 * self.user + self.held_out
         return np.lexsort((self.rating, self.tie, self.timestamp, user_then_held_out))
 
 
 def _last_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Whether each row is the last one of its (user, item), bool [rows]."""
+    """Tell which rows are the last one of their (user, item), bool [rows]."""
     if len(user) == 0:
         return np.zeros(0, bool)
     pair = user * (item.max() + 1) + item

@@ -36,7 +36,7 @@ FORMATS: dict[str, Format] = {name: adapter for adapter, names in _NAMES.items()
 
 
 def get(name: str) -> Format:
-    """The adapter called `name`.
+    """Look up the adapter called `name`.
 
     Args:
       name: a key of FORMATS; a dataset's name stands for its layout.
@@ -55,7 +55,7 @@ def get(name: str) -> Format:
 
 
 def detect(data_root: str) -> str:
-    """Recognizes the format of a data folder by its files' names.
+    """Recognize the format of a data folder by its files' names.
 
     Args:
       data_root: the folder, a path or a URI.
@@ -86,7 +86,7 @@ def detect(data_root: str) -> str:
 
 
 def _hint(data_root: str, names: list[str]) -> str:
-    """Points at a folder inside, as unpacked archives have one."""
+    """Point at a folder inside, as unpacked archives have one."""
     for name in names:
         inner = os.path.join(data_root, name)
         if fileio.isdir(inner):

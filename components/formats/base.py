@@ -71,7 +71,7 @@ _BLOCK = 1 << 20
 
 
 class Format(abc.ABC):
-    """Adapter of one dataset layout.
+    """Read one dataset layout into canonical tables.
 
     Attributes:
       name: what a configuration calls the format.
@@ -86,7 +86,7 @@ class Format(abc.ABC):
     headed: ClassVar[bool] = False
 
     def matches(self, names: Collection[str]) -> bool:
-        """Whether a folder looks like this format.
+        """Tell whether a folder looks like this format.
 
         Args:
           names: names of the files in the folder.
@@ -97,7 +97,7 @@ class Format(abc.ABC):
         return all(fnmatch.filter(names, self.files[role]) for role in self.required)
 
     def locate(self, data_root: str) -> dict[str, str]:
-        """Finds the file of each role.
+        """Find the file of each role.
 
         Args:
           data_root: the data folder, a path or a URI.
@@ -128,7 +128,7 @@ class Format(abc.ABC):
         return found
 
     def read_header(self, role: str, path: str) -> bytes:
-        """Reads a file's first line and checks what can be checked at the start.
+        """Read a file's first line and check what can be checked at the start.
 
         Args:
           role: what the file is for.
@@ -154,7 +154,7 @@ class Format(abc.ABC):
         return header
 
     def check_header(self, role: str, path: str, header: bytes) -> None:  # noqa: B027
-        """Raises UserError where a column is missing; formats without headers accept all.
+        """Refuse a header that lacks a column; formats without headers accept all.
 
         Args:
           role: what the file is for.
@@ -167,7 +167,7 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def parse_interactions(self, chunk: Chunk, header: bytes) -> pa.Table:
-        """Parses a chunk of an interactions or held-out file, in file order.
+        """Parse a chunk of an interactions or held-out file, in file order.
 
         Args:
           chunk: whole lines; at offset 0 its first line is the file's first.
@@ -181,7 +181,7 @@ class Format(abc.ABC):
         """
 
     def parse_candidates(self, chunk: Chunk, header: bytes) -> pa.Table:
-        """Parses the negatives that the dataset brings for each user.
+        """Parse the negatives that the dataset brings for each user.
 
         Args:
           chunk: see `parse_interactions`.
@@ -197,7 +197,7 @@ class Format(abc.ABC):
         raise NotImplementedError(f"format '{self.name}' has no candidates")
 
     def parse_users(self, chunk: Chunk, header: bytes) -> pa.Table:
-        """Parses user features.
+        """Parse user features.
 
         Args:
           chunk: see `parse_interactions`.
@@ -213,7 +213,7 @@ class Format(abc.ABC):
         raise NotImplementedError(f"format '{self.name}' has no users")
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
-        """Parses the items' titles, genres and years.
+        """Parse titles, genres and years of items.
 
         Args:
           chunk: see `parse_interactions`.

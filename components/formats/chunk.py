@@ -1,4 +1,4 @@
-"""A run of lines of a raw file, and how to name one of them to the user."""
+"""Consecutive lines of a raw file, and how to name one of them to the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """A run of whole lines of one file.
+    """Hold consecutive whole lines of one file.
 
     Attributes:
       path: the file, for messages.
@@ -29,7 +29,7 @@ class Chunk:
     data: bytes
 
     def line_number(self, relative_line: int) -> int:
-        """Number of a line in the whole file; reads the file up to `offset`.
+        """Count a line's number in the whole file; this reads the file up to `offset`.
 
         Args:
           relative_line: 1 for the first line of `data`.
@@ -50,7 +50,7 @@ class Chunk:
         return before + relative_line
 
     def fail(self, relative_line: int, problem: str) -> NoReturn:
-        """Raises the UserError "<path>, line <n>: <problem>".
+        """Raise the UserError "<path>, line <n>: <problem>".
 
         Args:
           relative_line: 1 for the first line of `data`.

@@ -36,7 +36,7 @@ _EXACT = float(2**53)
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How the lines of an interactions file are laid out.
+    """Describe how the lines of an interactions file are laid out.
 
     Attributes:
       delimiter: one character, or "::".
@@ -57,7 +57,7 @@ class Layout:
 
 
 def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
-    """Parses whole lines of interactions, in file order; blank lines do not count.
+    """Parse whole lines of interactions, in file order; blank lines do not count.
 
     Args:
       chunk: the lines.
@@ -114,7 +114,7 @@ def _parse(chunk: Chunk, layout: Layout) -> pa.Table:
 
 
 def _arrow_columns(layout: Layout, doubled: bool) -> tuple[list[str], dict[str, pa.DataType]]:
-    """Names of all columns for Arrow, and the types of those to convert."""
+    """Name all columns for Arrow, and the types of those to convert."""
     time = pa.float64() if layout.float_timestamps else pa.int64()
     types = {
         features.USER_ID: _ID_TYPE,
@@ -137,7 +137,7 @@ def _arrow_columns(layout: Layout, doubled: bool) -> tuple[list[str], dict[str, 
 
 
 def _is_sound(table: pa.Table) -> bool:
-    """Whether ids are there and numbers are numbers: what Arrow does not check."""
+    """Check that ids are there and numbers are numbers, as Arrow does not."""
     for name in (features.USER_ID, features.ITEM_ID):
         column = table.column(name)
         if column.num_chunks and pc.any(pc.equal(column.chunk(0).dictionary, "")).as_py():
@@ -161,7 +161,7 @@ def _canonical(table: pa.Table) -> pa.Table:
 
 
 def _blame(chunk: Chunk, layout: Layout) -> int:
-    """Raises for the first bad line; returns the number of lines when all are good."""
+    """Raise for the first bad line; return the number of lines when all are good."""
     roles = {role: layout.columns.index(column) for role, column in layout.roles.items()}
     count = 0
     for line, raw in iterate(chunk, layout.headed):
@@ -197,7 +197,7 @@ def _check(chunk: Chunk, line: int, layout: Layout, role: str, value: str) -> No
 
 
 def split_fields(text: str, delimiter: str, quoted: bool) -> list[str]:
-    """Splits one line as Arrow's parser does.
+    """Split one line the way Arrow's parser does.
 
     Args:
       text: the line without its end.

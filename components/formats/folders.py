@@ -10,7 +10,7 @@ from schema.errors import UserError
 
 
 def list_files(data_root: str) -> list[str]:
-    """Names in a data folder, sorted, hidden ones left out.
+    """List the names in a data folder, sorted, without hidden ones.
 
     Args:
       data_root: a path or a URI.
@@ -31,7 +31,7 @@ def list_files(data_root: str) -> list[str]:
 
 
 def describe_names(names: Collection[str]) -> str:
-    """The first few names for a message.
+    """Write the first few names for a message.
 
     Args:
       names: names of files, sorted.

@@ -11,7 +11,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def column_names(header: bytes, delimiter: str, quoted: bool, typed: bool) -> tuple[str, ...]:
-    """Columns that a header line names.
+    """Read the columns that a header line names.
 
     Args:
       header: the file's first line.
@@ -28,7 +28,7 @@ def column_names(header: bytes, delimiter: str, quoted: bool, typed: bool) -> tu
 
 
 def require_columns(path: str, names: tuple[str, ...], required: Iterable[str]) -> None:
-    """Refuses a file whose header lacks a column or names it twice.
+    """Refuse a file whose header lacks a column or names it twice.
 
     Args:
       path: the file, for the message.

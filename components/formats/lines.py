@@ -12,7 +12,7 @@ _WHOLE_NUMBER = re.compile(r"\d{1,9}(\.0*)?")
 
 
 def iterate(chunk: Chunk, headed: bool) -> Iterator[tuple[int, bytes]]:
-    """Lines of a chunk that hold something, without header, BOM and line ends.
+    """Iterate over the lines of a chunk that hold something, without header, BOM and line ends.
 
     Args:
       chunk: the lines.
@@ -32,7 +32,7 @@ def iterate(chunk: Chunk, headed: bool) -> Iterator[tuple[int, bytes]]:
 
 
 def decode(chunk: Chunk, number: int, line: bytes, legacy: bool = False) -> str:
-    """Text of one line.
+    """Decode the text of one line.
 
     Args:
       chunk: where the line is from.
@@ -61,7 +61,7 @@ def decode(chunk: Chunk, number: int, line: bytes, legacy: bool = False) -> str:
 
 
 def whole_number(chunk: Chunk, number: int, name: str, text: str) -> int | None:
-    """An optional whole number such as an age or a year.
+    """Parse an optional whole number such as an age or a year.
 
     Args:
       chunk: where the line is from.
@@ -84,7 +84,7 @@ def whole_number(chunk: Chunk, number: int, name: str, text: str) -> int | None:
 
 
 def expect_fields(chunk: Chunk, number: int, fields: list[str], names: tuple[str, ...]) -> None:
-    """Refuses a line that is too short or too long.
+    """Refuse a line that is too short or too long.
 
     Args:
       chunk: where the line is from.

@@ -16,9 +16,25 @@ from schema import features
 
 # The flags' order in u.item, as u.genre gives it.
 GENRES = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
 )
 _COLUMNS = ("user id", "item id", "rating", "timestamp")
 _LAYOUT = Layout(
@@ -28,13 +44,17 @@ _LAYOUT = Layout(
 )
 _USER_FIELDS = ("user id", "age", "gender", "occupation", "zip code")
 _ITEM_FIELDS = (
-    *("movie id", "movie title", "release date", "video release date", "IMDb URL"),
+    "movie id",
+    "movie title",
+    "release date",
+    "video release date",
+    "IMDb URL",
     *GENRES,
 )
 
 
 class Ml100k(base.Format):
-    """The layout of ml-100k.zip; ISO-8859-1."""
+    """Read the layout of ml-100k.zip, in ISO-8859-1."""
 
     name = "ml-100k"
     files: ClassVar[Mapping[str, str]] = {

@@ -16,11 +16,27 @@ from schema import features
 
 # Codes 0 to 20 of users.dat, as the README of ML-1M names them.
 OCCUPATIONS = (
-    *("other", "academic/educator", "artist", "clerical/admin", "college/grad student"),
-    *("customer service", "doctor/health care", "executive/managerial", "farmer"),
-    *("homemaker", "K-12 student", "lawyer", "programmer", "retired", "sales/marketing"),
-    *("scientist", "self-employed", "technician/engineer", "tradesman/craftsman"),
-    *("unemployed", "writer"),
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
 )
 _COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
 _LAYOUT = Layout(
@@ -33,7 +49,7 @@ _ITEM_FIELDS = ("MovieID", "Title", "Genres")
 
 
 class Ml1m(base.Format):
-    """The layout of ml-1m.zip (ISO-8859-1) and ml-10m.zip (UTF-8, no users.dat).
+    """Read the layout of ml-1m.zip (ISO-8859-1) and ml-10m.zip (UTF-8, no users.dat).
 
     Ages stay the codes of the README: 1 for "under 18", else the group's lower
     bound (18, 25, 35, 45, 50, 56). Occupation codes become their names.

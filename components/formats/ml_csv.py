@@ -29,7 +29,7 @@ _ITEMS = ("movieId", "title", "genres")
 
 
 class MlCsv(base.Format):
-    """ratings.csv and movies.csv; columns are found by name."""
+    """Read ratings.csv and movies.csv; columns are found by name."""
 
     name = "ml-csv"
     files: ClassVar[Mapping[str, str]] = {

@@ -31,7 +31,7 @@ _PAIR = re.compile(r"\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
 
 
 class Ncf(base.Format):
-    """Leave-one-out split with negatives; the newest training item is for validation."""
+    """Read a leave-one-out split with negatives; the newest training item is for validation."""
 
     name = "ncf"
     files: ClassVar[Mapping[str, str]] = {

@@ -35,7 +35,7 @@ _UNKNOWN = ("unknown", "unkonwn")
 
 
 class RecBole(base.Format):
-    """Atomic files of one dataset; UTF-8."""
+    """Read the atomic files of one dataset, in UTF-8."""
 
     name = "recbole"
     files: ClassVar[Mapping[str, str]] = {
@@ -120,5 +120,5 @@ def _fields(chunk: Chunk, names: tuple[str, ...]) -> list[tuple[int, list[str]]]
 
 
 def _first(values: dict[str, str], names: tuple[str, ...]) -> str:
-    """The field of the first of `names` that the file has; empty without any."""
+    """Return the field of the first of `names` that the file has; empty without any."""
     return next((values[name] for name in names if name in values), "")

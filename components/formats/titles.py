@@ -18,7 +18,7 @@ _FIRST_YEAR, _LAST_YEAR = 1870, 2100
 
 
 def split_title(text: str) -> tuple[str | None, int | None]:
-    """Takes the year off a title's end.
+    """Take the year off a title's end.
 
     The year is the last parenthesis of four digits between 1870 and 2100 that
     ends the title, disregarding blanks and a following "(V)", "(TV)" or "(VG)",
@@ -39,7 +39,7 @@ def split_title(text: str) -> tuple[str | None, int | None]:
 
 
 def split_genres(text: str, delimiter: str = "|") -> list[str]:
-    """Genres of a field such as "Action|Sci-Fi".
+    """Split the genres of a field such as "Action|Sci-Fi".
 
     Args:
       text: the field.

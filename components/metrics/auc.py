@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankAUC(TargetMetric):
-    """Chance that a target stands above a candidate that is none, a mean over users.
+    """Average over users the chance that a target is ranked above a candidate that is none.
 
     With n targets at positions p (from 0) in a list of N there are
     sum(p) - n (n - 1) / 2 pairs in the wrong order, of n (N - n); expected over

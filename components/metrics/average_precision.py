@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankMAP(CutOffMetric):
-    """Mean average precision of the first k.
+    """Average the precisions at the targets among the first k, then over users.
 
     Each target at position p < k (from 0) gives the precision of the first
     p + 1; their sum is divided by the most targets that fit, min(n, k), so that

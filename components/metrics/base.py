@@ -1,6 +1,6 @@
-"""What all metrics share: a weighted mean over rows, for each model, with an interval.
+"""The base of all metrics: a weighted mean over rows, for each model, with an interval.
 
-Subclassed by the metric files of this package. A metric says what each row is
+A metric says what each row is
 worth (`values`) and how much the row counts (`weights`); gathering, means and
 intervals are done here, once for all metrics of an evaluation.
 """
@@ -27,24 +27,24 @@ _LEAST_BASELINE = 1e-12
 
 
 class RankMetric(tfma.metrics.Metric, abc.ABC):
-    """A mean over rows of a function of the `rank` signature's outputs.
+    """Average a function of the `rank` signature's outputs over rows.
 
     Args:
       name: of the metric; thresholds need it equal to the MetricConfig's.
       source_digest: of this package's code; not read, but part of the
         Evaluator's cache key.
-      **settings: of a subclass; they come from the MetricConfig too.
+      **config: of a subclass; from the MetricConfig too.
     """
 
     # Whether the metric is the square root of the mean.
     root = False
 
-    def __init__(self, name: str, source_digest: str = "", **settings: object) -> None:
-        super().__init__(self._computations, name=name, source_digest=source_digest, **settings)
+    def __init__(self, name: str, source_digest: str = "", **config: object) -> None:
+        super().__init__(self._computations, name=name, source_digest=source_digest, **config)
 
     @abc.abstractmethod
     def values(self, table: RankTable) -> np.ndarray:
-        """What each row is worth.
+        """Compute each row's value.
 
         Args:
           table: outputs of one model for N rows.
@@ -54,7 +54,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
         """
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """How much each row counts in the mean: 1 unless overridden.
+        """Compute how much each row counts in the mean: 1 unless overridden.
 
         Args:
           table: outputs of one model for N rows.
@@ -65,13 +65,13 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
         return np.ones(len(table.users))
 
     def mean(self, rows: RowValues) -> float:
-        """The metric of some rows; NaN where none counts."""
+        """Compute the metric of some rows; NaN where none counts."""
         total = rows.weights.sum()
         mean = (rows.values * rows.weights).sum() / total if total > 0 else np.nan
         return float(np.sqrt(mean) if self.root else mean)
 
     def rows(self, table: RankTable) -> RowValues:
-        """Values and weights of a table's rows, fit to be summed."""
+        """Compute the values and weights of a table's rows, fit to be summed."""
         weights = self.weights(table)
         return RowValues(np.where(weights > 0, self.values(table), 0.0), weights, self.root)
 
@@ -110,7 +110,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
 
 
 class TargetMetric(RankMetric):
-    """A function of the places where a row's targets stand under a protocol.
+    """Average a function of the positions of a row's targets under a protocol.
 
     Args:
       name: of the metric.
@@ -119,7 +119,7 @@ class TargetMetric(RankMetric):
         between the two, whose interval is a paired one.
       ties: rule of components.metrics.tie_groups for equal scores.
       source_digest: see RankMetric.
-      **settings: of a subclass.
+      **config: of a subclass.
     """
 
     def __init__(
@@ -129,16 +129,18 @@ class TargetMetric(RankMetric):
         subject: str = MODEL,
         ties: str = AVERAGE,
         source_digest: str = "",
-        **settings: object,
+        **config: object,
     ) -> None:
         super().__init__(
-            name, source_digest, protocol=protocol, subject=subject, ties=ties, **settings
+            name, source_digest, protocol=protocol, subject=subject, ties=ties, **config
         )
-        self._protocol, self._subject, self._ties = protocol, subject, ties
+        self._protocol = protocol
+        self._subject = subject
+        self._ties = ties
 
     @abc.abstractmethod
     def per_user(self, tie_groups: TieGroups) -> np.ndarray:
-        """What each row is worth.
+        """Compute each row's value.
 
         Args:
           tie_groups: of the targets of N rows.
@@ -151,34 +153,32 @@ class TargetMetric(RankMetric):
         """See RankMetric."""
         if self._subject != LIFT:
             return self.per_user(table.tie_groups(self._protocol, self._subject, self._ties))
-        own, popularity = (
-            self.per_user(table.tie_groups(self._protocol, subject, self._ties))
-            for subject in (MODEL, POPULARITY)
-        )
-        return own - popularity
+        model = self.per_user(table.tie_groups(self._protocol, MODEL, self._ties))
+        popularity = self.per_user(table.tie_groups(self._protocol, POPULARITY, self._ties))
+        return model - popularity
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """The protocol's row weights, 0 for a row that MLPerf's rules leave out."""
+        """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
         return table.row(f"{self._protocol}_weight")
 
 
 class CutOffMetric(TargetMetric):
-    """A TargetMetric that looks at the first k positions.
+    """Average a function of the first k positions.
 
     Args:
       name: of the metric.
       protocol: name of the protocol.
       k: cut-off.
-      **settings: see TargetMetric.
+      **config: see TargetMetric.
     """
 
-    def __init__(self, name: str, protocol: str, k: int = 10, **settings: str) -> None:
-        super().__init__(name, protocol, k=k, **settings)
+    def __init__(self, name: str, protocol: str, k: int = 10, **config: str) -> None:
+        super().__init__(name, protocol, k=k, **config)
         self.k = k
 
 
 class ListMetric(RankMetric):
-    """A function of the lists that users are served; it needs no target.
+    """Average a function of the lists that users are served, which needs no target.
 
     Rows with an empty list do not count.
 
@@ -193,24 +193,24 @@ class ListMetric(RankMetric):
         self.k = k
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """1 where the list holds anything."""
+        """Return 1 where the list holds anything, else 0."""
         return table.listed(self.k).any(axis=1).astype(np.float64)
 
 
 class RatingMetric(RankMetric):
-    """A mean over held-out ratings of a function of the rating errors.
+    """Average a function of the rating errors over held-out ratings.
 
     NaN for a model whose `rank` signature gives no predicted ratings.
     """
 
     @abc.abstractmethod
     def per_user(self, errors: np.ndarray) -> np.ndarray:
-        """What each rating is worth: of errors float64 [M], float64 [M]."""
+        """Compute the value of each rating error: of float64 [M], float64 [M]."""
 
     def values(self, table: RankTable) -> np.ndarray:
-        """Means over the row's ratings; see RankMetric."""
+        """Average over each row's ratings; see RankMetric."""
         return table.row_sums(self.per_user(table.errors())) / table.count
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """Ratings of each row."""
+        """Count the ratings of each row."""
         return table.count.astype(np.float64)

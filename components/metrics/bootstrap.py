@@ -27,7 +27,7 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 def ends(resampled: np.ndarray) -> np.ndarray:
-    """The ends of an interval that holds CONFIDENCE of the resamples.
+    """Find the ends of an interval that holds CONFIDENCE of the resamples.
 
     Args:
       resampled: float64 [R, M], M quantities of R resamples; NaN where a
@@ -48,7 +48,7 @@ def ends(resampled: np.ndarray) -> np.ndarray:
 
 
 def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
-    """Weighted means of resamples; all rows of a user are in a resample equally often.
+    """Compute weighted means of resamples; a resample has all rows of a user equally often.
 
     Args:
       quantities: M pairs of values and weights of N rows, float64 [N] each.
@@ -60,7 +60,7 @@ def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
     """
     weights: dict[bytes, int] = {}
     columns: list[np.ndarray] = []
-    which = np.asarray([_place(weights, columns, weight) for _, weight in quantities])
+    which = np.asarray([_column_of(weights, columns, weight) for _, weight in quantities])
     columns += [values * weight for values, weight in quantities]
     sums = _sums(np.stack(columns, axis=1), users)
     totals = sums[:, which]
@@ -69,8 +69,8 @@ def means(quantities: Sequence[Rows], users: np.ndarray) -> np.ndarray:
     return resampled
 
 
-def _place(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
-    """The column of a weight; most metrics share one."""
+def _column_of(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarray) -> int:
+    """Find or add the column of a weight; most metrics share one."""
     digest = hashlib.sha256(weight.tobytes()).digest()
     if digest not in known:
         known[digest] = len(columns)
@@ -79,7 +79,7 @@ def _place(known: dict[bytes, int], columns: list[np.ndarray], weight: np.ndarra
 
 
 def _sums(columns: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """Sums of float64 [N, Q] over resamples, and over the sample: float64 [R, Q]."""
+    """Sum float64 [N, Q] over resamples, and over the sample: float64 [R, Q]."""
     sums = np.zeros((RESAMPLES + 1, columns.shape[1]))
     sums[-1] = columns.sum(axis=0)
     for start in range(0, len(users), _USERS_AT_A_TIME):
@@ -89,7 +89,7 @@ def _sums(columns: np.ndarray, users: np.ndarray) -> np.ndarray:
 
 
 def _weights(users: np.ndarray) -> np.ndarray:
-    """float32 [RESAMPLES, N] of Poisson(1) counts."""
+    """Draw Poisson(1) counts, float32 [RESAMPLES, N]."""
     counters = np.arange(1, RESAMPLES // _DRAWS_PER_HASH + 1, dtype=np.uint64)
     hashes = _mixed(users.astype(np.uint64)[:, np.newaxis] + counters * _GOLDEN)
     return _counts()[hashes.view(np.uint16)].T
@@ -100,7 +100,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """SplitMix64's finalizer."""
+    """Finalize as SplitMix64 does."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(values ^ (values >> np.uint64(31)))
@@ -108,7 +108,7 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _counts() -> np.ndarray:
-    """float32 [65536], the Poisson(1) count of each 16-bit uniform."""
+    """Tabulate the Poisson(1) count of each 16-bit uniform, float32 [65536]."""
     probabilities = [math.exp(-1) / math.factorial(count) for count in range(10)]
     bounds = np.cumsum(probabilities) * 65536
     return np.searchsorted(bounds, np.arange(65536) + 0.5, side="right").astype(np.float32)

@@ -9,7 +9,7 @@ from components.metrics.table import CATALOG_SIZE, TOP_ITEM, RankTable
 
 
 class ListCoverage(ListMetric):
-    """Share of the catalog that is served to at least one user of the slice.
+    """Measure the share of the catalog that is served to at least one user of the slice.
 
     It grows with the slice: compare models on a slice, not slices. Source: Ge
     et al. 2010, "Beyond Accuracy: Evaluating Recommender Systems by Coverage

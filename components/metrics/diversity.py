@@ -9,7 +9,7 @@ from components.metrics.table import TOP_DIVERSITY, RankTable
 
 
 class ListDiversity(ListMetric):
-    """Mean over the pairs of the first k served items of 1 less the cosine of their genres.
+    """Average 1 less the cosine of two items' genres over the pairs of the first k served.
 
     The `rank` signature works it out; an item without genres is like no other.
     Lists of fewer than two items do not count. Source: Ziegler et al. 2005,
@@ -22,5 +22,5 @@ class ListDiversity(ListMetric):
         return table.row(TOP_DIVERSITY)
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """1 where the list holds a pair."""
+        """Return 1 where the list holds a pair, else 0."""
         return (table.listed(self.k).sum(axis=1) >= 2).astype(np.float64)

@@ -9,7 +9,7 @@ from components.metrics.table import RankTable
 
 
 class EvaluationLoss(RankMetric):
-    """Cross entropy of targets and sampled negatives, comparable with the training loss.
+    """Average the cross entropy of targets and sampled negatives, as the training loss does.
 
     N negatives stand beside a target here, t in training, so a negative weighs
     t / N, and all is scaled by (1 + N) / (1 + t); the mean over the 1 + N of a
@@ -42,5 +42,5 @@ class EvaluationLoss(RankMetric):
         return (of_target + trained * of_negative) / (1 + trained)
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """The protocol's row weights, 0 for a row that MLPerf's rules leave out."""
+        """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
         return table.row(f"{self._protocol}_weight")

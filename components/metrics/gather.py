@@ -31,7 +31,7 @@ _HEAD = 3
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One output of one model.
+    """Name one output of one model.
 
     Attributes:
       model: its name.
@@ -46,7 +46,7 @@ class Column:
     width: int
 
     def pack(self, value: np.ndarray) -> bytes:
-        """The bits of a row's values; ValueError unless there are `width`."""
+        """Return the bits of a row's values; ValueError unless there are `width`."""
         bits = np.asarray(value, np.float32 if self.real else np.int32).tobytes()
         if self.width and len(bits) != 4 * self.width:
             expected = f"{self.name}: expected {self.width} values a row"
@@ -54,14 +54,14 @@ class Column:
         return bits
 
     def unpack(self, bits: np.ndarray) -> np.ndarray:
-        """The values of int32 bits."""
+        """Return the values of int32 bits."""
         bits = np.ascontiguousarray(bits)
         return bits.view(np.float32) if self.real else bits
 
 
 @dataclasses.dataclass
 class Packed:
-    """Rows of all models.
+    """Hold rows of all models.
 
     Attributes:
       columns: what a row holds, those of rows before those of targets; empty
@@ -76,7 +76,7 @@ class Packed:
     targets: bytearray = dataclasses.field(default_factory=bytearray)
 
     def append(self, other: Packed) -> None:
-        """Adds the rows of `other`; ValueError unless its columns are the same."""
+        """Add the rows of `other`; ValueError unless its columns are the same."""
         self.columns = self.columns or other.columns
         if other.columns not in (self.columns, ()):
             raise ValueError("The rank signature of one model gave different outputs.")
@@ -85,7 +85,7 @@ class Packed:
 
 
 class PackRanks(metric_types.Preprocessor):
-    """Packs a row's outputs of all models.
+    """Pack a row's outputs of all models.
 
     Args:
       model_names: the models.
@@ -97,7 +97,7 @@ class PackRanks(metric_types.Preprocessor):
         self._columns: tuple[Column, ...] = ()
 
     def process(self, extracts: dict[str, object]) -> Iterator[Packed]:
-        """Packs one row.
+        """Pack one row.
 
         Args:
           extracts: TFMA's extracts of one row; an output is an array of its
@@ -128,7 +128,7 @@ class PackRanks(metric_types.Preprocessor):
 
 
 class GatherRanks(beam.CombineFn):
-    """Joins packed rows into one RankTable a model.
+    """Join packed rows into one RankTable a model.
 
     Args:
       model_names: the models.
@@ -138,23 +138,23 @@ class GatherRanks(beam.CombineFn):
         self._models = model_names
 
     def create_accumulator(self) -> Packed:
-        """No rows."""
+        """Start without rows."""
         return Packed()
 
     def add_input(self, accumulator: Packed, element: Packed) -> Packed:
-        """Appends a row."""
+        """Append a row."""
         accumulator.append(element)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[Packed]) -> Packed:
-        """Appends all to a new one."""
+        """Append all to a new one."""
         merged = Packed()
         for accumulator in accumulators:
             merged.append(accumulator)
         return merged
 
     def extract_output(self, accumulator: Packed) -> dict[metric_types.MetricKey, RankTable]:
-        """The tables by TABLE's key of each model; none without rows."""
+        """Return the tables by TABLE's key of each model; none without rows."""
         if not accumulator.columns:
             return {}
         return {
@@ -164,7 +164,7 @@ class GatherRanks(beam.CombineFn):
 
 
 def _layout(outputs: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Column, ...]:
-    """The columns of a row's outputs, those of rows before those of targets."""
+    """List the columns of a row's outputs, those of rows before those of targets."""
     columns = [
         Column(model, name, np.asarray(value).dtype.kind == "f", _width(name, value))
         for model, named in outputs.items()

@@ -9,7 +9,7 @@ from components.metrics.table import CATALOG_SIZE, TOP_ITEM, RankTable
 
 
 class ListGini(ListMetric):
-    """How unequally often the catalog's items are served: 0 all alike, near 1 a few alone.
+    """Measure how unequally often items are served: 0 all alike, near 1 a few alone.
 
     With x(1) <= ... <= x(C) the numbers of users of the slice whose first k
     hold each item, it is sum((2 i - C - 1) x(i)) / (C sum(x)); items that are

@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankHitRate(CutOffMetric):
-    """Share of users with a target among the first k.
+    """Measure the share of users with a target among the first k.
 
     A group of m positions, c of them above the cut-off, holds t targets in a
     random order: none of them is above with the hypergeometric probability

@@ -19,7 +19,7 @@ _ROWS = "_rows "
 
 @dataclasses.dataclass(frozen=True)
 class RowValues:
-    """What a metric is the weighted mean of.
+    """Hold the values that a metric is the weighted mean of.
 
     Attributes:
       values: float64 [N].
@@ -33,14 +33,14 @@ class RowValues:
 
     @staticmethod
     def key_of(key: metric_types.MetricKey) -> metric_types.MetricKey:
-        """The private key under which the rows of a metric are handed on."""
+        """Return the private key under which the rows of a metric are handed on."""
         return key._replace(name=_ROWS + key.name)
 
 
 def with_intervals(
     metrics: dict[metric_types.MetricKey, object],
 ) -> dict[metric_types.MetricKey, object]:
-    """Replaces a slice's means and changes by such with 95 % intervals.
+    """Give a slice's means and changes 95 % intervals.
 
     Args:
       metrics: of a slice: means, their changes, RowValues under private keys
@@ -63,7 +63,7 @@ def with_intervals(
         for key, column in zip(rows, means.T, strict=True)
     }
     for key in [key for key in metrics if key.is_diff and key._replace(is_diff=False) in rows]:
-        (baseline,) = (
+        baseline = next(
             other for other in rows if other.name == key.name and other.model_name != key.model_name
         )
         resampled[key] = resampled[key._replace(is_diff=False)] - resampled[baseline]
@@ -75,7 +75,7 @@ def with_intervals(
 
 
 def _with_interval(value: object, lower: float, upper: float) -> object:
-    """Puts an interval into TFMA's type for one.
+    """Put an interval into TFMA's type for one.
 
     TFMA keeps a mean and a deviation and works out the ends when it writes
     them, so those two are chosen to give our ends.
@@ -91,7 +91,7 @@ def _with_interval(value: object, lower: float, upper: float) -> object:
 
 @functools.cache
 def _reach() -> float:
-    """How many deviations from the mean TFMA puts the ends."""
+    """Tell how many deviations from the mean TFMA puts the ends."""
     unit = tfma.types.ValueWithTDistribution(0.0, 1.0, bootstrap.RESAMPLES - 1, 0.0)
     _, _, upper = math_util.calculate_confidence_interval(unit)
     return float(upper)

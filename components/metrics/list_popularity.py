@@ -9,7 +9,7 @@ from components.metrics.table import TOP_SHARE, RankTable
 
 
 class ListPopularity(ListMetric):
-    """Mean share of the training interactions that the first k served items make up, each.
+    """Average the first k served items' shares of the training interactions.
 
     Source: Abdollahpouri et al. 2017, "Controlling Popularity Bias in
     Learning-to-Rank Recommendation" (average recommendation popularity, there

@@ -8,7 +8,7 @@ from components.metrics.base import RatingMetric
 
 
 class RatingMAE(RatingMetric):
-    """Mean absolute error of the predicted ratings of held-out items.
+    """Average the absolute errors of the predicted ratings of held-out items.
 
     The mean is over ratings, so a user counts once a held-out rating. Source:
     Herlocker et al. 2004, "Evaluating Collaborative Filtering Recommender

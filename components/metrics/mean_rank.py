@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class MeanRank(TargetMetric):
-    """Mean place of a user's targets in the list, from 1; less is better.
+    """Average the ranks of a user's targets in the list, from 1; less is better.
 
     Expected over orders, a target stands in the middle of its group: a constant
     model has (length + 1) / 2 with one target. Source: Bordes et al. 2013,

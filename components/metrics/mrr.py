@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankMRR(CutOffMetric):
-    """Mean reciprocal rank of the best target, 0 if it is not among the first k.
+    """Average the reciprocal rank of the best target, 0 if it is not among the first k.
 
     At position p (from 0) it is 1 / (p + 1). The best target lies in the row's
     best group: with t targets on m positions it is the d-th of them (from 0)

@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankNDCG(CutOffMetric):
-    """Normalized discounted cumulative gain of the first k.
+    """Compute the normalized discounted cumulative gain of the first k.
 
     A target at position p (from 0) gains 1 / log2(p + 2) if p < k, as the
     Model Garden's log 2 / log(p + 2); the sum is divided by that of a list

@@ -12,7 +12,7 @@ _LEAST_SHARE = 2.0**-30
 
 
 class ListNovelty(ListMetric):
-    """Mean self-information of the first k served items, in bits.
+    """Average the self-information of the first k served items, in bits.
 
     An item that makes up the share p of the training interactions carries
     -log2 p; at most 30 bits, which is what an item without any carries.

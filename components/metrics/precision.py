@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankPrecision(CutOffMetric):
-    """Share of the first k that are targets; k counts in full for a shorter list.
+    """Measure the share of the first k that are targets; k counts in full for a shorter list.
 
     Expected over orders, each target counts the share of its group's positions
     that are above the cut-off. Source: Cremonesi et al. 2010, "Performance of

@@ -9,7 +9,7 @@ from components.metrics.tie_groups import TieGroups
 
 
 class RankRecall(CutOffMetric):
-    """Share of a user's targets that are among the first k.
+    """Measure the share of a user's targets that are among the first k.
 
     Expected over orders, each target counts the share of its group's positions
     that are above the cut-off. With one target a user it is HR@k; with more

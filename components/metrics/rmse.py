@@ -8,7 +8,7 @@ from components.metrics.base import RatingMetric
 
 
 class RatingRMSE(RatingMetric):
-    """Root of the mean squared error of the predicted ratings of held-out items.
+    """Compute the root of the mean squared error of the predicted ratings of held-out items.
 
     The mean is over ratings, so a user counts once a held-out rating. Source:
     Bennett and Lanning 2007, "The Netflix Prize".

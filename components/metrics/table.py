@@ -1,8 +1,4 @@
-"""The outputs of the `rank` signature for a slice's rows, as columns.
-
-Made by components.metrics.gather, read by the metrics through
-components.metrics.base.
-"""
+"""The outputs of the `rank` signature for a slice's rows, as columns."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ RATINGS = (features.TARGET_SCORE, features.TARGET_RATING)
 
 @dataclasses.dataclass(frozen=True)
 class RankTable:
-    """What one model gave for N rows that hold out M targets.
+    """Hold what one model gave for N rows that hold out M targets.
 
     Attributes:
       users: int64 [N], fingerprints of the users.
@@ -40,10 +36,12 @@ class RankTable:
     rows: dict[str, np.ndarray]
     lists: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
-    _places: dict[tuple[str, ...], TieGroups] = dataclasses.field(default_factory=dict, repr=False)
+    _tie_groups: dict[tuple[str, ...], TieGroups] = dataclasses.field(
+        default_factory=dict, repr=False
+    )
 
     def tie_groups(self, protocol: str, subject: str, rule: str) -> TieGroups:
-        """Where the targets stand; worked out once for all metrics.
+        """Find the groups of targets with equal scores, once for all metrics.
 
         Args:
           protocol: its name.
@@ -51,38 +49,38 @@ class RankTable:
           rule: of components.metrics.tie_groups.
 
         Returns:
-          The places of the M targets.
+          The groups of the M targets.
         """
         key = protocol, subject, rule
-        if key not in self._places:
+        if key not in self._tie_groups:
             prefix = f"{POPULARITY}_{protocol}" if subject == POPULARITY else protocol
-            self._places[key] = tie_groups(
+            self._tie_groups[key] = tie_groups(
                 self.targets[prefix + GREATER].astype(np.int64),
                 self.targets[prefix + TIES].astype(np.int64),
                 self.count,
                 self.rows[f"{protocol}_candidates"].astype(np.int64),
                 rule,
             )
-        return self._places[key]
+        return self._tie_groups[key]
 
     def row(self, name: str) -> np.ndarray:
-        """A row's output as float64 [N]; NaN where the model has no such output."""
+        """Return an output of the rows as float64 [N]; NaN where the model has no such output."""
         if name not in self.rows:
             return np.full(len(self.users), np.nan)
         return self.rows[name].astype(np.float64)
 
     def listed(self, k: int) -> np.ndarray:
-        """Which of the first k places of the lists are filled, bool [N, k]."""
+        """Tell which of the first k ranks of the lists are filled, bool [N, k]."""
         return self.lists[TOP_ITEM][:, :k] >= 0
 
     def errors(self) -> np.ndarray:
-        """Predicted less given ratings, float64 [M]; NaN without a prediction."""
+        """Return predicted less given ratings, float64 [M]; NaN without a prediction."""
         if not self.targets.keys() >= set(RATINGS):
             return np.full(int(self.count.sum()), np.nan)
         predicted, given = (self.targets[name].astype(np.float64) for name in RATINGS)
         return predicted - given
 
     def row_sums(self, values: np.ndarray) -> np.ndarray:
-        """Sums over each row's targets: of [M], float64 [N]."""
+        """Sum over each row's targets: of [M], float64 [N]."""
         row = np.repeat(np.arange(len(self.count)), self.count)
         return np.bincount(row, values, minlength=len(self.count))

@@ -1,8 +1,8 @@
-"""Where the targets of a slice's rows stand under a tie rule.
+"""Positions of the targets of a slice's rows under a tie rule.
 
 Targets with equal scores form a group: `first` is the group's best position and
 `size` the number of positions it fills, with candidates that tie among them.
-Under "average" every order of a group is alike likely; the other rules give
+Under "average" every order of a group is equally likely; the other rules give
 every target a position of its own, which is a group of size 1.
 """
 
@@ -17,7 +17,7 @@ AVERAGE, PESSIMISTIC, OPTIMISTIC = "average", "pessimistic", "optimistic"
 
 @dataclasses.dataclass(frozen=True)
 class TieGroups:
-    """Positions, from 0, of M targets of N rows; a row's targets lie together, best first.
+    """Hold the positions, from 0, of M targets of N rows; a row's lie together, best first.
 
     Attributes:
       row: int64 [M], the row of each target, ascending from 0 to N - 1.
@@ -40,7 +40,7 @@ class TieGroups:
     before: np.ndarray
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sums over the targets of each row.
+        """Sum over the targets of each row.
 
         Args:
           values: [M].
@@ -51,7 +51,7 @@ class TieGroups:
         return np.bincount(self.row, values, minlength=len(self.count))
 
     def products(self, values: np.ndarray) -> np.ndarray:
-        """Products over the targets of each row.
+        """Multiply over the targets of each row.
 
         Args:
           values: float64 [M].
@@ -62,7 +62,7 @@ class TieGroups:
         return np.multiply.reduceat(values, np.cumsum(self.count) - self.count)
 
     def above(self, k: int) -> np.ndarray:
-        """Positions of each target's group that lie above the cut-off.
+        """Count the positions of each target's group that lie above the cut-off.
 
         Args:
           k: cut-off.
@@ -76,7 +76,7 @@ class TieGroups:
 def tie_groups(
     greater: np.ndarray, ties: np.ndarray, count: np.ndarray, length: np.ndarray, rule: str
 ) -> TieGroups:
-    """Finds the groups of targets with equal scores and applies the tie rule.
+    """Find the groups of targets with equal scores and apply the tie rule.
 
     Equal scores mean an equal `greater`, since a row's targets are candidates
     of each other. Targets that rank last without a score (outside the catalog,
@@ -90,7 +90,7 @@ def tie_groups(
       rule: AVERAGE, PESSIMISTIC (targets last) or OPTIMISTIC (targets first).
 
     Returns:
-      The places of M targets.
+      The groups of M targets.
     """
     row = np.repeat(np.arange(len(count)), count)
     order = np.lexsort((greater, row))

@@ -1,7 +1,7 @@
 """RecommenderTrainer: TFX's Trainer with a `catalog` channel.
 
 The stock spec has no slot for a second Examples artifact, so the component
-declares its own. Wired in pipeline.pipeline.
+declares its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUN_FN = "trainer.run_fn.run_fn"
 
 
 class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
-    """TrainerSpec with the catalog among its inputs, and what a run may change."""
+    """Add the catalog, and what a run may change, to TrainerSpec."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         **standard_component_specs.TrainerSpec.PARAMETERS,
@@ -38,7 +38,7 @@ class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
 
 
 class RecommenderTrainer(base_component.BaseComponent):
-    """Trains and exports one recommender.
+    """Train and export one recommender.
 
     Outputs `model` (the SavedModel of trainer.serving.export) and `model_run`
     (TensorBoard logs, checkpoints and training.json).

@@ -17,7 +17,7 @@ TRAINER_KEY = "trainer"
 
 
 class Executor(executor.GenericExecutor):
-    """The stock executor; run_fn finds the catalog's files in custom_config.
+    """Run the stock executor; run_fn finds the catalog's files in custom_config.
 
     What a run changes of the settings is put over them there too.
     """
@@ -31,6 +31,6 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         uris = artifact_utils.get_split_uris(input_dict[CATALOG_KEY], features.CATALOG)
         fn_args.custom_config[CATALOG_KEY] = [io_utils.all_files_pattern(uri) for uri in uris]
-        settings = fn_args.custom_config[TRAINER_KEY]
-        fn_args.custom_config[TRAINER_KEY] = changed(settings, exec_properties)
+        config = fn_args.custom_config[TRAINER_KEY]
+        fn_args.custom_config[TRAINER_KEY] = changed(config, exec_properties)
         return fn_args

@@ -2,8 +2,7 @@
 
 TFX's launcher starts the job and waits for it; inside, RecommenderTrainer's own
 executor runs, so the catalog's channel and what a run changes reach run_fn as
-ever. Imported by pipeline.pipeline only when a job is asked for: it loads
-Google's client.
+ever. This module loads Google's client: import it only where a job is asked for.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from components.trainer.component import RecommenderTrainer
 
 
 class Executor(launcher.GenericExecutor):
-    """TFX's launcher, with our executor in the job."""
+    """Run TFX's launcher, with our executor in the job."""
 
     def _GetExecutorClass(self) -> type[executor.Executor]:
         return executor.Executor
 
 
 class VertexRecommenderTrainer(RecommenderTrainer):
-    """RecommenderTrainer whose task starts a job and waits for it."""
+    """Train as RecommenderTrainer does, in a job that the task starts and waits for."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
 
-def job_settings(job: dict[str, Any], region: str) -> dict[str, Any]:
-    """What custom_config must hold for the launcher.
+def job_config(job: dict[str, Any], region: str) -> dict[str, Any]:
+    """Build what custom_config must hold for the launcher.
 
     Args:
       job: a CustomJob as JSON has it, and `project`.

@@ -1,8 +1,7 @@
 """RecommenderTuner: searches hyper-parameters, which RecommenderTrainer then takes.
 
 The stock Tuner's interface is KerasTuner's, whose models are Keras 3, and has
-no slot for the catalog; the artifacts are those of the stock one. Wired in
-pipeline.pipeline when `tune.trials` asks for it.
+no slot for the catalog; the artifacts are those of the stock one.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 
 class RecommenderTunerSpec(ComponentSpec):
-    """What RecommenderTrainer reads; the outputs of TunerSpec."""
+    """Declare what RecommenderTrainer reads, and the outputs of TunerSpec."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         standard_component_specs.CUSTOM_CONFIG_KEY: ExecutionParameter(type=str),
@@ -39,7 +38,7 @@ class RecommenderTunerSpec(ComponentSpec):
 
 
 class RecommenderTuner(base_component.BaseComponent):
-    """Trains on the train split again and again and compares on the valid split.
+    """Train on the train split again and again and compare on the valid split.
 
     Outputs `best_hyperparameters`, which the Trainer takes, and `tuner_results`
     (all trials as trials.json and trials.csv).
@@ -52,8 +51,8 @@ class RecommenderTuner(base_component.BaseComponent):
       custom_config: JSON-ready settings, by the keys of components.tuner.executor
         and trainer.run_fn; a digest of the sources among them makes an edit miss
         the cache.
-      epochs: as of RecommenderTrainer.
-      trainer_overrides: as of RecommenderTrainer.
+      epochs: see RecommenderTrainer.
+      trainer_overrides: see RecommenderTrainer.
     """
 
     SPEC_CLASS = RecommenderTunerSpec

@@ -32,7 +32,7 @@ TABLE_FILE = "trials.csv"
 
 
 class Executor(base_executor.BaseExecutor):
-    """Runs trainer.tuning.search on the artifacts."""
+    """Run trainer.tuning.search on the artifacts."""
 
     def Do(
         self,
@@ -40,11 +40,11 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Searches.
+        """Search for hyper-parameters and write what was found.
 
         Args:
-          input_dict: as RecommenderTunerSpec names them.
-          output_dict: the same.
+          input_dict: artifacts by RecommenderTunerSpec's names.
+          output_dict: likewise.
           exec_properties: custom_config as JSON, and what trainer.config.runtime reads.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The validator as a TFX component; wired by pipeline.pipeline.
+"""The validator as a TFX component.
 
 Only a node downstream of it is held back by it: the pipeline makes Transform and
 the Trainer wait for it explicitly.
@@ -14,7 +14,7 @@ from components.validator import executor
 
 
 class StrictExampleValidator(ExampleValidator):
-    """The stock ExampleValidator, except that anomalies fail the run.
+    """Validate as the stock ExampleValidator does, but fail the run on anomalies.
 
     It also takes an empty split for an anomaly, gives each split its name as
     the schema's environment, and holds the other splits against `train` by the
@@ -27,7 +27,7 @@ class StrictExampleValidator(ExampleValidator):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
 
     def __init__(self, statistics: types.BaseChannel, schema: types.BaseChannel) -> None:
-        """Declares the component.
+        """Declare the component.
 
         Args:
           statistics: of StatisticsGen.

@@ -1,7 +1,4 @@
-"""Executor of StrictExampleValidator: the stock validation with consequences.
-
-Run by TFX for `component.StrictExampleValidator`.
-"""
+"""Executor of StrictExampleValidator: the stock validation with consequences."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ _COMPARATORS = frozenset(
 
 
 class Executor(stock.Executor):
-    """Validates every split; see StrictExampleValidator."""
+    """Validate every split; see StrictExampleValidator."""
 
     def Do(
         self,
@@ -41,12 +38,12 @@ class Executor(stock.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> execution_result_pb2.ExecutorOutput:
-        """Writes each split's anomalies and refuses them.
+        """Write each split's anomalies and refuse them.
 
         Args:
           input_dict: `statistics` and `schema`, one artifact each.
           output_dict: `anomalies`, one artifact.
-          exec_properties: as of the stock executor.
+          exec_properties: see the stock executor.
 
         Returns:
           The anomalies artifact, as the stock executor does.
@@ -88,7 +85,7 @@ def validate(
     name: str,
     schema: schema_pb2.Schema,
 ) -> anomalies_pb2.Anomalies:
-    """Validates one split, in the environment of its name.
+    """Validate one split, in the environment of its name.
 
     Args:
       by_split: statistics of every split.

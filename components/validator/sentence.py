@@ -11,7 +11,7 @@ _SHOWN = 5
 
 
 def describe(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
-    """Says what is wrong with the examples.
+    """Say what is wrong with the examples.
 
     Args:
       found: split name -> its anomalies.
@@ -40,6 +40,6 @@ def _clauses(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
 
 
 def _text(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
-    """TFDV's description as a clause."""
+    """Turn TFDV's description into a clause."""
     text = reason.description or reason.short_description
     return " ".join(text.split()).rstrip(".").replace(". ", ", ")

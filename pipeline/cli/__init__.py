@@ -1,1 +1,1 @@
-"""What the commands share, and the commands beside the runners."""
+"""The commands beside the runners, and what all commands share."""

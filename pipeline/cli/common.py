@@ -32,15 +32,15 @@ FAILED, BAD_INPUT = 1, 2
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose mistakes are UserErrors."""
+    """Parse arguments and raise mistakes as UserErrors."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises the mistake instead of leaving the process."""
+        """Raise the mistake instead of leaving the process."""
         raise UserError(f"{message}; --help lists the arguments.")
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that `base_config` and `apply_overrides` read.
+    """Add the arguments that `base_config` and `apply_overrides` read.
 
     Args:
       parser: gets --preset, --config, --data, --format and --set.
@@ -58,7 +58,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 
 
 def add_force_bless(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument that overrules the gate.
+    """Add the argument that overrules the gate.
 
     Args:
       parser: gets --force-bless, a reason that is more than blanks.
@@ -72,7 +72,7 @@ def add_force_bless(parser: argparse.ArgumentParser) -> None:
 
 
 def add_beam(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that pipeline.config.beam.chosen reads.
+    """Add the arguments that pipeline.config.beam.chosen reads.
 
     Args:
       parser: gets --beam-runner and --beam-option.
@@ -97,7 +97,7 @@ def _reason(text: str) -> str:
 
 
 def reason(error: Exception, limit: int | None = None) -> str:
-    """An unforeseen failure in one line.
+    """Describe an unforeseen failure in one line.
 
     Args:
       error: the failure.
@@ -110,7 +110,7 @@ def reason(error: Exception, limit: int | None = None) -> str:
 
 
 def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
-    """Does a command, telling mistakes in one line.
+    """Run a command and tell mistakes in one line.
 
     Args:
       work: gives the exit code.
@@ -130,7 +130,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
 
 
 def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
-    """Does the long part of a command, with the libraries' chatter in the log.
+    """Run the long part of a command, with the libraries' chatter in the log.
 
     Args:
       workspace: held meanwhile; its log gets the chatter, and a traceback.
@@ -157,7 +157,7 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
 
 
 def base_config(options: argparse.Namespace) -> RunConfig:
-    """The configuration to start from: a preset's or a file's.
+    """Read the configuration to start from: a preset's or a file's.
 
     Args:
       options: of a parser with the arguments of `add_configuration`.
@@ -194,12 +194,12 @@ def apply_overrides(
     return configuration.override(config, given + options.set)
 
 
-def check_one_process(strategy: str, place: str) -> None:
-    """Refuses strategies of several processes where there is one.
+def check_one_process(strategy: str, where: str) -> None:
+    """Refuse strategies of several processes where there is one.
 
     Args:
       strategy: trainer.strategy.
-      place: what trains in one process.
+      where: what trains in one process.
 
     Raises:
       UserError: the strategy wants more.
@@ -207,13 +207,13 @@ def check_one_process(strategy: str, place: str) -> None:
     known = (*ONE_PROCESS, AUTO)
     check(
         strategy in known,
-        f"trainer.strategy: expected one of {', '.join(known)} with {place}, which trains in one "
+        f"trainer.strategy: expected one of {', '.join(known)} with {where}, which trains in one "
         f"process, got {strategy!r}; docs/strategies.md says where several train.",
     )
 
 
 def data_folder(data: DataConfig) -> str:
-    """Folder of the raw files; obtains published or generated data that is not here yet.
+    """Find the folder of the raw files; obtain published or generated data not here yet.
 
     Args:
       data: names a folder or a dataset.
@@ -242,7 +242,7 @@ def data_folder(data: DataConfig) -> str:
 
 
 def layout(data: DataConfig, folder: str) -> str:
-    """Name of the raw files' layout, as configured or as their names show it.
+    """Find the name of the raw files' layout, as configured or as their names show it.
 
     Args:
       data: names it, or leaves it open.

@@ -1,8 +1,8 @@
 """The command `movielens-evaluate`: any exported model, any data, any protocol.
 
-Reads raw files as the pipeline does, or takes an Examples artifact's folder,
-judges the model under the configured evaluation settings and lets TFMA measure
-it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
+It reads raw files as the pipeline does, or takes an Examples artifact's folder,
+ranks under the configured evaluation settings and lets TFMA compute the metrics.
+ No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
 done; 2 bad input or configuration; 1 anything else.
 """
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
       arguments: the command line; that of the process when None.
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _saved_model(given: str, files: Any) -> str:
-    """The SavedModel in a SavedModel's, an artifact's or a served folder.
+    """Find the SavedModel in a SavedModel's, an artifact's or a served folder.
 
     `files` has the functions of tfx.dsl.io.fileio.
     """
@@ -147,8 +147,8 @@ def _evaluate(
     from pipeline.reports.console import RunConsole
 
     started = time.monotonic()
-    for place in (model, options.examples, options.ranks):
-        check_known(place or "")
+    for path in (model, options.examples, options.ranks):
+        check_known(path or "")
     model = _saved_model(model, fileio)
     console = RunConsole(out)
     facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}
@@ -180,7 +180,7 @@ def _evaluate(
 
 
 def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> dict[str, int]:
-    """Reads raw files into Examples, as the pipeline's generator does; what it counted."""
+    """Read raw files into Examples, as the pipeline's generator does; return its counts."""
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
 
@@ -207,7 +207,7 @@ def _measure(
     console: RunConsole,
     ranks: str | None,
 ) -> list[SliceResult]:
-    """Judges the model on the held-out rows; the figures, and ranks where asked for."""
+    """Evaluate the model on the held-out rows; write ranks where asked for."""
     from tfx.dsl.io import fileio
 
     from components.evaluator import analysis
@@ -240,7 +240,7 @@ def _measure(
 
 
 class _Counted:
-    """Tells, now and then, for how many users the ranks are written."""
+    """Tell from time to time for how many users the ranks are written."""
 
     def __init__(self, console: RunConsole, total: int) -> None:
         self._console, self._total = console, total
@@ -254,7 +254,7 @@ class _Counted:
 
 @contextlib.contextmanager
 def _step(console: RunConsole, name: str) -> Iterator[None]:
-    """Announces a step that takes a while, and says how long it took."""
+    """Announce a step that takes a while, and say how long it took."""
     started = time.monotonic()
     timer = threading.Timer(_PATIENCE, console.running, [name])
     timer.daemon = True

@@ -1,6 +1,6 @@
 """The command `movielens-lineage`: what a pushed model was made from.
 
-Reads ML Metadata, and the evaluation that the gate judged; runs and changes
+It reads ML Metadata, and the evaluation that the gate judged; it runs and changes
 nothing. `python -m pipeline.cli.lineage` is the same. Exit codes: 0 done; 2 no such
 model, or a store that cannot be read; 1 anything else.
 """
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
+    """Run the command.
 
     Args:
       arguments: the command line; that of the process when None.
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace, workspace: Workspace) -> store.Store:
-    """The store to ask: the one named, of the output folder, or nearest above the model."""
+    """Find the store to ask: the one named, of the output folder, or nearest above the model."""
     if options.metadata is not None:
         return store.parse(options.metadata)
     model = options.model

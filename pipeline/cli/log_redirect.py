@@ -1,4 +1,4 @@
-"""Keeps the libraries' chatter in a log file and the console for people.
+"""Keep the libraries' chatter in a log file and the console for people.
 
 TFX, TensorFlow and Beam write through Python's logging, through warnings, with
 print and, from C++, straight to the process's standard streams.
@@ -19,7 +19,7 @@ _FORMAT = "%(asctime)s %(levelname).1s %(name)s %(filename)s:%(lineno)d %(messag
 
 @contextlib.contextmanager
 def redirect_output(log_path: str) -> Iterator[TextIO]:
-    """Sends the chatter of everything inside the block to a file.
+    """Send the chatter of everything inside the block to a file.
 
     File descriptors 1 and 2 and `sys.stdout` lead to the file, as do logging
     from INFO up and warnings. `sys.stderr` stays on the console, for progress

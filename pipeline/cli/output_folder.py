@@ -20,7 +20,7 @@ _HERE = "output"
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """Paths of one run.
+    """Hold the paths of one run.
 
     Attributes:
       output: the folder, or its URI; runs that share it share artifacts, cache and
@@ -39,7 +39,7 @@ class Workspace:
 
     @classmethod
     def at(cls, output: str, summary: str | None) -> Workspace:
-        """Names the paths of a run that starts now; makes nothing.
+        """Name the paths of a run that starts now; nothing is made.
 
         Args:
           output: the folder, or its URI.
@@ -52,8 +52,8 @@ class Workspace:
         output = _absolute(output)
         here = pathlib.Path(output)
         if is_uri(output):
-            scheme, _, place = output.partition("://")
-            here = pathlib.Path(_HERE, scheme, *place.split("/")).absolute()
+            scheme, _, rest = output.partition("://")
+            here = pathlib.Path(_HERE, scheme, *rest.split("/")).absolute()
         return cls(
             output=output,
             here=here,
@@ -63,27 +63,27 @@ class Workspace:
 
     @property
     def database(self) -> str:
-        """SQLite file of ML Metadata."""
+        """Name the SQLite file of ML Metadata."""
         return str(self.here / "metadata.sqlite")
 
     @property
     def artifacts(self) -> str:
-        """Root of the pipeline's artifacts."""
+        """Name the root of the pipeline's artifacts."""
         return os.path.join(self.output, "artifacts")
 
     @property
     def serving(self) -> str:
-        """Where blessed models are pushed, a version a folder."""
+        """Name the folder that blessed models are pushed to, a version a folder."""
         return os.path.join(self.output, "serving")
 
     @property
     def checkpoints(self) -> str:
-        """What a killed training goes on from."""
+        """Name the folder that a killed training goes on from."""
         return os.path.join(self.output, "checkpoints")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the folders on this machine and keeps its other runs out meanwhile.
+        """Make the folders on this machine and keep its other runs out meanwhile.
 
         The lock is the operating system's: a killed run leaves none behind.
 
@@ -111,7 +111,7 @@ class Workspace:
             lock.release()
 
     def reach(self) -> None:
-        """Does for URIs what `held` does for paths; loads TensorFlow where there are any.
+        """Do for URIs what `locked` does for paths; load TensorFlow where there are any.
 
         Raises:
           UserError: a URI that is not known here, or that cannot be written.

@@ -29,7 +29,7 @@ _BLOCK = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class Checksum:
-    """What a file must be.
+    """Hold what a file must be.
 
     Attributes:
       algorithm: a name that hashlib knows.
@@ -42,7 +42,7 @@ class Checksum:
     size: int | None = None
 
     def verify(self, path: pathlib.Path, origin: str) -> None:
-        """Compares a file with what it must be.
+        """Compare a file with what it must be.
 
         Args:
           path: the file.
@@ -66,7 +66,7 @@ class Checksum:
 
 
 def fetch(url: str, target: pathlib.Path, checksum: Checksum, console: Console) -> None:
-    """Downloads `url` to `target`, which appears only whole and verified.
+    """Download `url` to `target`, which appears only whole and verified.
 
     What arrived is kept as `<target>.part`, so a broken download goes on where
     it stopped, in this call or a later one. A file that does not verify is
@@ -100,7 +100,7 @@ def fetch(url: str, target: pathlib.Path, checksum: Checksum, console: Console) 
 
 
 def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) -> None:
-    """Fills `part` to the end of the resource, trying again while there is progress."""
+    """Fill `part` to the end of the resource, trying again while there is progress."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -125,7 +125,7 @@ def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) 
 
 
 def _receive(url: str, part: pathlib.Path, offset: int) -> Iterator[tuple[int, int | None]]:
-    """Appends to `part` what is missing; yields bytes there and bytes in all."""
+    """Append to `part` what is missing; yield bytes there and bytes in all."""
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"

@@ -1,8 +1,8 @@
 """Published MovieLens data by name, and generated data: obtained once, verified, cached.
 
-`obtain` is called by the runners; `python -m pipeline.datasets.published` and the command
-`movielens-dataset` obtain data ahead of time. GroupLens asks for its licences
-to be read: a README lies in every archive.
+The command `movielens-dataset`, or `python -m pipeline.datasets.published`, obtains
+data ahead of time. GroupLens asks for its licences to be read: a README lies in
+every archive.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ARCHIVES = {
 
 @dataclasses.dataclass(frozen=True)
 class _Wheel:
-    """A package on PyPI that holds a dataset.
+    """Describe a package on PyPI that holds a dataset.
 
     Attributes:
       requirement: exactly one version.
@@ -65,7 +65,7 @@ class _Wheel:
     suffixes: tuple[str, ...]
 
     def holds(self, member: str) -> bool:
-        """Whether a member of the wheel is one of the data files."""
+        """Tell whether a member of the wheel is one of the data files."""
         return member.startswith(self.prefix) and member.endswith(self.suffixes)
 
 
@@ -85,7 +85,7 @@ def obtain(
     console: Console | None = None,
     server: str = GROUPLENS,
 ) -> str:
-    """Makes a dataset available, from the cache when it was here before.
+    """Make a dataset available, from the cache when it was here before.
 
     Args:
       name: one of ARCHIVES; or what is to be generated, as
@@ -125,7 +125,7 @@ def obtain(
 
 
 def _places(name: str, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Folders of the official archive and of the copy from a wheel."""
+    """Name the folders of the official archive and of the copy from a wheel."""
     return root / name, root / f"{name}-recbole"
 
 
@@ -136,7 +136,7 @@ def _cached(name: str, root: pathlib.Path) -> pathlib.Path | None:
 def _generate(
     config: synthetic_config.SyntheticConfig, folder: pathlib.Path, console: Console
 ) -> pathlib.Path:
-    """Generates a dataset; `folder` appears whole or not at all."""
+    """Generate a dataset; `folder` appears whole or not at all."""
     # NumPy and Arrow are of no use to those who only download.
     from pipeline.datasets import synthetic
 
@@ -177,7 +177,7 @@ def _obtain(name: str, root: pathlib.Path, console: Console, server: str) -> pat
 
 
 def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -> None:
-    """Fetches and unpacks an archive; `folder` appears whole or not at all."""
+    """Fetch and unpack an archive; `folder` appears whole or not at all."""
     packed = folder.with_name(f"{name}.zip")
     if not packed.exists():
         fetch(url, packed, ARCHIVES[name], console)
@@ -191,7 +191,7 @@ def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -
 
 
 def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
-    """Fetches a wheel with pip, which checks its hash, and unpacks the data in it."""
+    """Fetch a wheel with pip, which checks its hash, and unpack the data in it."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         here = pathlib.Path(scratch)
         requirements = here / "requirements.txt"
@@ -211,7 +211,7 @@ def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command `movielens-dataset`: prints the folder of each dataset named.
+    """Run the command `movielens-dataset`, which prints the folder of each dataset named.
 
     Args:
       arguments: the command line; that of the process when None.

@@ -43,7 +43,7 @@ _BLOCKS = 2
 
 
 def write(config: SyntheticConfig, folder: pathlib.Path, advance: Callable[[int], None]) -> None:
-    """Writes `ratings.dat`, `users.dat` and `movies.dat` in the layout of ML-1M.
+    """Write `ratings.dat`, `users.dat` and `movies.dat` in the layout of ML-1M.
 
     The same parameters give the same bytes, with one version of NumPy.
 
@@ -72,7 +72,7 @@ def write(config: SyntheticConfig, folder: pathlib.Path, advance: Callable[[int]
 
 
 def _blocks(counts: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of users with about _BLOCK interactions each."""
+    """Cut the users into ranges with about _BLOCK interactions each."""
     ends = np.cumsum(counts)
     first = 0
     while first < len(counts):
@@ -85,7 +85,7 @@ def _blocks(counts: np.ndarray) -> Iterator[tuple[int, int]]:
 def _interactions(
     rng: np.random.Generator, config: SyntheticConfig, users: Users, items: Items, first: int
 ) -> pa.Table:
-    """Lines of ratings.dat of some users, whose first has the id first + 1."""
+    """Generate lines of ratings.dat of some users, whose first has the id first + 1."""
     row, rank = _pairs(rng, config, users, items)
     # A random order for each user, rows staying together.
     order = np.argsort(row + rng.random(len(row)), kind="stable")
@@ -111,7 +111,7 @@ def _interactions(
 def _pairs(
     rng: np.random.Generator, config: SyntheticConfig, users: Users, items: Items
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct (row in users, item rank) pairs, int64 [N] each, sorted.
+    """Draw distinct (row in users, item rank) pairs, int64 [N] each, sorted.
 
     Items that a user drew before are drawn anew, only as many as are missing:
     drawing without replacement, one after the other.
@@ -143,7 +143,7 @@ def _rest(
     items: Items,
     keys: np.ndarray,
 ) -> Iterator[np.ndarray]:
-    """Keys of what users still miss, drawn from whole rows of probabilities.
+    """Draw keys of what users still miss from whole rows of probabilities.
 
     The least of exponential variables with rates p come first in the order in
     which drawing without replacement takes them.

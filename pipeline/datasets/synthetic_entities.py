@@ -11,9 +11,24 @@ import pyarrow.compute as pc
 from pipeline.datasets.synthetic_config import MIN_INTERACTIONS, SyntheticConfig
 
 GENRES = (
-    *("Drama", "Comedy", "Action", "Thriller", "Romance", "Horror", "Adventure", "Sci-Fi"),
-    *("Children's", "Crime", "War", "Documentary", "Musical", "Mystery", "Animation"),
-    *("Fantasy", "Western", "Film-Noir"),
+    "Drama",
+    "Comedy",
+    "Action",
+    "Thriller",
+    "Romance",
+    "Horror",
+    "Adventure",
+    "Sci-Fi",
+    "Children's",
+    "Crime",
+    "War",
+    "Documentary",
+    "Musical",
+    "Mystery",
+    "Animation",
+    "Fantasy",
+    "Western",
+    "Film-Noir",
 )
 _AGES = (1, 18, 25, 35, 45, 50, 56)
 _OCCUPATIONS = 21
@@ -23,7 +38,7 @@ _USERS, _ITEMS = 0, 1
 
 @dataclasses.dataclass(frozen=True)
 class Users:
-    """Some users, in the order of their ids.
+    """Hold some users, in the order of their ids.
 
     Attributes:
       group: int64 [U].
@@ -37,7 +52,7 @@ class Users:
 
     @classmethod
     def draw(cls, config: SyntheticConfig) -> Users:
-        """Draws all users of a dataset."""
+        """Draw all users of a dataset."""
         rng = np.random.default_rng([config.seed, _USERS])
         size = config.users
         activity = rng.lognormal(size=size)
@@ -48,11 +63,11 @@ class Users:
         )
 
     def block(self, first: int, last: int) -> Users:
-        """The users first .. last - 1."""
+        """Return the users first .. last - 1."""
         return Users(*(getattr(self, f.name)[first:last] for f in dataclasses.fields(self)))
 
     def lines(self, config: SyntheticConfig) -> pa.Array:
-        """Lines of users.dat of all users, string [U]."""
+        """Write the lines of users.dat of all users, string [U]."""
         rng = np.random.default_rng([config.seed, _USERS, 1])
         size = len(self.group)
         anything = rng.integers(_OCCUPATIONS, size=size)
@@ -69,7 +84,7 @@ class Users:
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """All items, in the order of their popularity.
+    """Hold all items, in the order of their popularity.
 
     Attributes:
       number: item id, int64 [I].
@@ -90,7 +105,7 @@ class Items:
 
     @classmethod
     def draw(cls, config: SyntheticConfig) -> Items:
-        """Draws all items of a dataset."""
+        """Draw all items of a dataset."""
         rng = np.random.default_rng([config.seed, _ITEMS])
         weight = np.arange(1, config.items + 1) ** -config.skew
         by_genre = [_cumulative(weight[genre :: config.groups]) for genre in range(config.groups)]
@@ -107,7 +122,7 @@ class Items:
     def sample(
         self, rng: np.random.Generator, config: SyntheticConfig, group: np.ndarray
     ) -> np.ndarray:
-        """Draws an item from p(.|u) for each of some users.
+        """Draw an item from p(.|u) for each of some users.
 
         Args:
           rng: of the block.
@@ -126,7 +141,7 @@ class Items:
         return ranks
 
     def probabilities(self, config: SyntheticConfig, group: np.ndarray) -> np.ndarray:
-        """Computes p(.|u) of every item for each of some users.
+        """Compute p(.|u) of every item for each of some users.
 
         Args:
           config: of the dataset.
@@ -141,7 +156,7 @@ class Items:
         return self.weight * (own + (1 - config.affinity) / sums.sum())
 
     def lines(self, config: SyntheticConfig) -> pa.Array:
-        """Lines of movies.dat in the order of the ids, string [I]."""
+        """Write the lines of movies.dat in the order of the ids, string [I]."""
         rng = np.random.default_rng([config.seed, _ITEMS, 1])
         size = config.items
         genre = np.arange(size) % config.groups
@@ -160,7 +175,7 @@ class Items:
 
 
 def apportion(weights: np.ndarray, total: int, low: int, high: int) -> np.ndarray:
-    """Shares `total` out by weights, within bounds.
+    """Distribute `total` by weights, within bounds.
 
     Args:
       weights: positive, float64 [N].
@@ -187,7 +202,7 @@ def apportion(weights: np.ndarray, total: int, low: int, high: int) -> np.ndarra
 
 
 def _cumulative(weights: np.ndarray) -> np.ndarray:
-    """Cumulative shares; the last one is exactly 1."""
+    """Cumulate shares; the last one is exactly 1."""
     sums = np.cumsum(weights)
     return sums / sums[-1]
 

@@ -1,1 +1,1 @@
-"""Reads and opens the records of ML Metadata."""
+"""Open and read the records of ML Metadata."""

@@ -22,7 +22,7 @@ _INSIDE_ARTIFACT = "/Format-Serving"
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """Something that a component made.
+    """Describe an artifact that a component made.
 
     Attributes:
       id: in the metadata store.
@@ -38,7 +38,7 @@ class Artifact:
 
 
 def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
-    """The pushed model that somebody means.
+    """Find the pushed model that a name stands for.
 
     Args:
       store: where it is recorded.
@@ -53,19 +53,19 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
       UserError: no pushed model is recorded under that.
     """
     pushed = models(store)
-    place = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
-    place = place.removesuffix(_INSIDE_ARTIFACT)
+    path = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
+    path = path.removesuffix(_INSIDE_ARTIFACT)
     ways: tuple[Callable[[Artifact], bool], ...] = (
-        lambda one: place == one.properties["pushed_destination"],
-        lambda one: place == os.path.dirname(one.properties["pushed_destination"]),
+        lambda one: path == one.properties["pushed_destination"],
+        lambda one: path == os.path.dirname(one.properties["pushed_destination"]),
         lambda one: model == one.properties["pushed_version"],
-        lambda one: model == str(one.id) or place == one.uri,
+        lambda one: model == str(one.id) or path == one.uri,
     )
     for fits in ways:
         if found := [one for one in pushed if fits(one)]:
             return found[-1]
     for trained in _of_type(store, standard_artifacts.Model):
-        if model == str(trained.id) or place == trained.uri:
+        if model == str(trained.id) or path == trained.uri:
             if one := made_of(store, trained.id):
                 return one
             raise UserError(f"{model}: {label} knows this model, but it was never pushed.")
@@ -76,7 +76,7 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
 
 
 def models(store: mlmd.MetadataStore) -> list[Artifact]:
-    """All pushed models.
+    """List all pushed models.
 
     Args:
       store: where they are recorded.
@@ -90,7 +90,7 @@ def models(store: mlmd.MetadataStore) -> list[Artifact]:
 
 
 def made_of(store: mlmd.MetadataStore, model_id: int) -> Artifact | None:
-    """The newest push of a trained model.
+    """Find the newest push of a trained model.
 
     Args:
       store: where it is recorded.
@@ -108,7 +108,7 @@ def made_of(store: mlmd.MetadataStore, model_id: int) -> Artifact | None:
 
 
 def describe(artifact: metadata_store_pb2.Artifact) -> Artifact:
-    """An artifact as ML Metadata has it.
+    """Read an artifact from ML Metadata.
 
     Args:
       artifact: from the store.

@@ -21,7 +21,7 @@ _OUTPUT_EVENTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """An artifact that a component produced, or took from the cache.
+    """Describe an artifact that a component produced, or took from the cache.
 
     Attributes:
       uri: its folder.
@@ -34,7 +34,7 @@ class Output:
 
 @dataclasses.dataclass(frozen=True)
 class ComponentRun:
-    """One component in one run.
+    """Describe one component in one run.
 
     Attributes:
       name: the node's id in the pipeline.
@@ -50,14 +50,14 @@ class ComponentRun:
 
     @property
     def cached(self) -> bool:
-        """Whether an earlier run's outputs were reused."""
+        """Tell whether an earlier run's outputs were reused."""
         return self.state == "cached"
 
 
 def read_run(
     connection: metadata_store_pb2.ConnectionConfig, run_id: str
 ) -> dict[str, ComponentRun]:
-    """Reads a run from a metadata store.
+    """Read a run from a metadata store.
 
     Args:
       connection: to the store.
@@ -103,7 +103,7 @@ def _component_run(
 
 
 def plain(properties: Mapping[str, metadata_store_pb2.Value]) -> dict[str, Any]:
-    """Properties of an artifact, an execution or a context as JSON has them.
+    """Convert the properties of an artifact, an execution or a context for JSON.
 
     Args:
       properties: as ML Metadata has them.
@@ -121,7 +121,7 @@ def plain(properties: Mapping[str, metadata_store_pb2.Value]) -> dict[str, Any]:
 def contexts_of(
     store: mlmd.MetadataStore, execution_id: int
 ) -> dict[str, metadata_store_pb2.Context]:
-    """The node, the pipeline and the pipeline run that an execution belongs to.
+    """Find the node, the pipeline and the pipeline run of an execution.
 
     Args:
       store: where it is recorded.
@@ -134,7 +134,7 @@ def contexts_of(
 
 
 def node_name(contexts: Mapping[str, metadata_store_pb2.Context]) -> str:
-    """The node's id in the pipeline.
+    """Return the node's id in the pipeline.
 
     Args:
       contexts: from `contexts_of`.
@@ -147,7 +147,7 @@ def node_name(contexts: Mapping[str, metadata_store_pb2.Context]) -> str:
 
 
 def seconds(execution: metadata_store_pb2.Execution) -> float:
-    """Wall time of an execution.
+    """Compute the wall time of an execution.
 
     Args:
       execution: one that is over.

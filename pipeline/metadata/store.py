@@ -31,16 +31,16 @@ _SECONDS_TO_ANSWER = 5.0
 
 
 class Store(abc.ABC):
-    """A metadata store that somebody named."""
+    """Give access to a metadata store that the user named."""
 
     @property
     @abc.abstractmethod
     def label(self) -> str:
-        """What to call it in messages and reports; without a password."""
+        """Name it for messages and reports, without a password."""
 
     @abc.abstractmethod
     def connection(self) -> metadata_store_pb2.ConnectionConfig:
-        """How TFX opens it, which makes what is missing.
+        """Return how TFX opens it, which makes what is missing.
 
         Returns:
           A connection, with the password if there is one.
@@ -48,7 +48,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def read(self) -> mlmd.MetadataStore:
-        """Opens it to read what is there; makes neither a file nor a database.
+        """Open it to read what is there, without making a file or a database.
 
         Returns:
           The open store.
@@ -58,7 +58,7 @@ class Store(abc.ABC):
         """
 
     def check(self) -> None:
-        """Opens it as TFX will, which makes what is missing.
+        """Open it as TFX will, which makes what is missing.
 
         Raises:
           UserError: that cannot be done, and why.
@@ -74,7 +74,7 @@ class Store(abc.ABC):
             raise UserError(f"{self.label}: {self._reason(str(error))}") from None
 
     def _reason(self, said: str) -> str:
-        """A sentence from what ML Metadata said."""
+        """Make a sentence of what ML Metadata said."""
         # The statement that failed follows.
         said = " ".join(said.partition(" query:")[0].split())
         return f"cannot be opened as a metadata store ({said[:200]})."
@@ -82,7 +82,7 @@ class Store(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class SqliteStore(Store):
-    """A SQLite file on this machine.
+    """Give access to a SQLite file on this machine.
 
     Attributes:
       path: of the file.
@@ -92,7 +92,7 @@ class SqliteStore(Store):
 
     @property
     def label(self) -> str:
-        """The file's path."""
+        """Return the file's path."""
         return self.path
 
     def connection(self) -> metadata_store_pb2.ConnectionConfig:
@@ -125,7 +125,7 @@ class SqliteStore(Store):
 
 @dataclasses.dataclass(frozen=True)
 class MySqlStore(Store):
-    """A database on a MySQL or MariaDB server.
+    """Give access to a database on a MySQL or MariaDB server.
 
     Attributes:
       host: name or address, spoken to over TCP.
@@ -144,7 +144,7 @@ class MySqlStore(Store):
 
     @property
     def label(self) -> str:
-        """The URL without the password."""
+        """Return the URL without the password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         user = urllib.parse.quote(self.user, safe="")
         return f"{MYSQL}://{user}@{host}:{self.port}/{self.database}"
@@ -193,7 +193,7 @@ class MySqlStore(Store):
 
 
 def parse(text: str) -> Store:
-    """Reads what --metadata says.
+    """Read what --metadata says.
 
     Args:
       text: a path of a SQLite file, `sqlite:///PATH` with an absolute path, or

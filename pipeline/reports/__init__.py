@@ -1,1 +1,1 @@
-"""Tells people and scripts what a run did."""
+"""Tell people and scripts what a run did."""

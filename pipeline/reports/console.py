@@ -1,4 +1,4 @@
-"""What a person sees of a run on the console."""
+"""The lines and tables that a person sees of a run on the console."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILE_WIDTH = 140
 
 
 class RunConsole:
-    """Tells a run line by line.
+    """Tell a run line by line.
 
     Args:
       out: where to; colours and width follow what it is.
@@ -32,7 +32,7 @@ class RunConsole:
             self._console.width = _FILE_WIDTH
 
     def introduce(self, model: str, data: str, format_name: str, output: str) -> None:
-        """Says what is about to run.
+        """Say what is about to run.
 
         Args:
           model: its name.
@@ -43,23 +43,23 @@ class RunConsole:
         self._line(f"[bold]{model}[/] on {escape(data)} ({format_name}), output {escape(output)}")
 
     def running(self, component: str) -> None:
-        """A component is at work and takes a while."""
+        """Say that a component is at work and takes a while."""
         self._line(f"  {component:24} [dim]running[/]")
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
-        """A component is done, or its earlier result was reused."""
+        """Say that a component is done, or that its earlier result was reused."""
         if component in (RESOLVER, BASE_RESOLVER):
             return
         self._line(f"  {component:24} {'[dim]cached[/]' if cached else f'{seconds:6.1f} s'}")
 
     def failed(self, component: str, seconds: float) -> None:
-        """A component raised."""
+        """Say that a component raised."""
         self._line(f"  {component:24} {seconds:6.1f} s [red]failed[/]")
 
     def report(
         self, outcome: Outcome, evaluation: EvaluationConfig, protocol: str, summary: str
     ) -> None:
-        """Shows what came of the run; the summary holds the other figures.
+        """Show the outcome of the run; the summary holds the other figures.
 
         Args:
           outcome: the metrics and the gate's decision.
@@ -80,7 +80,7 @@ class RunConsole:
     def figures(
         self, results: list[SliceResult], evaluation: EvaluationConfig, protocol: str
     ) -> None:
-        """Shows the figures of an evaluation.
+        """Show the figures of an evaluation.
 
         Args:
           results: the overall slice first.
@@ -91,7 +91,7 @@ class RunConsole:
             self._console.print(table)
 
     def wrote(self, what: str, path: str) -> None:
-        """Says where something was written.
+        """Say where something was written.
 
         Args:
           what: a word for it.
@@ -100,7 +100,7 @@ class RunConsole:
         self._line(f"{what:7} {escape(path)}")
 
     def recommend(self, recommendations: list[Recommendations]) -> None:
-        """Shows recommended titles.
+        """Show recommended titles.
 
         Args:
           recommendations: one entry a user.
@@ -121,7 +121,7 @@ class RunConsole:
         self._line(f"trials  {escape(tuning['table'])}")
 
     def _verdict(self, gate: dict[str, Any]) -> None:
-        """Says whether the model is blessed, and why."""
+        """Say whether the model is blessed, and why."""
         compared = gate["baseline_model"] is not None
         against = "compared with the last blessed model" if compared else "the first one here"
         if gate["passed"]:
@@ -138,7 +138,7 @@ class RunConsole:
 
 
 def _start(warm: dict[str, Any]) -> str:
-    """What a training with warm_start started from."""
+    """Describe what a training with warm_start started from."""
     if warm["base_model"] is None:
         return "cold start, no model was blessed here before"
     counts = [
@@ -149,7 +149,7 @@ def _start(warm: dict[str, Any]) -> str:
 
 
 def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: str) -> list[Table]:
-    """The main figures: overall by protocol, and by slice under one of them.
+    """Tabulate the main figures: overall by protocol, and by slice under one of them.
 
     Args:
       results: the overall slice first; without any there is nothing to show.
@@ -184,7 +184,7 @@ def _table(title: str, first: list[str], k: int, compared: bool) -> Table:
 
 
 def _cells(result: SliceResult, k: int, protocol: str) -> list[str]:
-    """HR and NDCG; NDCG of popularity; NDCG's differences from it and from the last blessed."""
+    """Format HR, NDCG, popularity's NDCG and its differences from that and the last blessed."""
     ndcg = metric_name("ndcg", k, protocol)
     cells = [
         _estimate(result.metrics[metric_name("hr", k, protocol)]),
@@ -202,5 +202,5 @@ def _estimate(own: Estimate) -> str:
 
 
 def _difference(own: Estimate) -> str:
-    """With the ends of its interval: 0 inside means that it may be chance."""
+    """Format a difference with its interval: with 0 inside it may be chance."""
     return f"{own.value:+.3f} [{own.lower:+.3f}, {own.upper:+.3f}]"

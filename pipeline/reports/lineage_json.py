@@ -1,4 +1,4 @@
-"""What is known of a pushed model, as `movielens-lineage --json` has it.
+"""The report on a pushed model, as `movielens-lineage --json` writes it.
 
 docs/lineage.md describes every key.
 """
@@ -36,7 +36,7 @@ _CARRIERS = (specs.CUSTOM_CONFIG_KEY, SETTINGS_KEY)
 
 
 def build(ancestry: Ancestry, label: str) -> dict[str, Any]:
-    """Gathers what is known of a pushed model.
+    """Gather what is known of a pushed model.
 
     Args:
       ancestry: what ML Metadata knows.
@@ -67,7 +67,7 @@ def build(ancestry: Ancestry, label: str) -> dict[str, Any]:
 
 
 def _model(ancestry: Ancestry) -> dict[str, Any]:
-    """The push itself."""
+    """Describe the push itself."""
     pushed, push = ancestry.pushed, ancestry.steps[0]
     return {
         "pushed_model": pushed.properties["pushed_destination"],
@@ -93,13 +93,13 @@ def _other(other: OtherModel) -> dict[str, Any]:
 
 
 def _time(step: Step) -> str:
-    """When a step started, in this machine's time zone."""
+    """Format when a step started, in this machine's time zone."""
     moment = datetime.datetime.fromtimestamp(step.started / 1000).astimezone()
     return moment.isoformat(sep=" ", timespec="seconds")
 
 
 def _output(ancestry: Ancestry, component: str, key: str) -> Artifact | None:
-    """What a component made under a key; None where it is gone, or had no part."""
+    """Find what a component made under a key; None where it is gone, or had no part."""
     for step in ancestry.steps:
         for artifact in step.outputs.get(key, ()):
             if step.component == component:
@@ -109,7 +109,7 @@ def _output(ancestry: Ancestry, component: str, key: str) -> Artifact | None:
 
 
 def _data(step: Step, ancestry: Ancestry) -> dict[str, Any]:
-    """The raw files that a generator read."""
+    """Describe the raw files that a generator read."""
     (examples,) = step.outputs[specs.EXAMPLES_KEY]
     known = ancestry.artifacts[examples].properties
     packed = json.loads(step.properties["custom_config"])["custom_config"]["value"]
@@ -129,7 +129,7 @@ def _data(step: Step, ancestry: Ancestry) -> dict[str, Any]:
 
 
 def _code(step: Step) -> dict[str, Any] | None:
-    """Digest of the sources that a component ran, and whether they are the same here."""
+    """Give the digest of a component's sources, and whether they are the same here."""
     if "digest" in step.properties:
         digest, here = step.properties["digest"], curated.digest(step.properties["name"])
     elif found := _find([step.properties.get(name) for name in _CARRIERS]):
@@ -140,7 +140,7 @@ def _code(step: Step) -> dict[str, Any] | None:
 
 
 def _find(value: Any) -> str | None:
-    """A component's digest, wherever in its properties it stands."""
+    """Find a component's digest, wherever in its properties it is."""
     if isinstance(value, str) and node_ids.DIGEST_KEY in value:
         return _find(json.loads(value))
     if isinstance(value, dict) and node_ids.DIGEST_KEY in value:
@@ -150,7 +150,7 @@ def _find(value: Any) -> str | None:
 
 
 def _tuned(ancestry: Ancestry) -> dict[str, Any] | None:
-    """Values that the Tuner put in the place of configured ones."""
+    """Read the values that the Tuner chose instead of the configured ones."""
     if (results := _output(ancestry, node_ids.TUNER, "tuner_results")) is None:
         return None
     values: dict[str, Any] = _read(results, TRIALS_FILE)["best"]["values"]
@@ -158,7 +158,7 @@ def _tuned(ancestry: Ancestry) -> dict[str, Any] | None:
 
 
 def _training(ancestry: Ancestry) -> dict[str, Any] | None:
-    """What the Trainer told of itself, without its epochs."""
+    """Read the Trainer's report, without its epochs."""
     if (run := _output(ancestry, node_ids.TRAINER, specs.MODEL_RUN_KEY)) is None:
         return None
     told = _read(run, TRAINING_FILE)
@@ -173,7 +173,7 @@ def _read(artifact: Artifact, name: str) -> dict[str, Any]:
 
 
 def _judgement(ancestry: Ancestry) -> dict[str, Any]:
-    """Figures and verdict."""
+    """Read the metrics and the verdict."""
     evaluation = _output(ancestry, node_ids.EVALUATOR, specs.EVALUATION_KEY)
     if evaluation is None:
         return {"metrics": None, "gate": None}

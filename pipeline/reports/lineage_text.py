@@ -1,4 +1,4 @@
-"""What `movielens-lineage` prints for people."""
+"""The report on a pushed model in words, as `movielens-lineage` prints it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _POPULARITY = "popularity_"
 
 
 def render(report: dict[str, Any]) -> str:
-    """Puts a report into words.
+    """Put a report into words.
 
     Args:
       report: from pipeline.reports.lineage_json.build.
@@ -44,7 +44,7 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _table(rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Cells in columns; the last column is as wide as it likes."""
+    """Align cells in columns; the last column has any width."""
     cells = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in cells), strict=True)]
     for row in cells:

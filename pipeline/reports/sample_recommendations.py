@@ -1,6 +1,6 @@
 """Recommendations for a few users, through a pushed model loaded afresh.
 
-What a person reads at the end of a run, and a proof that the pushed folder
+A person reads them at the end of a run; they also prove that the pushed folder
 works by itself.
 """
 
@@ -19,7 +19,7 @@ SIGNATURE = "recommend"
 
 @dataclasses.dataclass(frozen=True)
 class Recommendations:
-    """What the model shows one user.
+    """Hold what the model shows one user.
 
     Attributes:
       user_id: whom.
@@ -31,7 +31,7 @@ class Recommendations:
 
 
 def recommend(model_path: str, examples_uri: str, users: int, k: int) -> list[Recommendations]:
-    """Asks a SavedModel for the first users of the test split.
+    """Ask a SavedModel for the first users of the test split.
 
     Args:
       model_path: folder of a pushed SavedModel.
@@ -66,7 +66,7 @@ def recommend(model_path: str, examples_uri: str, users: int, k: int) -> list[Re
 
 
 def _histories(examples_uri: str, count: int) -> dict[bytes, list[bytes]]:
-    """Items seen by each of the first users of the test split."""
+    """Read the items seen by each of the first users of the test split."""
     # TFX keeps a split in a folder of this name.
     pattern = os.path.join(examples_uri, f"Split-{features.TEST}", "*")
     files = sorted(tf.io.gfile.glob(pattern))

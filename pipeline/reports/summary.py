@@ -42,7 +42,7 @@ _PACKAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
+    """Hold the outcome of a run.
 
     Attributes:
       gate: the verdict on the model, see components.evaluator.gate.run_gate.run_gate.
@@ -64,7 +64,7 @@ class Outcome:
 
 
 def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
-    """Gathers what the components of a finished run left.
+    """Gather what the components of a finished run left.
 
     Args:
       runs: the run's components, from pipeline.metadata.runs.
@@ -92,7 +92,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
 
 
 def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """Puts the summary together.
+    """Put the summary together.
 
     Args:
       config: what was asked for.
@@ -122,7 +122,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
 
 
 def write(summary: dict[str, Any], path: str) -> None:
-    """Writes a summary, whole or not at all.
+    """Write a summary, whole or not at all.
 
     Args:
       summary: JSON-ready.
@@ -137,7 +137,7 @@ def write(summary: dict[str, Any], path: str) -> None:
 
 
 def as_json(report: dict[str, Any]) -> str:
-    """A report as text.
+    """Format a report as text.
 
     Args:
       report: JSON-ready, but for figures that may not exist.
@@ -149,7 +149,7 @@ def as_json(report: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN: null stands for figures that do not exist."""
+    """Replace figures that do not exist by None: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -179,7 +179,7 @@ def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide what figures come out.
+    """List the versions of Python and of the packages that decide what figures come out.
 
     Returns:
       By name; "unknown" for a package that is not installed.

@@ -1,1 +1,1 @@
-"""Runs a pipeline on this machine, or compiles and submits it to a cluster."""
+"""Run a pipeline on this machine, or compile and submit it to a cluster."""

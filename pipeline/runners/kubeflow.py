@@ -1,4 +1,4 @@
-"""Compiles the pipeline for Vertex AI and for Kubeflow Pipelines.
+"""Compile the pipeline for Vertex AI and for Kubeflow Pipelines.
 
 TFX's own compiler leaves out what this module adds to its spec: default values
 of runtime parameters, resources of the example generators (tfx#6146), images by
@@ -28,7 +28,7 @@ _YAML = (".yaml", ".yml")
 
 
 class ClusterRunner(stock.KubeflowV2DagRunner):
-    """Writes a pipeline as the spec that a cluster takes.
+    """Write a pipeline as the spec that a cluster takes.
 
     TFX's command line finds this class by its parent, whose `run` it replaces.
 
@@ -59,7 +59,7 @@ class ClusterRunner(stock.KubeflowV2DagRunner):
         parameter_values: dict[str, Any] | None = None,
         write_out: bool | None = True,
     ) -> dict[str, Any]:
-        """Compiles.
+        """Compile the pipeline.
 
         Args:
           pipeline: of pipeline.pipeline.create_pipeline.
@@ -90,7 +90,7 @@ class ClusterRunner(stock.KubeflowV2DagRunner):
         return job
 
     def _write(self, job: dict[str, Any]) -> None:
-        """Writes the file whole or not at all."""
+        """Write the file whole or not at all."""
         if self._config.use_pipeline_spec_2_1:
             text = yaml.safe_dump(job["pipelineSpec"], sort_keys=True)
         else:
@@ -104,7 +104,7 @@ class ClusterRunner(stock.KubeflowV2DagRunner):
 
 
 def _defaults(pipeline: Pipeline) -> dict[str, Any]:
-    """Default values of the runtime parameters by name."""
+    """Collect default values of the runtime parameters by name."""
     return {
         value.name: value.default
         for node in pipeline.components
@@ -127,7 +127,7 @@ def _set_resources(spec: dict[str, Any], cluster: ClusterConfig) -> None:
 
 
 def _ask(container: dict[str, Any], asked: Resources) -> None:
-    """Puts what is asked for into a PipelineContainerSpec."""
+    """Put what is asked for into a PipelineContainerSpec."""
     resources: dict[str, Any] = {}
     if asked.cpu is not None:
         resources["cpuLimit"] = asked.cpu

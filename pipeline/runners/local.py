@@ -1,4 +1,4 @@
-"""LocalDagRunner that tells which component is at work, on the Beam runner of choice.
+"""Run LocalDagRunner on the chosen Beam runner and tell which component is at work.
 
 `run_with_ir` is overridden and not `run`, because TFX's command line replaces
 LocalDagRunner.run when it only registers a pipeline.
@@ -44,20 +44,20 @@ _PATIENCE = 2.0
 
 
 class Listener(Protocol):
-    """Who is told about components."""
+    """Declare what is told about components."""
 
     def running(self, component: str) -> None:
-        """A component is at work and will take longer."""
+        """Note that a component is at work and will take longer."""
 
     def finished(self, component: str, seconds: float, cached: bool) -> None:
-        """A component is done, or its earlier result was reused."""
+        """Note that a component is done, or that its earlier result was reused."""
 
     def failed(self, component: str, seconds: float) -> None:
-        """A component raised."""
+        """Note that a component raised."""
 
 
 class ReportingRunner(LocalDagRunner):
-    """Runs a pipeline and reports on it.
+    """Run a pipeline and report on it.
 
     Args:
       listener: is told about components.
@@ -85,7 +85,7 @@ class ReportingRunner(LocalDagRunner):
         pipeline: pipeline_pb2.Pipeline,
         run_options: pipeline_pb2.RunOptions | None = None,
     ) -> None:
-        """Runs a compiled pipeline.
+        """Run a compiled pipeline.
 
         Args:
           pipeline: the compiled pipeline; gets its run id.
@@ -117,7 +117,7 @@ class ReportingRunner(LocalDagRunner):
 
 @contextlib.contextmanager
 def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
-    """Has the Beam components make their pipelines with these arguments."""
+    """Have the Beam components make their pipelines with these arguments."""
     if not arguments:
         yield
         return
@@ -142,7 +142,7 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _killed_workers_noticed() -> Iterator[None]:
-    """Ends the process when a worker process of Beam is killed; Beam would wait for it for ever."""
+    """End the process when a worker process of Beam is killed; Beam would wait for it for ever."""
     before = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:
@@ -162,7 +162,7 @@ def _killed_workers_noticed() -> Iterator[None]:
 
 
 class _Watch(logging.Handler):
-    """Follows the components through TFX's log records."""
+    """Follow the components through TFX's log records."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class _Watch(logging.Handler):
             self._component = None
 
     def abandon(self) -> None:
-        """Reports the component at work as failed."""
+        """Report the component at work as failed."""
         self._stop_timer()
         if self._component is not None:
             self._listener.failed(self._component, self._seconds())

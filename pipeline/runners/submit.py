@@ -1,4 +1,4 @@
-"""Hands a compiled pipeline to Vertex AI or to a Kubeflow Pipelines server.
+"""Hand a compiled pipeline to Vertex AI or to a Kubeflow Pipelines server.
 
 A request is first built as plain values, which `--dry-run` prints, and then
 sent. The clients' packages are imported only when something is sent or asked.
@@ -25,7 +25,7 @@ from schema.settings import check, check_choice
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-    """What one submission asks for.
+    """Hold what one submission asks for.
 
     Attributes:
       spec: path of the compiled pipeline; for VERTEX a URI too.
@@ -41,7 +41,7 @@ class Submission:
 
 
 def request(target: str, cluster: ClusterConfig, asked: Submission) -> dict[str, Any]:
-    """Builds what the client will be called with.
+    """Build the arguments of the client's call.
 
     Args:
       target: VERTEX or KFP.
@@ -80,7 +80,7 @@ def request(target: str, cluster: ClusterConfig, asked: Submission) -> dict[str,
 
 
 def send(target: str, calls: dict[str, Any], credentials: dict[str, str | None]) -> str:
-    """Submits.
+    """Submit.
 
     Args:
       target: VERTEX or KFP.
@@ -109,13 +109,13 @@ def send(target: str, calls: dict[str, Any], credentials: dict[str, str | None])
 def status(
     target: str, cluster: ClusterConfig, run: str, credentials: dict[str, str | None]
 ) -> str:
-    """Asks for the state of a run.
+    """Ask for the state of a run.
 
     Args:
       target: VERTEX or KFP.
       cluster: where.
       run: as `send` named it.
-      credentials: as of `send`.
+      credentials: see `send`.
 
     Returns:
       The state in the back end's own word, such as PIPELINE_STATE_RUNNING.
@@ -130,7 +130,7 @@ def status(
 
 
 def read_spec(path: str) -> dict[str, Any]:
-    """Reads the PipelineSpec out of a compiled file.
+    """Read the PipelineSpec out of a compiled file.
 
     Args:
       path: JSON of a PipelineJob or YAML of a PipelineSpec.
@@ -176,18 +176,18 @@ def _values(spec: dict[str, Any], assignments: tuple[str, ...]) -> dict[str, Any
 def _vertex_calls(
     name: str, cluster: ClusterConfig, asked: Submission, values: dict[str, Any]
 ) -> dict[str, Any]:
-    place = cluster.vertex
+    vertex = cluster.vertex
     job = {
         "display_name": name,
         "template_path": asked.spec,
         "parameter_values": values,
         "enable_caching": None if asked.caching else False,
-        "encryption_spec_key_name": place.encryption_key,
-        "labels": place.labels,
-        "project": place.project,
-        "location": place.region,
+        "encryption_spec_key_name": vertex.encryption_key,
+        "labels": vertex.labels,
+        "project": vertex.project,
+        "location": vertex.region,
     }
-    who = {"service_account": place.service_account, "network": place.network}
+    who = {"service_account": vertex.service_account, "network": vertex.network}
     if asked.schedule is None:
         return {"PipelineJob": job, "submit": who}
     return {
@@ -199,14 +199,14 @@ def _vertex_calls(
 def _kfp_calls(
     name: str, cluster: ClusterConfig, asked: Submission, values: dict[str, Any]
 ) -> dict[str, Any]:
-    place = cluster.kfp
+    kfp = cluster.kfp
     caching = None if asked.caching else False
     if asked.schedule is None:
         run = {
             "pipeline_file": asked.spec,
             "arguments": values,
-            "experiment_name": place.experiment,
-            "namespace": place.namespace,
+            "experiment_name": kfp.experiment,
+            "namespace": kfp.namespace,
             "enable_caching": caching,
         }
         return {"Client": _client(cluster), "create_run_from_pipeline_package": run}
@@ -217,7 +217,7 @@ def _kfp_calls(
         "cron_expression": asked.schedule,
         "enable_caching": caching,
     }
-    experiment = {"name": place.experiment, "namespace": place.namespace}
+    experiment = {"name": kfp.experiment, "namespace": kfp.namespace}
     return {
         "Client": _client(cluster),
         "create_experiment": experiment,
@@ -244,7 +244,7 @@ def _check_kfp(spec: dict[str, Any], path: str) -> None:
 
 
 def _needed(module: str) -> ModuleType:
-    """Imports a client; TFX's extra `kfp` brings both."""
+    """Import a client; TFX's extra `kfp` brings both."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -252,7 +252,7 @@ def _needed(module: str) -> ModuleType:
 
 
 def missing(module: str) -> str:
-    """Says why a client's package is not there.
+    """Explain why a client's package is not there.
 
     Args:
       module: its name.

@@ -8,8 +8,12 @@ from tests.support.cluster_command import CLUSTER, compiled, executors
 pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 
 BEAM_COMPONENTS = {
-    *("InteractionsExampleGen", "CatalogExampleGen", "InteractionsStatistics"),
-    *("CatalogStatistics", "Transform", "Evaluator"),
+    "InteractionsExampleGen",
+    "CatalogExampleGen",
+    "InteractionsStatistics",
+    "CatalogStatistics",
+    "Transform",
+    "Evaluator",
 }
 
 
@@ -52,8 +56,10 @@ def test_the_cluster_file_may_name_a_runner_and_an_argument_another(run, target,
     for arguments in _beam(spec).values():
         assert arguments == [
             "--runner=PortableRunner",
-            *("--job_endpoint=jobs:8099", "--parallelism=4"),
-            *("--environment_type=DOCKER", "--environment_config=registry/image:1"),
+            "--job_endpoint=jobs:8099",
+            "--parallelism=4",
+            "--environment_type=DOCKER",
+            "--environment_config=registry/image:1",
             "--sdk_container_image=registry/image:1",
         ]
     spec = compiled(run, "p.yaml", "--beam-runner=direct", cluster="flink.yaml")

@@ -24,9 +24,25 @@ GROUP_OCCUPATIONS = ("programmer", "artist", "writer", "lawyer")
 OCCUPATION_CODES = {"programmer": 12, "artist": 2, "writer": 20, "lawyer": 11}
 AGE_CODES = (1, 18, 25, 35, 45, 50, 56)
 FLAGS = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
-    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
-    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
 )
 _START = 874724710  # ML-100K's first timestamp
 _OWN_GROUP = 0.9

@@ -64,7 +64,9 @@ class Job:
         given = artifact_utils.jsonify_artifact_dict({k: [v] for k, v in inputs.items()})
         wanted = artifact_utils.jsonify_artifact_dict({"model": [model], "model_run": [run]})
         return [
-            *(sys.executable, "-m", "tfx.scripts.run_executor"),
+            sys.executable,
+            "-m",
+            "tfx.scripts.run_executor",
             f"--executor_class_path={EXECUTOR}",
             f"--inputs={given}",
             f"--outputs={wanted}",

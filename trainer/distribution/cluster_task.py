@@ -16,7 +16,7 @@ CHIEF, WORKER, PARAMETER_SERVER = "chief", "worker", "ps"
 
 @dataclasses.dataclass(frozen=True)
 class ClusterTask:
-    """One process's part in a training.
+    """Describe one process's part in a training.
 
     Attributes:
       jobs: addresses of the processes by kind; empty when there is only this one.
@@ -30,12 +30,12 @@ class ClusterTask:
 
     @property
     def processes(self) -> int:
-        """Processes of the training, parameter servers included."""
+        """Count the processes of the training, parameter servers included."""
         return max(sum(map(len, self.jobs.values())), 1)
 
     @property
     def writes(self) -> bool:
-        """Whether this process writes the model, states and logs for all of them.
+        """Tell whether this process writes the model, states and logs for all of them.
 
         The first worker does so where no chief is named.
         """
@@ -45,7 +45,7 @@ class ClusterTask:
 
 
 def read_cluster_task() -> ClusterTask:
-    """Reads TF_CONFIG, by TensorFlow's own resolver.
+    """Read TF_CONFIG, by TensorFlow's own resolver.
 
     Returns:
       The task; that of a process alone when the variable is not set.

@@ -20,7 +20,7 @@ _PATIENCE_AT_FIRST = 1800
 
 
 def serve(task: ClusterTask, model: str) -> None:
-    """Serves until the training is over.
+    """Serve until the training is over.
 
     Args:
       task: this process's part, as a worker or a parameter server.

@@ -18,7 +18,7 @@ from trainer.distribution.cluster_task import CHIEF, PARAMETER_SERVER, WORKER, C
 
 @dataclasses.dataclass(frozen=True)
 class DistributionContext:
-    """The devices and processes that train one model together.
+    """Hold the devices and processes that train one model together.
 
     Attributes:
       strategy: over them; TensorFlow's default one for "none".
@@ -30,16 +30,16 @@ class DistributionContext:
 
     @property
     def is_default(self) -> bool:
-        """Whether the strategy is TensorFlow's default one; to be asked outside its scope."""
+        """Tell whether the strategy is TensorFlow's default one; to be asked outside its scope."""
         return self.strategy is tf.distribute.get_strategy()
 
     @property
     def asynchronous(self) -> bool:
-        """Whether workers take steps of their own instead of parts of common ones."""
+        """Tell whether workers take steps of their own instead of parts of common ones."""
         return isinstance(self.strategy, tf.distribute.ParameterServerStrategy)
 
     def figures(self, batch_size: int) -> dict[str, int]:
-        """How the work is shared, JSON-ready.
+        """Describe how the work is shared, JSON-ready.
 
         Args:
           batch_size: as configured.
@@ -55,7 +55,7 @@ class DistributionContext:
         }
 
     def all_mean(self, metrics: dict[str, float]) -> dict[str, float]:
-        """Makes all processes go on with the same numbers, to the bit.
+        """Make all processes go on with the same numbers, to the bit.
 
         They decide when training ends; one that ended earlier than the others
         would leave them waiting for it.
@@ -72,7 +72,7 @@ class DistributionContext:
         return dict(zip(metrics, map(float, values), strict=True))
 
     def check_same_start(self, epochs: int) -> None:
-        """Refuses to go on from states that are not those of the other processes.
+        """Refuse to go on from states that are not those of the other processes.
 
         Args:
           epochs: that the state which was found has behind it; 0 without one.
@@ -87,7 +87,7 @@ class DistributionContext:
             )
 
     def wait_for_all(self) -> None:
-        """Returns when all processes that take part in steps are here."""
+        """Return when all processes that take part in steps are here."""
         if self._synchronizes:
             self._mean(tf.zeros([1], tf.float64))
 
@@ -97,7 +97,7 @@ class DistributionContext:
 
     @functools.cached_property
     def _mean(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The mean of each process's float64 [N], on all of them."""
+        """Average each process's float64 [N], on all of them."""
 
         @tf.function(reduce_retracing=True)
         def mean(values: tf.Tensor) -> tf.Tensor:
@@ -108,7 +108,7 @@ class DistributionContext:
 
 
 def resolve_strategy(config: TrainerConfig, task: ClusterTask) -> TrainerConfig:
-    """The configuration with a strategy that fits the processes.
+    """Choose a strategy that fits the processes.
 
     Args:
       config: whose strategy may be AUTO.
@@ -149,7 +149,7 @@ def _fitting(config: TrainerConfig, task: ClusterTask) -> str:
 def make_distribution(
     config: TrainerConfig, task: ClusterTask | None = None
 ) -> DistributionContext:
-    """Builds the strategy; with several processes before TensorFlow does anything else.
+    """Build the strategy; with several processes before TensorFlow does anything else.
 
     Args:
       config: names the strategy, as `resolve_strategy` gives it; its batch is over all
@@ -197,7 +197,7 @@ def _strategy(name: str) -> tf.distribute.Strategy:
 
 
 def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
-    """Connects to the TPU that the environment names, or else to this machine's own."""
+    """Connect to the TPU that the environment names, or else to this machine's own."""
     resolvers = tf.distribute.cluster_resolver
     try:
         try:

@@ -11,7 +11,7 @@ from schema import features
 
 
 def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
-    """Parses what the signatures read of raw rows.
+    """Parse what the signatures read of raw rows.
 
     Args:
       examples: string [B], serialized tf.Examples of the interactions.
@@ -34,7 +34,7 @@ def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
 
 
 def first(values: tf.RaggedTensor, default: str | float) -> tf.Tensor:
-    """Takes each row's first value.
+    """Take each row's first value.
 
     Args:
       values: ragged [B, None].
@@ -47,7 +47,7 @@ def first(values: tf.RaggedTensor, default: str | float) -> tf.Tensor:
 
 
 def vocabulary(ids: Sequence[bytes], oov_buckets: int) -> tf.lookup.StaticVocabularyTable:
-    """Makes the lookup that Transform's vocabularies use.
+    """Make the lookup that Transform's vocabularies use.
 
     Args:
       ids: raw ids in the order of the vocabulary.
@@ -64,7 +64,7 @@ def vocabulary(ids: Sequence[bytes], oov_buckets: int) -> tf.lookup.StaticVocabu
 
 
 def positions(ids: Sequence[bytes]) -> tf.lookup.StaticHashTable:
-    """Makes the lookup of catalog positions.
+    """Make the lookup of catalog positions.
 
     Args:
       ids: raw item ids by position.
@@ -79,7 +79,7 @@ def positions(ids: Sequence[bytes]) -> tf.lookup.StaticHashTable:
 
 
 def stored(values: np.ndarray, dtype: tf.DType) -> tf.Variable:
-    """Holds an array of the model's size; as a constant it would bloat the graph.
+    """Store an array of the model's size; as a constant it would bloat the graph.
 
     Args:
       values: any shape.
@@ -92,7 +92,7 @@ def stored(values: np.ndarray, dtype: tf.DType) -> tf.Variable:
 
 
 def at(rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Gathers rows, the last one where there is none to gather.
+    """Gather rows, the last one where there is none to gather.
 
     Args:
       rows: [C + 1, ...].
@@ -105,7 +105,7 @@ def at(rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
 
 
 def best_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor | int) -> list[tf.Tensor]:
-    """Takes the k best items of each row.
+    """Take the k best items of each row; of equal scores, the lower position first.
 
     Args:
       scores: float32 [B, C]; a NaN is never taken.

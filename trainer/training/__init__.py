@@ -1,1 +1,1 @@
-"""Trains, validates and resumes a model."""
+"""Train, validate and resume a model."""

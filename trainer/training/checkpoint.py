@@ -1,7 +1,7 @@
-"""CheckpointManager that a killed training goes on from, with the results of one that was not.
+"""Checkpoints that a killed training goes on from, with the results of one that was not.
 
-TFX gives each attempt of a component new output folders, so the states lie in a
-folder that the runner names, below a digest of all that decides a training's
+TFX gives each attempt of a component new output folders, so checkpoints lie in
+a folder that the runner names, below a digest of all that decides a training's
 result.
 """
 
@@ -26,7 +26,7 @@ _STATE = "state.json"
 
 
 def digest(*parts: Any) -> str:
-    """SHA-256 of settings and data.
+    """Compute SHA-256 of settings and data.
 
     Args:
       parts: settings, dataclasses, mappings, sequences, NumPy arrays and scalars.
@@ -67,7 +67,7 @@ def _update(hashed: Any, part: Any) -> None:
 
 
 class CheckpointManager:
-    """The states of one stage: weights, optimizer, best weights and history.
+    """Save and restore the states of one stage: weights, optimizer, best weights, history.
 
     A state counts once state.json names it, which is renamed into place after
     everything else is written; the state before is removed after that.
@@ -100,7 +100,7 @@ class CheckpointManager:
         )
 
     def save(self, epochs: list[Epoch], last: bool) -> None:
-        """Saves the state after an epoch, if one is due.
+        """Save the state after an epoch, if one is due.
 
         Args:
           epochs: all that ran.
@@ -129,7 +129,7 @@ class CheckpointManager:
                 tf.io.gfile.rmtree(os.path.join(self._folder, other))
 
     def restore(self) -> list[Epoch]:
-        """Puts the latest state back.
+        """Put the latest state back.
 
         Returns:
           The epochs that it has behind it; empty when there is none.

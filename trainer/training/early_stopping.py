@@ -1,7 +1,4 @@
-"""What happens after an epoch: validate, log, keep the best, stop.
-
-An instance is the `after_epoch` of trainer.training.loop; built by trainer.training.stage.
-"""
+"""After an epoch: validate, log, keep the best weights, stop."""
 
 from __future__ import annotations
 
@@ -22,7 +19,9 @@ PATIENCE, THRESHOLD, EPOCHS = "patience", "hr_threshold", "epochs"
 
 
 class EarlyStopping:
-    """Follows one training by its validation metric, `TrainerConfig.criterion`.
+    """Follow one training by its validation metric, `TrainerConfig.criterion`.
+
+    An instance is the `after_epoch` of trainer.training.loop.
 
     Args:
       model: in training.
@@ -71,13 +70,13 @@ class EarlyStopping:
         self.stopped_by: str | None = None
 
     def measure_start(self) -> None:
-        """Makes the present weights the ones to beat, as epoch 0."""
+        """Make the present weights the ones to beat, as epoch 0."""
         self.initial = self._validator()
         self.best_weights = self._model.get_weights()
         self._progress.line(f"start: valid {_shown(self.initial)}")
 
     def __call__(self, epoch: Epoch) -> bool:
-        """Handles a finished epoch.
+        """Handle a finished epoch.
 
         Args:
           epoch: what it did.
@@ -111,13 +110,13 @@ class EarlyStopping:
 
     @property
     def best(self) -> dict[str, float]:
-        """Validation metrics of the best epoch so far."""
+        """Return the validation metrics of the best epoch so far."""
         if not self.best_epoch and self.initial is not None:
             return self.initial
         return self.metrics[self.best_epoch - 1]
 
     def finish(self, catalog: Catalog) -> None:
-        """Gives the model its best epoch's weights and writes what is made of them.
+        """Give the model its best epoch's weights and write what is made of them.
 
         Args:
           catalog: names the points of TensorBoard's projector.
@@ -132,7 +131,7 @@ class EarlyStopping:
         )
 
     def log(self, epoch: Epoch, metrics: dict[str, float]) -> None:
-        """Writes an epoch's scalars for TensorBoard.
+        """Write an epoch's scalars for TensorBoard.
 
         Args:
           epoch: what it did.

@@ -1,7 +1,6 @@
 """What a person sees of a training: a moving bar and a line an epoch.
 
-Written to standard error, so that piped output stays clean. Called by
-trainer.run_fn and trainer.training.loop.
+It goes to standard error, so that piped output stays clean.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from rich.progress import Progress as Bar
 
 
 class Progress:
-    """Context manager around one training.
+    """Show the progress of one training, as a context manager.
 
     Args:
       label: what is being trained.
@@ -49,7 +48,7 @@ class Progress:
         self._bar.stop()
 
     def advance(self, epoch: int, fraction: float, loss: float) -> None:
-        """Moves the bar.
+        """Move the bar.
 
         Args:
           epoch: the running epoch, from 1.
@@ -60,7 +59,7 @@ class Progress:
         self._bar.update(self._task, completed=epoch - 1 + fraction, description=description)
 
     def line(self, text: str) -> None:
-        """Prints a line above the bar.
+        """Print a line above the bar.
 
         Args:
           text: the line.

@@ -19,7 +19,7 @@ MOST_ITEMS = 10_000
 
 
 def write(model: Recommender, catalog: Catalog, logs: str) -> None:
-    """Writes the embeddings of the most popular items with their titles.
+    """Write the embeddings of the most popular items with their titles.
 
     Args:
       model: encodes the items.

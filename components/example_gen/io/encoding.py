@@ -9,7 +9,7 @@ from tfx_bsl.coders import example_coder
 
 
 def encode(columns: Mapping[str, pa.Array]) -> list[bytes]:
-    """Encodes rows as tf.train.Example messages.
+    """Encode rows as tf.train.Example messages.
 
     tfx_bsl's encoder writes a row's features in the order of a protobuf map,
     which differs between segments. So each column is encoded for itself and a row's
@@ -34,7 +34,7 @@ def encode(columns: Mapping[str, pa.Array]) -> list[bytes]:
 
 
 def _content(message: bytes) -> bytes:
-    """What a serialized Example's only field, number 1, holds: cuts its tag and length."""
+    """Cut the tag and length off a serialized Example's only field, number 1."""
     at = 1
     while message[at] & 0x80:
         at += 1
@@ -42,7 +42,7 @@ def _content(message: bytes) -> bytes:
 
 
 def _message(content: bytes) -> bytes:
-    """Puts field 1's tag and length (a base-128 varint) before its content."""
+    """Put field 1's tag and length (a base-128 varint) before its content."""
     length = len(content)
     prefix = bytearray(b"\x0a")
     while length > 0x7F:

@@ -28,7 +28,7 @@ _PARSERS = {
 
 @dataclasses.dataclass(frozen=True)
 class FileRange:
-    """The lines that begin within a range of a file's bytes.
+    """Hold the lines that begin within a range of a file's bytes.
 
     Attributes:
       role: what the file is for; one of components.formats.base's roles.
@@ -48,7 +48,7 @@ class FileRange:
 def plan(
     format_name: str, data_root: str, roles: Collection[str], range_bytes: int
 ) -> list[FileRange]:
-    """Locates a dataset's files and cuts them into ranges.
+    """Locate a dataset's files and cut them into ranges.
 
     Args:
       format_name: of the layout.
@@ -76,7 +76,7 @@ def plan(
 
 
 def parse(format_name: str, source: FileRange) -> pa.Table | None:
-    """Reads and parses a range.
+    """Read and parse a range.
 
     Args:
       format_name: of the layout.
@@ -96,7 +96,7 @@ def parse(format_name: str, source: FileRange) -> pa.Table | None:
 
 
 def read_lines(source: FileRange) -> base.Chunk | None:
-    """Reads the whole lines that begin within a range.
+    """Read the whole lines that begin within a range.
 
     Args:
       source: what to read.
@@ -117,7 +117,7 @@ def read_lines(source: FileRange) -> base.Chunk | None:
 
 
 def _rest_of_line(file: Any) -> bytes:
-    """Reads up to a line's end, or the file's; `readline` would drop carriage returns."""
+    """Read up to a line's end, or the file's; `readline` would drop carriage returns."""
     blocks = []
     while block := file.read(_BLOCK):
         end = block.find(b"\n") + 1

@@ -17,7 +17,7 @@ from schema.errors import UserError
 
 
 def to_bytes(table: pa.Table) -> bytes:
-    """Serializes a table.
+    """Serialize a table.
 
     Args:
       table: any table; chunks are combined.
@@ -34,7 +34,7 @@ def to_bytes(table: pa.Table) -> bytes:
 
 
 def from_bytes(parts: Iterable[bytes]) -> pa.Table | None:
-    """Reads serialized tables of one schema into one.
+    """Read serialized tables of one schema into one.
 
     Args:
       parts: Arrow IPC streams.
@@ -50,7 +50,7 @@ def from_bytes(parts: Iterable[bytes]) -> pa.Table | None:
 
 
 def encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
-    """A text column of a table as one dictionary array.
+    """Return a text column of a table as one dictionary array.
 
     Args:
       table: has the column as string or dictionary of string.
@@ -70,7 +70,7 @@ def encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
 
 
 def distinct(table: pa.Table, name: str) -> pa.Array:
-    """The values that a text column of a table has.
+    """List the distinct values of a text column.
 
     Args:
       table: has the column as string or dictionary of string.
@@ -85,7 +85,7 @@ def distinct(table: pa.Table, name: str) -> pa.Array:
 
 
 def scatter(table: pa.Table, name: str, partitions: int) -> Iterator[tuple[int, pa.Table]]:
-    """TimeCutoffs a table by the hash of an id.
+    """Cut a table into parts by the hash of an id.
 
     Args:
       table: rows to cut.
@@ -111,7 +111,7 @@ def scatter(table: pa.Table, name: str, partitions: int) -> Iterator[tuple[int, 
 
 
 def require_unique(keys: pa.Array | pa.ChunkedArray, what: str) -> None:
-    """Refuses a table that describes one thing twice.
+    """Refuse a table that describes one thing twice.
 
     Args:
       keys: text [N] that should be distinct.

@@ -18,7 +18,7 @@ _OPTIONS = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
 
 
 class Shard(NamedTuple):
-    """What one file of a split holds.
+    """Hold the content of one file of a split.
 
     Attributes:
       number: of the file, from 0.
@@ -32,7 +32,7 @@ class Shard(NamedTuple):
 
 
 def write_shard(shard: Shard, split_uri: str) -> str:
-    """Writes a shard of a split as a gzipped TFRecord file.
+    """Write a shard of a split as a gzipped TFRecord file.
 
     The file appears under its name when it is complete, so a retried or doubled
     bundle does no harm.

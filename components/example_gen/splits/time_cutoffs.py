@@ -20,7 +20,7 @@ _COUNT = "count"
 
 
 class TimeCutoffs(NamedTuple):
-    """Where splits begin.
+    """Hold the points in time at which splits begin.
 
     Attributes:
       valid: first timestamp of valid; train has what is older.
@@ -32,7 +32,7 @@ class TimeCutoffs(NamedTuple):
 
 
 def count_times(table: pa.Table) -> pa.Table:
-    """Counts the interactions of each timestamp.
+    """Count the interactions of each timestamp.
 
     Args:
       table: interactions of a partition.
@@ -45,7 +45,7 @@ def count_times(table: pa.Table) -> pa.Table:
 
 
 def find(counted: pa.Table, config: IngestConfig) -> TimeCutoffs:
-    """TimeCutoffs off the newest `test_share`, then the newest `valid_share` of the others.
+    """Cut off the newest `test_share`, then the newest `valid_share` of the others.
 
     Interactions at one timestamp are never parted, so a split can be larger than
     its share, never smaller (but for rounding).
@@ -68,7 +68,7 @@ def find(counted: pa.Table, config: IngestConfig) -> TimeCutoffs:
 
 
 def _cut(counts: np.ndarray, share: float, name: str) -> int:
-    """Number of the newest time from which on there is at least a share of all."""
+    """Find the number of the newest time from which on there is at least a share of all."""
     wanted = max(1, math.floor(share * counts.sum() + 0.5))
     newest = np.cumsum(counts[::-1])
     cut = len(counts) - 1 - int(np.searchsorted(newest, wanted))

@@ -1,4 +1,4 @@
-"""A partition's ordered interactions as runs of one user each, and list columns cut from them.
+"""A partition's ordered interactions, a segment a user, and list columns cut from them.
 
 There is no loop over users: columns are taken whole and cut by offsets.
 """
@@ -27,7 +27,7 @@ _TARGETS = {
 
 @dataclasses.dataclass(frozen=True)
 class ListSlices:
-    """Rows of a table, to become one list column: each user's rows make a list.
+    """Name the rows of a table that become one list column, a list for each user.
 
     Attributes:
       taken: row numbers, one user after the other, int64 [N].
@@ -39,10 +39,10 @@ class ListSlices:
 
 
 class UserSegments:
-    """The users of an ordered table as runs of its rows.
+    """Divide an ordered table into segments of rows, one for each user.
 
     Args:
-      table: marked interactions, whole users, in `sort_and_dedupe`'s order.
+      table: flagged interactions, whole users, in `sort_and_dedupe`'s order.
 
     Attributes:
       ends: row after each user's last, int64 [users].
@@ -73,7 +73,7 @@ class UserSegments:
         }
 
     def user_ids(self, users: np.ndarray) -> pa.Array:
-        """Ids of some users, given by their numbers.
+        """Look up ids of users by their numbers.
 
         Args:
           users: int64 [U].
@@ -84,7 +84,7 @@ class UserSegments:
         return self._user_ids.take(pa.array(users))
 
     def per_user(self, chosen: np.ndarray) -> np.ndarray:
-        """Counts each user's rows among some.
+        """Count each user's rows among some.
 
         Args:
           chosen: bool [rows].
@@ -95,7 +95,7 @@ class UserSegments:
         return np.bincount(self.owner[chosen], minlength=len(self.lengths))
 
     def pair_hashes(self, seed: int) -> np.ndarray:
-        """Hashes each row's user and item.
+        """Hash each row's user and item.
 
         Args:
           seed: of the hashes.
@@ -110,7 +110,7 @@ class UserSegments:
         )
 
     def list_slices(self, chosen: np.ndarray, users: np.ndarray) -> ListSlices:
-        """TimeCutoffs chosen rows by user.
+        """Cut chosen rows by user.
 
         Args:
           chosen: bool [rows].
@@ -124,19 +124,21 @@ class UserSegments:
         taken = np.flatnonzero(chosen & wanted[self.owner])
         return ListSlices(taken, self.per_user(chosen)[users])
 
-    def columns(self, users: np.ndarray, known: ListSlices, targets: ListSlices | None) -> Columns:
-        """List columns of some users.
+    def columns(
+        self, users: np.ndarray, history: ListSlices, targets: ListSlices | None
+    ) -> Columns:
+        """Make the list columns of some users.
 
         Args:
           users: their numbers, int64 [U].
-          known: the histories.
-          targets: what is asked for; None gives no such columns.
+          history: the histories.
+          targets: held-out interactions; None gives no such columns.
 
         Returns:
           `user_id`, the history's columns and the targets'.
         """
         columns = {features.USER_ID: singles(self.user_ids(users).cast(pa.binary()))}
-        for list_slices, names in ((known, _HISTORY), (targets, _TARGETS)):
+        for list_slices, names in ((history, _HISTORY), (targets, _TARGETS)):
             if list_slices is not None:
                 offsets = np.concatenate([[0], np.cumsum(list_slices.lengths)]).astype(np.int32)
                 for name, column in names.items():
@@ -146,7 +148,7 @@ class UserSegments:
 
 
 def singles(values: pa.Array) -> pa.ListArray:
-    """Lists of one value each; a null gives a null list.
+    """Wrap each value in a list of its own; a null gives a null list.
 
     Args:
       values: any type [N].

@@ -58,7 +58,7 @@ def rows(records):
 
 @pytest.fixture
 def interactions():
-    """Builds a marked interactions table from (user, item, rating, timestamp) tuples."""
+    """Builds a flagged interactions table from (user, item, rating, timestamp) tuples."""
 
     def build(kept, held_out=()):
         return pa.concat_tables(

@@ -52,20 +52,20 @@ class Split:
             }
         )
         parts = [part for _, part in tables.scatter(table, "user_id", partitions)]
-        arranged = [
+        ordered = [
             sort_and_dedupe.sort_and_dedupe(sort_and_dedupe.flag_held_out(part, False), config)[0]
             for part in parts
         ]
         found = None
         if kind == "temporal":
             found = time_cutoffs.find(
-                pa.concat_tables(map(time_cutoffs.count_times, arranged)), config
+                pa.concat_tables(map(time_cutoffs.count_times, ordered)), config
             )
         # Of each user the items and times in their order.
         self.order, self.time = {}, {}
         self.counts = dict.fromkeys(counts.INTERACTION_COUNTS, 0)
         self.rows = {name: {} for name in SPLITS}
-        for part in arranged:
+        for part in ordered:
             for row in part.to_pylist():
                 self.order.setdefault(row["user_id"], []).append(row["item_id"])
                 self.time[row["user_id"], row["item_id"]] = row["timestamp"]

@@ -87,8 +87,11 @@ def test_dataflow_gets_a_job_whose_workers_run_in_our_image(generate, monkeypatc
     monkeypatch.setattr(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", lambda *_: None)
     argv = beam_workers.arguments(
         "dataflow",
-        *("project=project", "region=europe-west4", "temp_location=gs://bucket/beam"),
-        *("sdk_container_image=registry/image:1", "max_num_workers=9"),
+        "project=project",
+        "region=europe-west4",
+        "temp_location=gs://bucket/beam",
+        "sdk_container_image=registry/image:1",
+        "max_num_workers=9",
     )
     with pytest.raises(ConnectionError, match="not sent"):
         generate(argv=argv)
@@ -98,4 +101,4 @@ def test_dataflow_gets_a_job_whose_workers_run_in_our_image(generate, monkeypatc
     assert image == "registry/image:1"
     assert job.options.view_as(WorkerOptions).max_num_workers == 9
     names = {t.unique_name for t in job.proto_pipeline.components.transforms.values()}
-    assert {"Read", "ByPartition", "Arrange", "Split", "Write[train]"} <= names
+    assert {"Read", "ByPartition", "Sort", "Split", "Write[train]"} <= names

@@ -11,7 +11,7 @@ from pipeline.config.cluster import ClusterConfig, TrainingJob, VertexConfig, cu
 
 
 def _cluster(**training):
-    place = VertexConfig(
+    vertex_config = VertexConfig(
         project="project",
         region="europe-west4",
         service_account="a@b",
@@ -20,7 +20,7 @@ def _cluster(**training):
         labels={"team": "films"},
         training=TrainingJob(**training),
     )
-    return ClusterConfig(root="gs://b/r", image="registry/image:1", vertex=place)
+    return ClusterConfig(root="gs://b/r", image="registry/image:1", vertex=vertex_config)
 
 
 def test_one_machine_is_one_worker_pool_and_more_are_a_second():
@@ -63,7 +63,7 @@ def test_the_launcher_starts_our_executor_in_every_pool_with_all_it_needs(monkey
     monkeypatch.setattr(runner, "_launch_cloud_training", lambda **job: launched.append(job))
     catalog = standard_artifacts.Examples()
     catalog.uri = "gs://b/catalog"
-    custom = vertex.job_settings(custom_job(_cluster(workers=2)), "europe-west4")
+    custom = vertex.job_config(custom_job(_cluster(workers=2)), "europe-west4")
     properties = {"custom_config": json.dumps({"trainer": {}, **custom}), "epochs": 3}
     vertex.Executor().Do({"catalog": [catalog]}, {}, properties)
     (sent,) = launched
@@ -76,7 +76,7 @@ def test_the_launcher_starts_our_executor_in_every_pool_with_all_it_needs(monkey
     assert job.job_spec.scheduling.restart_job_on_worker_restart
     for pool in job.job_spec.worker_pool_specs:
         command = list(pool.container_spec.command)
-        place = command.index("--executor_class_path") + 1
-        assert command[place] == "components.trainer.executor.Executor"
+        index = command.index("--executor_class_path") + 1
+        assert command[index] == "components.trainer.executor.Executor"
         assert "gs://b/catalog" in command[command.index("--inputs") + 1]
         assert json.loads(command[command.index("--exec-properties") + 1])["epochs"] == 3

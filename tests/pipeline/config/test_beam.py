@@ -124,7 +124,9 @@ def test_the_image_reaches_the_workers_of_a_portable_runner():
 
 def test_a_named_environment_is_what_the_workers_run_in():
     argv = _asked(
-        *("flink", "job_endpoint=h:8099", "environment_type=EXTERNAL"),
+        "flink",
+        "job_endpoint=h:8099",
+        "environment_type=EXTERNAL",
         "environment_config=h:50000",
         image="i:1",
     )

@@ -97,7 +97,12 @@ def test_batch_normalization_standardizes_over_the_batch():
     assert len(model.trainable_variables) == len(plain.trainable_variables) + 2 * 4
     hidden = model._item_layers.layers[1:3]
     assert [type(layer).__name__ for layer in model._item_layers.layers] == [
-        *("BatchNormalization", "Dropout", "Dense", "BatchNormalization", "ReLU", "Dropout"),
+        "BatchNormalization",
+        "Dropout",
+        "Dense",
+        "BatchNormalization",
+        "ReLU",
+        "Dropout",
         "Dense",
     ]
     assert hidden[1].activation == tf.keras.activations.linear
