@@ -99,7 +99,7 @@ class Recommender(tfrs.Model, abc.ABC):
 
         Returns:
           Variables by the name of the vocabulary: of schema.features USER_ID,
-          ITEM_ID (rows by item index), CATALOG (rows by position), GENRES,
+          ITEM_ID (of CatalogTensors.num_rows rows), CATALOG (a row an item), GENRES,
           TITLE (its words), GENDER or OCCUPATION.
         """
         return {}

@@ -14,7 +14,7 @@ def lists(histories):
 
 def test_targets_are_appended_to_their_users():
     histories = planted.make_histories([[0, 2], [1], [3]], [[5, 1], [], [4, ABSENT]])
-    joined = histories.with_targets(planted.make_catalog(6))
+    joined = histories.with_targets()
     assert lists(joined) == [[0, 2, 5, 1], [1], [3, 4]]
     np.testing.assert_array_equal(joined.ratings, planted.rating(joined.positions))
     assert len(joined.targets) == len(joined.target_offsets) == len(joined.target_ratings) == 0
@@ -24,17 +24,14 @@ def test_targets_are_appended_to_their_users():
 def test_targets_go_where_their_time_puts_them():
     histories = planted.make_histories([[0, 2], [1, 3]], [[5, 4, 6], [7]])
     histories = dataclasses.replace(histories, target_offsets=np.asarray([0, 1, 1, 2]))
-    joined = histories.with_targets(planted.make_catalog(8))
+    joined = histories.with_targets()
     assert lists(joined) == [[5, 0, 4, 6, 2], [1, 3, 7]]
     np.testing.assert_array_equal(joined.ratings, planted.rating(joined.positions))
 
 
 def test_a_target_without_vocabulary_row_is_known_but_not_trainable():
-    catalog = planted.make_catalog(6)
-    index = catalog.item_index.copy()
-    index[5] = 5
-    catalog = dataclasses.replace(catalog, item_index=index, num_vocabulary=5)
-    joined = planted.make_histories([[0], [1]], [[5], [4]]).with_targets(catalog)
+    histories = planted.make_histories([[0], [1]], [[5], [4]], num_vocabulary=5)
+    joined = histories.with_targets()
     assert joined.in_vocabulary.tolist() == [True, False, True, True]
 
 
