@@ -155,6 +155,7 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     from trainer.data.interactions import UserTable
     from trainer.models.registry import BUILDERS, DataSizes
     from trainer.serving.export import export
+    from trainer.serving.scorer import Scorer
     from trainer.serving.signatures import ServingModel
 
     positions, splits = histories
@@ -179,7 +180,8 @@ def export_model(path: str, name: str, histories, items: int) -> None:
         history_splits=np.append(splits, splits[-1]),
     )
     names = [b"u%d" % user for user in range(users)]
-    export(ServingModel(model, catalog, table, names, 1, 10), path)
+    scorer = Scorer(model, table, users, catalog.counts)
+    export(ServingModel(scorer, catalog, names, 1, 10), path)
 
 
 def rank_all(judged: str, split: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ from schema import features
 from trainer.data.catalog import Catalog, CatalogTensors
 from trainer.data.interactions import UserTable
 from trainer.models.base import Recommender
+from trainer.serving.scorer import Scorer
 from trainer.serving.signatures import ServingModel
 
 
@@ -65,7 +66,7 @@ def make_serving(user_embeddings, item_embeddings, counts, histories, k=10, **ca
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )
     names = [f"u{row}".encode() for row in range(len(histories))]
-    return ServingModel(model, catalog, users, names, 1, k)
+    return ServingModel(Scorer(model, users, len(names), catalog.counts), catalog, names, 1, k)
 
 
 def row(user, history=(), target=None, candidates=(), **others):

@@ -133,6 +133,27 @@ class UserTable:
     history: np.ndarray
     history_splits: np.ndarray
 
+    def without(self, history: np.ndarray, history_splits: np.ndarray) -> UserTable:
+        """Leave out seen items that are kept elsewhere.
+
+        Args:
+          history: int32 [M], positions, grouped by user index.
+          history_splits: int64 [I + 1].
+
+        Returns:
+          The table with the items of each user that `history` lacks.
+        """
+        users = np.arange(len(self.context))
+        owner = np.repeat(users, np.diff(self.history_splits))
+        other = np.repeat(users, np.diff(history_splits))
+        # One number a pair of user and item.
+        stride = 1 + max(self.history.max(initial=0), history.max(initial=0))
+        missing = ~np.isin(owner * stride + self.history, other * stride + history)
+        lengths = np.bincount(owner[missing], minlength=len(users))
+        return dataclasses.replace(
+            self, history=self.history[missing], history_splits=splits_of(lengths)
+        )
+
 
 def user_table(histories: Interactions, num_users: int, num_indices: int) -> UserTable:
     """Gathers what serving needs of the users that have a vocabulary row.

@@ -104,6 +104,15 @@ class Recommender(tfrs.Model, abc.ABC):
         """
         return {}
 
+    def histories(self) -> tf.RaggedTensor | None:
+        """Return the interactions of a model that keeps those it was trained on.
+
+        Returns:
+          Ragged int32 [I, None], catalog positions by user index, or None. What is
+          kept here an export does not store again.
+        """
+        return None
+
     def training_state(self) -> Sequence[tf.Variable]:
         """The variables that follow a training and are no part of what it learns.
 

@@ -105,7 +105,7 @@ def at(rows: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
 
 
 def best_items(scores: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor | int) -> list[tf.Tensor]:
-    """Takes the k best items of each row.
+    """Take the k best items of each row; of equal scores, the lower position first.
 
     Args:
       scores: float32 [B, C]; a NaN is never taken.

@@ -59,6 +59,17 @@ def test_targets_follow_their_users():
     assert joined.target_offsets.tolist() == [1, 1, 1, 2]
 
 
+def test_seen_items_that_are_kept_elsewhere_are_left_out_user_by_user():
+    table = user_table(planted.make_histories([[4, 2, 0], [2, 1], [], [3]]), 4, 5)
+    left = table.without(np.asarray([0, 4, 1, 2, 7, 5], np.int32), np.asarray([0, 2, 4, 5, 6, 6]))
+    assert left.history.tolist() == [2, 3]
+    assert left.history_splits.tolist() == [0, 1, 1, 1, 2, 2]
+    assert left.context is table.context
+    nothing = table.without(np.zeros(0, np.int32), np.zeros(6, np.int64))
+    assert nothing.history.tolist() == [4, 2, 0, 2, 1, 3]
+    assert nothing.history_splits.tolist() == [0, 3, 5, 5, 6, 6]
+
+
 def test_the_served_table_is_ordered_by_user_index_and_lacks_unknown_users():
     histories = dataclasses.replace(
         planted.make_histories([[4, 2], [1], [3]]),

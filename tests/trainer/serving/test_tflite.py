@@ -7,8 +7,7 @@ import tensorflow as tf
 from tests.support import planted
 from trainer.models.registry import BUILDERS, DataSizes
 from trainer.serving import tflite
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 
 
 @pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])
@@ -34,7 +33,7 @@ def test_the_interpreter_scores_as_the_saved_model(path):
         user_id=tf.constant([user for user, _ in asked]),
         item_id=tf.constant([item for _, item in asked]),
     )
-    runner = tf.tflite.Interpreter(str(folder / tflite.MODEL_FILE)).get_signature_runner()
+    runner = tf.lite.Interpreter(str(folder / tflite.MODEL_FILE)).get_signature_runner()
     user_index = [users.index(user) if user in users else len(users) + 3 for user, _ in asked]
     item_index = [items.index(item) if item in items else -1 for _, item in asked]
     found = runner(user=np.asarray(user_index, np.int32), item=np.asarray(item_index, np.int32))
