@@ -156,6 +156,7 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     from trainer.data.interactions import UserTable
     from trainer.models.registry import BUILDERS, DataSizes
     from trainer.serving.export import export
+    from trainer.serving.scorer import Scorer
     from trainer.serving.signatures import ServingModel
 
     positions, splits = histories
@@ -164,14 +165,13 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     catalog = Catalog(
         item_ids=np.asarray([b"i%d" % item for item in range(items)], object),
         titles=np.full(items, b"", object),
-        item_index=np.arange(items, dtype=np.int32),
+        buckets=np.zeros(0, np.int32),
         genres=(random.random((items, 18)) < 0.1).astype(np.float32),
         genre_names=tuple(f"genre {number}" for number in range(18)),
         year=random.integers(1930, 2020, items).astype(np.int32),
         year_index=np.zeros(items, np.int32),
         counts=np.bincount(positions, minlength=items),
-        num_vocabulary=items,
-        num_indices=items + 1,
+        num_buckets=1,
     )
     config = TrainerConfig(model=name, two_tower=TwoTowerConfig(embedding_dim=64))
     model = BUILDERS[name](config, DataSizes(users + 1, (3, 8, 22), catalog))
@@ -181,7 +181,8 @@ def export_model(path: str, name: str, histories, items: int) -> None:
         history_splits=np.append(splits, splits[-1]),
     )
     names = [b"u%d" % user for user in range(users)]
-    export(ServingModel(model, catalog, table, names, 1, 10), path)
+    scorer = Scorer(model, table, users, catalog.counts)
+    export(ServingModel(scorer, catalog, names, 1, 10), path)
 
 
 def rank_all(judged: str, split: pathlib.Path) -> None:

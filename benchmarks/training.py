@@ -112,24 +112,23 @@ def fit(
         context=np.zeros((users, len(features.USER_CONTEXT)), np.int32),
         positions=np.concatenate(lists).astype(np.int32),
         splits=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        in_vocabulary=np.ones(count, bool),
         ratings=np.ones(count, np.float32),
         targets=np.zeros(0, np.int32),
         target_splits=np.zeros(users + 1, np.int64),
         target_ratings=np.zeros(0, np.float32),
         target_offsets=np.zeros(0, np.int32),
+        num_vocabulary=items,
     )
     catalog = Catalog(
         item_ids=np.arange(items).astype("S").astype(object),
         titles=np.full(items, b"", object),
-        item_index=np.arange(items, dtype=np.int32),
+        buckets=np.zeros(0, np.int32),
         genres=np.zeros((items, 0), np.float32),
         genre_names=(),
         year=np.full(items, -1, np.int32),
         year_index=np.zeros(items, np.int32),
         counts=histories.counts(items),
-        num_vocabulary=items,
-        num_indices=items + 1,
+        num_buckets=1,
     )
     sizes = DataSizes(users + 1, (1, 8, 1), catalog)
     build = functools.partial(BUILDERS[config.model], config, sizes)

@@ -52,8 +52,6 @@ USER_CONTEXT = (*USER_CONTEXT_INDICES, AGE)
 # Vocabulary assets that Transform writes (names inside the transform graph).
 USER_VOCABULARY = "user_id_vocabulary"
 ITEM_VOCABULARY = "item_id_vocabulary"
-USER_FREQUENCIES = "user_id_frequencies"
-ITEM_FREQUENCIES = "item_id_frequencies"
 GENDER_VOCABULARY = "gender_vocabulary"
 OCCUPATION_VOCABULARY = "occupation_vocabulary"
 

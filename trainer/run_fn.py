@@ -22,8 +22,7 @@ from trainer.data.dataset import read_dataset
 from trainer.distribution.cluster_task import CHIEF, read_cluster_task
 from trainer.distribution.parameter_server import serve
 from trainer.distribution.strategy import DistributionContext, make_distribution, resolve_strategy
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 from trainer.training.checkpoint import digest
 from trainer.training.train import train
 from trainer.training.warm_start_source import read_warm_start_source, write_warm_start_source

@@ -63,18 +63,7 @@ def preprocessing_fn(
 
 
 def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseTensor:
-    """Vocabulary index of each list entry; a second file keeps the frequencies.
-
-    A vocabulary stored with its frequencies cannot be looked up when ids hold
-    spaces, so the two are separate files.
-    """
-    tft.vocabulary(
-        items,
-        frequency_threshold=_threshold(settings.min_item_frequency),
-        store_frequency=True,
-        vocab_filename=features.ITEM_FREQUENCIES,
-        name=features.ITEM_FREQUENCIES,
-    )
+    """Vocabulary index of each list entry."""
     return tft.compute_and_apply_vocabulary(
         items,
         frequency_threshold=_threshold(settings.min_item_frequency),
@@ -88,14 +77,6 @@ def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformCon
     """Look up the vocabulary index of each user, whose frequency is the history's length."""
     ones = tf.SparseTensor(items.indices, tf.ones_like(items.values, tf.float32), items.dense_shape)
     lengths = tf.sparse.reduce_sum(ones, axis=1, keepdims=True)
-    tft.vocabulary(
-        users,
-        weights=lengths,
-        frequency_threshold=_threshold(settings.min_user_frequency),
-        store_frequency=True,
-        vocab_filename=features.USER_FREQUENCIES,
-        name=features.USER_FREQUENCIES,
-    )
     return tft.compute_and_apply_vocabulary(
         users,
         weights=lengths,

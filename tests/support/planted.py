@@ -100,10 +100,11 @@ def rating(items):
     return np.where((np.asarray(items, int) // GROUPS) % 2, 5.0, 2.0)
 
 
-def make_histories(lists, targets=None, first=0, user_index=None):
+def make_histories(lists, targets=None, first=0, user_index=None, num_vocabulary=2**31 - 1):
     """Interactions of the users u0, u1, ..., or from `first` on, with catalog positions.
 
-    `targets` has each user's list, in which an item that the catalog lacks is ABSENT.
+    `targets` has each user's list, in which an item that the catalog lacks is ABSENT. All items
+    have a vocabulary row unless `num_vocabulary` says otherwise.
     """
     targets = [[]] * len(lists) if targets is None else targets
     lengths, asked = ([len(part) for part in parts] for parts in (lists, targets))
@@ -114,17 +115,20 @@ def make_histories(lists, targets=None, first=0, user_index=None):
         context=np.ones((len(lists), len(features.USER_CONTEXT)), np.int32),
         positions=flat,
         splits=splits_of(lengths),
-        in_vocabulary=np.ones(len(flat), bool),
         ratings=rating(flat).astype(np.float32),
         targets=held,
         target_splits=splits_of(asked),
         target_ratings=np.where(held == ABSENT, np.nan, rating(held)).astype(np.float32),
         target_offsets=np.repeat(lengths, asked).astype(np.int32),
+        num_vocabulary=num_vocabulary,
     )
 
 
-def make_catalog(size, first=0):
-    """Items i0, i1, ..., or from `first` on; the genre is the item's group."""
+def make_catalog(size, first=0, unknown=0):
+    """Items i0, i1, ..., or from `first` on; the genre is the item's group.
+
+    The last `unknown` items have no vocabulary row and share one bucket.
+    """
     genres = np.zeros((size, GROUPS), np.float32)
     genres[np.arange(size), np.arange(size) % GROUPS] = 1.0
     return Catalog(
@@ -132,14 +136,13 @@ def make_catalog(size, first=0):
         titles=np.asarray(
             [f"Title {first + position}".encode() for position in range(size)], object
         ),
-        item_index=np.arange(size, dtype=np.int32),
+        buckets=np.zeros(unknown, np.int32),
         genres=genres,
         genre_names=("Action", "Comedy", "Drama", "Horror"),
         year=np.full(size, -1, np.int32),
         year_index=np.zeros(size, np.int32),
         counts=np.zeros(size, np.int64),
-        num_vocabulary=size,
-        num_indices=size + 1,
+        num_buckets=1,
     )
 
 
@@ -153,15 +156,25 @@ def make_dataset(users=80, items=60, length=8, seed=0, first=0):
     own = [random.permutation(np.arange(user % GROUPS, items, GROUPS)) for user in range(users)]
     histories = [positions[:length] for positions in own]
     targets = [positions[length : length + 1] for positions in own]
-    user_index, item_index = np.arange(users, dtype=np.int32), np.arange(items, dtype=np.int32)
+    user_index, item_row = np.arange(users, dtype=np.int32), np.arange(items, dtype=np.int32)
     if first:
-        user_index, item_index = random.permutation(user_index), random.permutation(item_index)
+        user_index, item_row = random.permutation(user_index), random.permutation(item_row)
+    train = make_histories(histories, None, first, user_index, items)
+    valid = make_histories(histories, targets, first, user_index, items)
     return Dataset(
-        catalog=dataclasses.replace(make_catalog(items, first), item_index=item_index),
-        train=make_histories(histories, None, first, user_index),
-        valid=make_histories(histories, targets, first, user_index),
+        catalog=_ordered(make_catalog(items, first), np.argsort(item_row)),
+        train=dataclasses.replace(train, positions=item_row[train.positions]),
+        valid=dataclasses.replace(
+            valid, positions=item_row[valid.positions], targets=item_row[valid.targets]
+        ),
         user_vocabulary=[f"u{first + row}".encode() for row in np.argsort(user_index)],
         user_oov_buckets=1,
         genders=[b"F", b"M"],
         occupations=[b"writer"],
     )
+
+
+def _ordered(catalog, order):
+    """The catalog's items in another order, as that of a vocabulary."""
+    names = ("item_ids", "titles", "genres", "year", "year_index", "counts")
+    return dataclasses.replace(catalog, **{name: getattr(catalog, name)[order] for name in names})

@@ -7,6 +7,7 @@ from schema import features
 from trainer.data.catalog import Catalog, CatalogTensors
 from trainer.data.interactions import UserTable
 from trainer.models.base import Recommender
+from trainer.serving.scorer import Scorer
 from trainer.serving.signatures import ServingModel
 
 
@@ -22,7 +23,7 @@ class DotProduct(Recommender):
         return tf.gather(self._user_codes, users[features.USER_INDEX])
 
     def item_embedding(self, positions, training=False):
-        return tf.gather(self._item_codes, tf.gather(self.catalog.item_index, positions))
+        return self.catalog.rows(self._item_codes, positions)
 
     def score(self, user_embeddings, item_embeddings):
         return tf.linalg.matvec(item_embeddings, user_embeddings)
@@ -37,7 +38,7 @@ def make_catalog(counts, genres=None, years=None):
     return Catalog(
         item_ids=np.asarray([f"i{position}".encode() for position in range(size)], object),
         titles=np.asarray([f"Title {position}".encode() for position in range(size)], object),
-        item_index=np.arange(size, dtype=np.int32),
+        buckets=np.zeros(0, np.int32),
         genres=np.asarray(
             [[float(name in row) for name in names] for row in genres or [[]] * size], np.float32
         ),
@@ -45,8 +46,7 @@ def make_catalog(counts, genres=None, years=None):
         year=np.asarray(years or [-1] * size, np.int32),
         year_index=np.zeros(size, np.int32),
         counts=np.asarray(counts, np.int64),
-        num_vocabulary=size,
-        num_indices=size + 1,
+        num_buckets=1,
     )
 
 
@@ -66,7 +66,7 @@ def make_serving(user_embeddings, item_embeddings, counts, histories, k=10, **ca
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )
     names = [f"u{row}".encode() for row in range(len(histories))]
-    return ServingModel(model, catalog, users, names, 1, k)
+    return ServingModel(Scorer(model, users, len(names), catalog.counts), catalog, names, 1, k)
 
 
 def row(user, history=(), target=None, candidates=(), **others):

@@ -1,6 +1,7 @@
 """preprocessing_fn, run by TensorFlow Transform on Beam."""
 
 import functools
+import os
 
 import apache_beam as beam
 import pytest
@@ -44,13 +45,18 @@ TRAIN = [
 ]
 LATER = [row(b"bob", [b"a b", b"new", b"x", b"other"], [b"y", b"z"], [b"M"], [17], [b"poet"])]
 
+ROWS = {
+    "train": TRAIN,
+    "tied": [row(user, [b"m", b"z", b"a", b"M", b"9"]) for user in (b"u1", b"u3", b"u2")],
+}
+
 
 @pytest.fixture(scope="module")
 def analyze(tmp_path_factory):
-    """Runs the analysis of given rows once per setting."""
+    """Runs the analysis of rows once per setting."""
 
     @functools.cache
-    def run(**settings):
+    def run(rows="train", **settings):
         folder = tmp_path_factory.mktemp("transform")
         schema = text_format.Parse(curated.read(curated.INTERACTIONS), schema_pb2.Schema())
         config = {SETTINGS_KEY: to_dict(TransformConfig(**settings))}
@@ -59,8 +65,8 @@ def analyze(tmp_path_factory):
             beam.Pipeline(argv=DIRECT) as pipeline,
             tft_beam.Context(temp_dir=str(folder / "temp")),
         ):
-            rows = pipeline | beam.Create(TRAIN)
-            graph = (rows, tft.DatasetMetadata(schema)) | tft_beam.AnalyzeDataset(function)
+            created = pipeline | beam.Create(ROWS[rows])
+            graph = (created, tft.DatasetMetadata(schema)) | tft_beam.AnalyzeDataset(function)
             _ = graph | tft_beam.WriteTransformFn(str(folder / "graph"))
         metadata_io.write_metadata(tft.DatasetMetadata(schema), str(folder / "graph/metadata"))
         return tft.TFTransformOutput(str(folder / "graph"))
@@ -100,16 +106,22 @@ def test_vocabularies_are_ordered_by_training_frequency(analyze):
     assert output.vocabulary_by_name(features.USER_VOCABULARY) == [b"ann", b"bob", b"cy"]
 
 
-def test_frequencies_are_kept_beside_the_vocabularies(analyze):
-    output = analyze()
-    items = output.vocabulary_by_name(features.ITEM_FREQUENCIES)
-    assert items == [b"3 x", b"2 a b", b"1 y"]
-    users = [line.split(b" ", 1) for line in output.vocabulary_by_name(features.USER_FREQUENCIES)]
-    assert [(float(count), user) for count, user in users] == [
-        (3.0, b"ann"),
-        (2.0, b"bob"),
-        (1.0, b"cy"),
-    ]
+def test_nothing_is_written_but_the_vocabularies_that_are_read(analyze):
+    assets = os.path.join(analyze().transform_savedmodel_dir, "assets")
+    assert sorted(os.listdir(assets)) == sorted(
+        (
+            features.USER_VOCABULARY,
+            features.ITEM_VOCABULARY,
+            features.GENDER_VOCABULARY,
+            features.OCCUPATION_VOCABULARY,
+        )
+    )
+
+
+def test_ids_of_equal_frequency_go_by_their_bytes_from_the_last(analyze):
+    output = analyze("tied")
+    assert output.vocabulary_by_name(features.ITEM_VOCABULARY) == [b"z", b"m", b"a", b"M", b"9"]
+    assert output.vocabulary_by_name(features.USER_VOCABULARY) == [b"u3", b"u2", b"u1"]
 
 
 def test_lists_become_indices_in_their_order(analyze):

@@ -1,8 +1,10 @@
 """The candidate set: every item that can be ranked, with its features.
 
-Read by trainer.run_fn from the catalog Examples; models see it as
-CatalogTensors, the exported model keeps ids and titles. An item is named by
-its position, the row in the catalog ordered as CatalogExampleGen wrote it.
+Read from the catalog Examples; models see it as CatalogTensors, the exported
+model keeps ids and titles. An item has one number, its position: the catalog
+begins with the items of Transform's vocabulary in its order, so their positions
+are their vocabulary rows, and items without a row follow in the order of their
+ids' bytes.
 """
 
 from __future__ import annotations
@@ -30,35 +32,38 @@ class Catalog:
     Attributes:
       item_ids: bytes objects [C], raw ids.
       titles: bytes objects [C], b"" where unknown.
-      item_index: int32 [C], row in the item vocabulary, or an
-        out-of-vocabulary index for an item without training interactions.
+      buckets: int32 [C - V], the out-of-vocabulary bucket of each item without a
+        vocabulary row, the last ones of the catalog; items may share one.
       genres: float32 [C, G], 1 where the item has the genre.
       genre_names: the G genres in alphabetical order.
       year: int32 [C], -1 where unknown.
       year_index: int32 [C], decade group, 0 where the year is unknown.
       counts: int64 [C], interactions known at training time.
-      num_vocabulary: rows of the item vocabulary.
-      num_indices: the same and the out-of-vocabulary buckets.
+      num_buckets: out-of-vocabulary buckets.
     """
 
     item_ids: np.ndarray
     titles: np.ndarray
-    item_index: np.ndarray
+    buckets: np.ndarray
     genres: np.ndarray
     genre_names: tuple[str, ...]
     year: np.ndarray
     year_index: np.ndarray
     counts: np.ndarray
-    num_vocabulary: int
-    num_indices: int
+    num_buckets: int
 
     @property
     def size(self) -> int:
-        """Number of candidate items."""
+        """Number C of candidate items."""
         return len(self.item_ids)
 
+    @property
+    def num_vocabulary(self) -> int:
+        """Number V of items with a vocabulary row, the first ones of the catalog."""
+        return self.size - len(self.buckets)
+
     def with_counts(self, counts: np.ndarray) -> Catalog:
-        """The same catalog with other popularity counts.
+        """Return the same catalog with other popularity counts.
 
         Args:
           counts: int64 [C].
@@ -74,6 +79,12 @@ class CatalogTensors(tf.Module):
 
     Args:
       catalog: the NumPy catalog; kept as `source` for what models derive of it.
+
+    Attributes:
+      size: number C of items.
+      num_rows: rows of a table of items: one for each that has a vocabulary row,
+        and after these one for each out-of-vocabulary bucket.
+      num_vocabulary: how many of these rows are items' own.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -81,18 +92,33 @@ class CatalogTensors(tf.Module):
         self.source = catalog
         self.size = catalog.size
         self.num_vocabulary = catalog.num_vocabulary
-        self.num_indices = catalog.num_indices
+        self.num_rows = catalog.num_vocabulary + catalog.num_buckets
         self.num_genres = catalog.genres.shape[1]
-        self.item_index = tf.constant(catalog.item_index, tf.int32)
         self.genres = tf.constant(catalog.genres, tf.float32)
         self.year_index = tf.constant(catalog.year_index, tf.int32)
         self.year_value = tf.constant(standardized_years(catalog.year), tf.float32)
+        own = np.arange(catalog.num_vocabulary)
+        self._row = tf.constant(
+            np.concatenate([own, catalog.num_vocabulary + catalog.buckets]), tf.int32
+        )
+
+    def rows(self, table: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+        """Gather the rows of items out of a table of `num_rows` rows.
+
+        Args:
+          table: [num_rows, ...].
+          positions: int32 [...], positions in the catalog.
+
+        Returns:
+          Of the shape of `positions`, and of a row's.
+        """
+        return tf.gather(table, tf.gather(self._row, positions))
 
 
 def read_catalog(
     files: Sequence[str], item_vocabulary: Sequence[bytes], oov_buckets: int
 ) -> Catalog:
-    """Reads the catalog split and joins it with the item vocabulary.
+    """Read the catalog split, in the order of the item vocabulary.
 
     Args:
       files: TFRecord files of the catalog split.
@@ -103,45 +129,32 @@ def read_catalog(
       The catalog, with zero counts.
 
     Raises:
-      UserError: the catalog has no items.
+      UserError: the catalog has no items, or lacks some of the vocabulary (another
+        data set's catalog).
     """
     columns, item_genres = _read_columns(files)
     if not len(columns[features.ITEM_ID]):
         raise UserError("The catalog has no items; expected at least one.")
+    order = _vocabulary_first(columns[features.ITEM_ID], item_vocabulary)
+    columns = {name: values[order] for name, values in columns.items()}
     genre_names, genres = _multi_hot(item_genres)
+    unknown = tf.constant(columns[features.ITEM_ID][len(item_vocabulary) :], tf.string)
     return Catalog(
         item_ids=columns[features.ITEM_ID],
         titles=columns[features.TITLE],
-        item_index=vocabulary_index(columns[features.ITEM_ID], item_vocabulary, oov_buckets),
-        genres=genres,
+        # As Transform hashes what its vocabulary lacks.
+        buckets=tf.strings.to_hash_bucket_fast(unknown, oov_buckets).numpy().astype(np.int32),
+        genres=genres[order],
         genre_names=genre_names,
         year=columns[features.YEAR].astype(np.int32),
         year_index=_decade(columns[features.YEAR]),
-        counts=np.zeros(len(columns[features.ITEM_ID]), np.int64),
-        num_vocabulary=len(item_vocabulary),
-        num_indices=len(item_vocabulary) + oov_buckets,
+        counts=np.zeros(len(order), np.int64),
+        num_buckets=oov_buckets,
     )
 
 
-def vocabulary_index(ids: np.ndarray, vocabulary: Sequence[bytes], oov_buckets: int) -> np.ndarray:
-    """Index of raw ids as Transform computes it.
-
-    Args:
-      ids: bytes objects [N].
-      vocabulary: raw ids in order.
-      oov_buckets: buckets that other ids are hashed into, after the vocabulary.
-
-    Returns:
-      int32 [N].
-    """
-    rows = {item: row for row, item in enumerate(vocabulary)}
-    buckets = tf.strings.to_hash_bucket_fast(tf.constant(ids, tf.string), oov_buckets).numpy()
-    index = [rows.get(item, len(rows) + bucket) for item, bucket in zip(ids, buckets, strict=True)]
-    return np.asarray(index, np.int32)
-
-
 def standardized_years(years: np.ndarray) -> np.ndarray:
-    """Years less their mean, in standard deviations.
+    """Return years less their mean, in standard deviations.
 
     Args:
       years: int32 [C], -1 where unknown.
@@ -157,7 +170,7 @@ def standardized_years(years: np.ndarray) -> np.ndarray:
 
 
 def title_words(titles: np.ndarray, min_count: int) -> tuple[tuple[str, ...], np.ndarray]:
-    """The words of titles: runs of letters and digits, in lower case, each once a title.
+    """Find the words of titles: runs of letters and digits, in lower case, each once a title.
 
     A year in brackets at the end, as MovieLens writes it, is no word.
 
@@ -199,6 +212,19 @@ def _read_columns(
     if not parts:
         return {name: np.zeros(0) for name in names}, genres
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}, genres
+
+
+def _vocabulary_first(ids: np.ndarray, vocabulary: Sequence[bytes]) -> np.ndarray:
+    """Find the rows of the vocabulary's items in its order, then the others': int64 [C]."""
+    row_of = {item: row for row, item in enumerate(ids)}
+    missing = sum(item not in row_of for item in vocabulary)
+    if missing:
+        raise UserError(
+            f"{missing} items of the interactions are not in the catalog; expected the catalog "
+            f"of the same data."
+        )
+    own = np.asarray([row_of[item] for item in vocabulary], np.int64)
+    return np.concatenate([own, np.setdiff1d(np.arange(len(ids)), own)])
 
 
 def _multi_hot(genres: list[list[bytes]]) -> tuple[tuple[str, ...], np.ndarray]:

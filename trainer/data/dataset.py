@@ -40,7 +40,7 @@ class Dataset:
     @functools.cached_property
     def known(self) -> Interactions:
         """All that is known before the test split: train, and the targets of valid."""
-        return self.train.followed_by(self.valid.with_targets(self.catalog))
+        return self.train.followed_by(self.valid.with_targets())
 
     @property
     def context_sizes(self) -> tuple[int, ...]:

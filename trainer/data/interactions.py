@@ -1,20 +1,18 @@
 """Interactions as flat arrays: one split's users with their items.
 
-Read by trainer.data.reader from Transform's examples; trained on by trainer.data.batches,
-ranked by trainer.training.validation, remembered by trainer.serving.signatures.
+Models train on them, validation ranks their targets, the exported model remembers them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from trainer.data.catalog import Catalog
-
 ABSENT = -1
 _BY_ROW = ("user_id", "user_index", "context")
-_BY_INTERACTION = ("positions", "in_vocabulary", "ratings")
+_BY_INTERACTION = ("positions", "ratings")
 _BY_TARGET = ("targets", "target_ratings", "target_offsets")
 
 
@@ -28,7 +26,6 @@ class Interactions:
       context: int32 [R, 4], columns as schema.features.USER_CONTEXT.
       positions: int32 [N], catalog positions of the interactions, by user.
       splits: int64 [R + 1], where each user's interactions begin.
-      in_vocabulary: bool [N], whether the item has a vocabulary row of its own.
       ratings: float32 [N], the user's rating of each interaction.
       targets: int32 [M], positions of the held-out items, by user and time; ABSENT
         where the catalog lacks the item.
@@ -36,6 +33,7 @@ class Interactions:
       target_ratings: float32 [M], the user's rating of each target.
       target_offsets: int32 [M], how many of the user's interactions come before
         each target.
+      num_vocabulary: items with a vocabulary row, the first ones of the catalog.
     """
 
     user_id: np.ndarray
@@ -43,12 +41,17 @@ class Interactions:
     context: np.ndarray
     positions: np.ndarray
     splits: np.ndarray
-    in_vocabulary: np.ndarray
     ratings: np.ndarray
     targets: np.ndarray
     target_splits: np.ndarray
     target_ratings: np.ndarray
     target_offsets: np.ndarray
+    num_vocabulary: int
+
+    @property
+    def in_vocabulary(self) -> np.ndarray:
+        """Whether the item of each interaction has a vocabulary row of its own, bool [N]."""
+        return self.positions < self.num_vocabulary
 
     @property
     def rows(self) -> np.ndarray:
@@ -62,11 +65,8 @@ class Interactions:
             np.arange(len(self.user_index), dtype=np.int32), np.diff(self.target_splits)
         )
 
-    def with_targets(self, catalog: Catalog) -> Interactions:
-        """Each user's targets among the interactions, as training on train and valid needs.
-
-        Args:
-          catalog: tells which targets have a vocabulary row.
+    def with_targets(self) -> Interactions:
+        """Put each user's targets among the interactions, as training on train and valid needs.
 
         Returns:
           Interactions of the same users in the order of time, without targets.
@@ -74,12 +74,10 @@ class Interactions:
         held = self.targets != ABSENT
         items, rows = self.targets[held], self.target_rows[held]
         at = self.splits[rows] + self.target_offsets[held]
-        known = catalog.item_index[items] < catalog.num_vocabulary
         lengths = np.diff(self.splits) + np.bincount(rows, minlength=len(self.user_index))
         return dataclasses.replace(
             self,
             positions=np.insert(self.positions, at, items),
-            in_vocabulary=np.insert(self.in_vocabulary, at, known),
             ratings=np.insert(self.ratings, at, self.target_ratings[held]),
             splits=splits_of(lengths),
             target_splits=np.zeros_like(self.target_splits),
@@ -87,7 +85,7 @@ class Interactions:
         )
 
     def followed_by(self, other: Interactions) -> Interactions:
-        """The users of `self` that `other` lacks, then the users of `other`.
+        """Join the users of `self` that `other` lacks and the users of `other`.
 
         Args:
           other: histories of the same catalog.
@@ -96,7 +94,7 @@ class Interactions:
           Interactions with each user once.
         """
         kept = ~np.isin(self.user_id.astype(bytes), other.user_id.astype(bytes))
-        columns = {}
+        columns: dict[str, Any] = {}
         for names, mask in (
             (_BY_ROW, kept),
             (_BY_INTERACTION, kept[self.rows]),
@@ -107,10 +105,10 @@ class Interactions:
         for name in ("splits", "target_splits"):
             lengths = [np.diff(getattr(self, name))[kept], np.diff(getattr(other, name))]
             columns[name] = splits_of(np.concatenate(lengths))
-        return Interactions(**columns)
+        return dataclasses.replace(self, **columns)
 
     def counts(self, size: int) -> np.ndarray:
-        """Interactions an item.
+        """Count the interactions of each item.
 
         Args:
           size: number of catalog items C.
@@ -134,6 +132,27 @@ class UserTable:
     context: np.ndarray
     history: np.ndarray
     history_splits: np.ndarray
+
+    def without(self, history: np.ndarray, history_splits: np.ndarray) -> UserTable:
+        """Leave out seen items that are kept elsewhere.
+
+        Args:
+          history: int32 [M], positions, grouped by user index.
+          history_splits: int64 [I + 1].
+
+        Returns:
+          The table with the items of each user that `history` lacks.
+        """
+        users = np.arange(len(self.context))
+        owner = np.repeat(users, np.diff(self.history_splits))
+        other = np.repeat(users, np.diff(history_splits))
+        # One number a pair of user and item.
+        stride = 1 + max(self.history.max(initial=0), history.max(initial=0))
+        missing = ~np.isin(owner * stride + self.history, other * stride + history)
+        lengths = np.bincount(owner[missing], minlength=len(users))
+        return dataclasses.replace(
+            self, history=self.history[missing], history_splits=splits_of(lengths)
+        )
 
 
 def user_table(histories: Interactions, num_users: int, num_indices: int) -> UserTable:

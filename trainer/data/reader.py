@@ -34,19 +34,18 @@ def read_histories(files: Sequence[str], catalog: Catalog) -> Interactions:
     if not parts:
         raise UserError(f"No users in {', '.join(files)}; expected at least one.")
     column = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    positions, in_vocabulary = _positions(column, catalog)
     return Interactions(
         user_id=column[features.USER_ID],
         user_index=column[features.USER_INDEX].astype(np.int32),
         context=np.stack([column[n] for n in features.USER_CONTEXT], 1).astype(np.int32),
-        positions=positions,
+        positions=_positions(column, catalog),
         splits=splits_of(column[_LENGTHS]),
-        in_vocabulary=in_vocabulary,
         ratings=column[features.RATING],
         targets=_lookup(column[features.TARGET_ITEM_ID], catalog),
         target_splits=splits_of(column[_TARGET_LENGTHS]),
         target_ratings=column[features.TARGET_RATING],
         target_offsets=column[_TARGET_PLACES],
+        num_vocabulary=catalog.num_vocabulary,
     )
 
 
@@ -97,21 +96,17 @@ def _places(times: tf.RaggedTensor, target_times: tf.RaggedTensor) -> np.ndarray
     return places[is_target]
 
 
-def _positions(column: dict[str, np.ndarray], catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the interactions, and which have a vocabulary row of their own."""
-    index, unknown = column[features.ITEM_INDEX], column[features.UNKNOWN_ITEM_ID]
-    own = np.flatnonzero(catalog.item_index < catalog.num_vocabulary)
-    position_of = np.full(catalog.num_indices, ABSENT, np.int32)
-    position_of[catalog.item_index[own]] = own
-    in_vocabulary = index < catalog.num_vocabulary
-    positions = position_of[index]
-    positions[~in_vocabulary] = _lookup(unknown, catalog)
+def _positions(column: dict[str, np.ndarray], catalog: Catalog) -> np.ndarray:
+    """Positions of the interactions: Transform's indices, but for items without a row."""
+    positions = column[features.ITEM_INDEX].astype(np.int32)
+    unknown = positions >= catalog.num_vocabulary
+    positions[unknown] = _lookup(column[features.UNKNOWN_ITEM_ID], catalog)
     if len(positions) and positions.min() < 0:
         raise UserError(
             f"{int(np.sum(positions < 0))} interactions have items that the catalog lacks; "
             f"expected the catalog of the same data."
         )
-    return positions, in_vocabulary
+    return positions
 
 
 def _lookup(ids: np.ndarray, catalog: Catalog) -> np.ndarray:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from schema import features
 from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import TwoTowerConfig
-from trainer.data.catalog import Catalog, title_words
+from trainer.data.catalog import title_words
 from trainer.data.dataset import Dataset
 
 
@@ -31,7 +29,7 @@ class Vocabulary:
 def vocabularies_of(
     names: Iterable[str], config: TrainerConfig, dataset: Dataset
 ) -> dict[str, Vocabulary]:
-    """The vocabularies that tables of a training's model run over.
+    """Return the vocabularies that tables of a training's model run over.
 
     Args:
       names: of them, see Recommender.tables.
@@ -44,7 +42,9 @@ def vocabularies_of(
     catalog = dataset.catalog
     make = {
         features.USER_ID: lambda: Vocabulary(0, tuple(dataset.user_vocabulary)),
-        features.ITEM_ID: lambda: Vocabulary(0, _item_vocabulary(catalog)),
+        features.ITEM_ID: lambda: Vocabulary(
+            0, tuple(catalog.item_ids[: catalog.num_vocabulary].tolist())
+        ),
         features.CATALOG: lambda: Vocabulary(0, tuple(catalog.item_ids)),
         features.GENRES: lambda: Vocabulary(0, _encoded(catalog.genre_names)),
         features.TITLE: lambda: Vocabulary(
@@ -61,10 +61,3 @@ def vocabularies_of(
 
 def _encoded(names: Sequence[str]) -> tuple[bytes, ...]:
     return tuple(name.encode() for name in names)
-
-
-def _item_vocabulary(catalog: Catalog) -> tuple[bytes, ...]:
-    """Raw ids by item index; the catalog has every item of the vocabulary."""
-    known = catalog.item_index < catalog.num_vocabulary
-    order = np.argsort(catalog.item_index[known])
-    return tuple(catalog.item_ids[known][order].tolist())

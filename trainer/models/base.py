@@ -99,10 +99,19 @@ class Recommender(tfrs.Model, abc.ABC):
 
         Returns:
           Variables by the name of the vocabulary: of schema.features USER_ID,
-          ITEM_ID (rows by item index), CATALOG (rows by position), GENRES,
+          ITEM_ID (of CatalogTensors.num_rows rows), CATALOG (a row an item), GENRES,
           TITLE (its words), GENDER or OCCUPATION.
         """
         return {}
+
+    def histories(self) -> tf.RaggedTensor | None:
+        """Return the interactions of a model that keeps those it was trained on.
+
+        Returns:
+          Ragged int32 [I, None], catalog positions by user index, or None. What is
+          kept here an export does not store again.
+        """
+        return None
 
     def training_state(self) -> Sequence[tf.Variable]:
         """The variables that follow a training and are no part of what it learns.

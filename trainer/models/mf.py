@@ -36,11 +36,11 @@ class MF(Recommender):
                 shape=(rows, settings.embedding_dim),
                 initializer=tf.keras.initializers.RandomNormal(stddev=settings.stddev),
             )
-            for name, rows in (("user", num_users), ("item", catalog.num_indices))
+            for name, rows in (("user", num_users), ("item", catalog.num_rows))
         )
         self._user_bias, self._item_bias = (
             self.add_weight(name=f"{name}_bias", shape=(rows, 1), initializer="zeros")
-            for name, rows in (("user", num_users), ("item", catalog.num_indices))
+            for name, rows in (("user", num_users), ("item", catalog.num_rows))
         )
         self._bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
 
@@ -59,9 +59,9 @@ class MF(Recommender):
 
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: [q_i, 1, b_i], float32 [K, D + 2]."""
-        index = tf.gather(self.catalog.item_index, positions)
-        bias = tf.gather(self._item_bias, index)
-        return tf.concat([tf.gather(self._items, index), tf.ones_like(bias), bias], axis=1)
+        bias = self.catalog.rows(self._item_bias, positions)
+        items = self.catalog.rows(self._items, positions)
+        return tf.concat([items, tf.ones_like(bias), bias], axis=1)
 
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
@@ -89,12 +89,12 @@ class MF(Recommender):
           float32 scalar.
         """
         items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
-        index = tf.gather(self.catalog.item_index, tf.range(self.catalog.size))
-        all_codes = self.item_embedding(tf.range(self.catalog.size), training)
+        everything = tf.range(self.catalog.size)
+        all_codes = self.item_embedding(everything, training)
         logits = self.score(self.user_embedding(inputs, training), tf.gather(all_codes, items))
         users = inputs[features.USER_INDEX]
         squares = tf.gather(_squares(self._users, self._user_bias), users)[:, None]
-        item_squares = tf.gather(_squares(self._items, self._item_bias), index)
+        item_squares = self.catalog.rows(_squares(self._items, self._item_bias), everything)
         squares += tf.gather(item_squares, items)
         return tf.reduce_mean(losses.log_losses(logits) + 0.5 * self._l2 * squares)
 

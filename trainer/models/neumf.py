@@ -71,7 +71,7 @@ class NeuMF(Recommender):
             )
 
         self._users = table("user_embedding", num_users)
-        self._items = table("item_embedding", catalog.num_indices)
+        self._items = table("item_embedding", catalog.num_rows)
         if self._half:
             self._build_mlp(settings, precision)
         self._head = tf.keras.layers.Dense(
@@ -117,7 +117,7 @@ class NeuMF(Recommender):
 
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: [GMF part | W_i m_i], float32 [K, D]."""
-        rows = tf.gather(self._items, tf.gather(self.catalog.item_index, positions))
+        rows = self.catalog.rows(self._items, positions)
         if not self._half:
             return rows
         hidden = self._product(rows[:, self._gmf :], self._first[self._half :])

@@ -43,7 +43,7 @@ class Rating(Recommender):
         self._l2 = settings.l2
         self._dropout = tf.keras.layers.Dropout(settings.dropout)
         self._users = self._table("user", num_users, num_users - unknown_users, settings)
-        self._items = self._table("item", catalog.num_indices, catalog.num_vocabulary, settings)
+        self._items = self._table("item", catalog.num_rows, catalog.num_vocabulary, settings)
         first, *others = settings.hidden_units
         self._user_first = tf.keras.layers.Dense(first, name="user_first")
         self._item_first = tf.keras.layers.Dense(first, use_bias=False, name="item_first")
@@ -117,7 +117,7 @@ class Rating(Recommender):
         )
 
     def _item_rows(self, positions: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._items, tf.gather(self.catalog.item_index, positions))
+        return self.catalog.rows(self._items, positions)
 
     def _user_code(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
         return self._user_first(self._dropout(rows, training=training))

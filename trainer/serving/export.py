@@ -1,4 +1,4 @@
-"""Writes a ServingModel as one SavedModel, whole or not at all."""
+"""Makes the ServingModel of a training and writes it as one SavedModel, whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from trainer.data.dataset import Dataset
+from trainer.data.interactions import user_table
+from trainer.models.base import Recommender
 from trainer.ops import atomic_write
 from trainer.serving import tflite
+from trainer.serving.scorer import Scorer
 from trainer.serving.signatures import ServingModel
 
 SIGNATURES = (
@@ -23,16 +27,35 @@ SIGNATURES = (
 HISTORY_SIGNATURE = "recommend_for_history"
 
 
+def serving_model(model: Recommender, dataset: Dataset, k: int) -> ServingModel:
+    """Make what is pushed; it knows all interactions up to the test split, refitted or not.
+
+    Args:
+      model: trained on the data.
+      dataset: the data.
+      k: length of `serving_default`'s lists.
+
+    Returns:
+      The model.
+    """
+    known, num_users = dataset.known, len(dataset.user_vocabulary)
+    catalog = dataset.catalog.with_counts(known.counts(dataset.catalog.size))
+    scorer = Scorer(
+        model, user_table(known, num_users, dataset.num_users), num_users, catalog.counts
+    )
+    return ServingModel(scorer, catalog, dataset.user_vocabulary, dataset.user_oov_buckets, k)
+
+
 def export(
     serving: ServingModel,
     path: str,
     with_tflite: bool = False,
     write_more: Callable[[str], None] | None = None,
 ) -> None:
-    """Writes the model beside `path`, then renames it into place.
+    """Write the model beside `path`, then renames it into place.
 
     Args:
-      serving: what to write; its methods named in SIGNATURES become signatures,
+      serving: what to write; its functions named in SIGNATURES become signatures,
         and HISTORY_SIGNATURE where it has it.
       path: folder of the SavedModel, local or a URI; replaced when it exists.
       with_tflite: whether to put a TensorFlow Lite model into it, see trainer.serving.tflite.

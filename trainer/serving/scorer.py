@@ -1,7 +1,7 @@
-"""What an exported model knows of users and items, and how it scores them.
+"""How an exported model scores: by user indices and catalog positions, without ids.
 
-The part of trainer.serving.signatures below the signatures: ids to indices, embeddings,
-histories and popularity in one tf.Module. trainer.serving.tflite converts its scores.
+Weights, embeddings, histories and popularity in one tf.Module, apart from the
+signatures and their lookups, so that TensorFlow Lite can have it alone.
 """
 
 from __future__ import annotations
@@ -13,115 +13,173 @@ import tensorflow as tf
 
 from schema import features
 from trainer.data.batches import newest, user_tensors
-from trainer.data.catalog import Catalog
 from trainer.data.interactions import UserTable
 from trainer.models.base import Recommender
-from trainer.ops.draws import PAIRS_AT_A_TIME, WIDE_PAIRS_AT_A_TIME
-from trainer.ops.lookup import positions, stored, vocabulary
+from trainer.ops import draws
+from trainer.ops.lookup import stored
 
 
 class Scorer(tf.Module):
     """A trained recommender with all that its scores depend on.
 
+    A user that training did not know is scored by popularity, whatever is asked.
+
     Args:
       model: trained.
-      catalog: the candidate items, `counts` being the popularity.
       users: what is known of each user.
-      user_vocabulary: raw ids in the order of Transform's vocabulary.
-      user_oov_buckets: out-of-vocabulary buckets after it.
-      k: length of `serving_default`'s lists.
+      num_users: users that training knew, the first ones of the table.
+      counts: int64 [C], known interactions of each item, its popularity.
+
+    Attributes:
+      weights: the model's variables, in its order.
+      constants: what else of the model its scores read.
+      num_items: number C of catalog items.
+      num_users: as given.
+      reads_histories: whether scores depend on the users' histories.
     """
 
     def __init__(
-        self,
-        model: Recommender,
-        catalog: Catalog,
-        users: UserTable,
-        user_vocabulary: Sequence[bytes],
-        user_oov_buckets: int,
-        k: int,
+        self, model: Recommender, users: UserTable, num_users: int, counts: np.ndarray
     ) -> None:
         super().__init__()
         # The variables are tracked, the Keras object is not: saving would
         # trace its call, which a Recommender does not have.
-        self._weights = list(model.variables)
+        self.weights = list(model.variables)
         self.constants = model.catalog
-        self._encode_users = model.user_embedding
+        self.num_items = model.catalog.size
+        self.num_users = num_users
+        self.reads_histories = bool(model.history_limit)
         self._history_limit = model.history_limit
+        self._encode_users = model.user_embedding
         self._score_pairs = model.score
         self._score_all = model.score_all
-        self._likeness = model.item_similarity
-        self._rate = model.predict_ratings if model.predicts_ratings else None
-        self._k = k
-        self._pairs = WIDE_PAIRS_AT_A_TIME if model.wide_scores else PAIRS_AT_A_TIME
-        self._num_users = len(user_vocabulary)
-        self._raw_ids = (tuple(user_vocabulary), tuple(catalog.item_ids))
-        self._users = vocabulary(user_vocabulary, user_oov_buckets)
+        self._item_similarity = model.item_similarity
+        self._predict_ratings = model.predict_ratings if model.predicts_ratings else None
+        self._pairs = draws.WIDE_PAIRS_AT_A_TIME if model.wide_scores else draws.PAIRS_AT_A_TIME
+        self._popularity = stored(counts / max(counts.sum(), 1), tf.float32)
+        self._items = tf.Variable(model.item_embedding(tf.range(self.num_items)), trainable=False)
         self._context = stored(users.context, tf.int32)
+        # What the model keeps of the histories itself is not stored again.
+        kept = model.histories()
+        self._kept_histories = None if kept is None else model.histories
+        if kept is not None:
+            users = users.without(kept.values.numpy(), kept.row_splits.numpy())
         self._history = stored(users.history, tf.int32)
         self._history_splits = stored(users.history_splits, tf.int64)
-        self._remember_catalog(catalog)
-        self._codes = tf.Variable(model.item_embedding(tf.range(catalog.size)), trainable=False)
 
-    @property
-    def user_ids(self) -> tuple[bytes, ...]:
-        """Raw ids of the known users, by index."""
-        return self._raw_ids[0]
+    def known(self, index: tf.Tensor) -> tf.Tensor:
+        """Tell which users training knew.
 
-    @property
-    def item_ids(self) -> tuple[bytes, ...]:
-        """Raw ids of the catalog's items, by position."""
-        return self._raw_ids[1]
+        Args:
+          index: int32 [B], user indices.
 
-    def _remember_catalog(self, catalog: Catalog) -> None:
-        self._positions = positions(catalog.item_ids.tolist())
-        # One more row at the end answers position -1.
-        self._item_ids = tf.constant([*catalog.item_ids.tolist(), b""])
-        self._titles = tf.constant([*catalog.titles.tolist(), b""])
-        self._genre_names = tf.constant(list(catalog.genre_names), tf.string)
-        self._genres = stored(catalog.genres, tf.float32)
-        self._years = stored(np.maximum(catalog.year, 0), tf.int32)
-        self._counts = stored(catalog.counts, tf.int64)
-        shares = catalog.counts / max(catalog.counts.sum(), 1)
-        self._popularity = stored(shares, tf.float32)
+        Returns:
+          bool [B].
+        """
+        return index < self.num_users
 
-    def score_indices(self, index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What `score` answers, of looked-up ids; also what trainer.serving.tflite converts.
+    def scores(self, index: tf.Tensor) -> tf.Tensor:
+        """Score the whole catalog for each user.
+
+        Args:
+          index: int32 [B], user indices.
+
+        Returns:
+          float32 [B, C].
+        """
+        scores = self._score_all(self._user_embeddings(index), self._items)
+        return tf.where(self.known(index)[:, tf.newaxis], scores, self._popularity[tf.newaxis])
+
+    def score_pairs(self, index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Score pairs of users and items.
 
         Args:
           index: int32 [B], user indices.
           position: int32 [B], catalog positions; -1 where there is none.
 
         Returns:
-          As `score`.
+          `score`, float32 [B], -inf where there is no item, and of a model that
+          predicts them `rating`, float32 [B], NaN there.
         """
         safe = tf.maximum(position, 0)
-        users, embeddings = self._user_codes(index), tf.gather(self._codes, safe)
-        scores = self._score_pairs(users, embeddings[:, tf.newaxis])[:, 0]
-        scores = tf.where(self._known(index), scores, tf.gather(self._popularity, safe))
+        users, items = self._user_embeddings(index), tf.gather(self._items, safe)
+        scores = self._score_pairs(users, items[:, tf.newaxis])[:, 0]
+        scores = tf.where(self.known(index), scores, tf.gather(self._popularity, safe))
         outputs = {"score": tf.where(position < 0, -np.inf, scores)}
-        if self._rate is not None:
-            outputs[features.RATING] = tf.where(position < 0, np.nan, self._rate(users, embeddings))
+        if self._predict_ratings is not None:
+            ratings = self._predict_ratings(users, items)
+            outputs[features.RATING] = tf.where(position < 0, np.nan, ratings)
         return outputs
+
+    def scores_of_histories(self, histories: tf.RaggedTensor) -> tf.Tensor:
+        """Score the whole catalog for somebody of whom no more is known than a history.
+
+        Args:
+          histories: ragged int32 [B, None], catalog positions in the order of time.
+
+        Returns:
+          float32 [B, C]; the popularity for an empty history.
+        """
+        count = tf.cast(histories.nrows(), tf.int32)
+        index = tf.fill([count], self.num_users)
+        context = tf.zeros([count, len(features.USER_CONTEXT)], tf.int32)
+        history = newest(histories, self._history_limit)
+        users = self._encode_users(user_tensors(index, context, history))
+        return tf.where(
+            histories.row_lengths()[:, tf.newaxis] > 0,
+            self._score_all(users, self._items),
+            self._popularity[tf.newaxis],
+        )
+
+    def similarity(self, position: tf.Tensor) -> tf.Tensor:
+        """Compare items to the whole catalog, see Recommender.item_similarity.
+
+        Args:
+          position: int32 [B], catalog positions.
+
+        Returns:
+          float32 [B, C].
+        """
+        return self._item_similarity(position, self._items)
+
+    def seen(self, index: tf.Tensor, others: tf.RaggedTensor) -> tf.Tensor:
+        """Flag what users are known to have seen.
+
+        Args:
+          index: int32 [B], user indices.
+          others: ragged int32 [B, None], positions to flag too; -1 flags nothing.
+
+        Returns:
+          bool [B, C].
+        """
+        known = tf.gather(self._histories(), index)
+        flags = draws.marked(tf.concat([known, others], axis=1), self.num_items)
+        if self._kept_histories is None:
+            return flags
+        kept = draws.marked(tf.gather(self._kept_histories(), index), self.num_items)
+        # Users whom training did not know share the model's rows for them.
+        return flags | (kept & self.known(index)[:, tf.newaxis])
+
+    def by_chunks(
+        self, rows: draws.Chunk, count: tf.Tensor, dtypes: Sequence[tf.DType]
+    ) -> list[tf.Tensor]:
+        """Compute something for `count` users against the catalog, some users at a time.
+
+        Args:
+          rows: gives the results of a range (start, end) of users.
+          count: number of users, a scalar.
+          dtypes: of the results.
+
+        Returns:
+          The results, each [count, ...].
+        """
+        return draws.by_chunks(rows, count, self.num_items, dtypes, self._pairs)
 
     def _histories(self) -> tf.RaggedTensor:
         return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
 
-    def _index(self, user_id: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self._users.lookup(user_id), tf.int32)
-
-    def _known(self, index: tf.Tensor) -> tf.Tensor:
-        return index < self._num_users
-
-    def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
-        return item_ids.with_values(self._positions.lookup(item_ids.values))
-
-    def _user_codes(self, index: tf.Tensor) -> tf.Tensor:
+    def _user_embeddings(self, index: tf.Tensor) -> tf.Tensor:
         history = None
         if self._history_limit:
             history = newest(tf.gather(self._histories(), index), self._history_limit)
         return self._encode_users(user_tensors(index, tf.gather(self._context, index), history))
-
-    def _scores(self, index: tf.Tensor) -> tf.Tensor:
-        scores = self._score_all(self._user_codes(index), self._codes)
-        return tf.where(self._known(index)[:, tf.newaxis], scores, self._popularity[tf.newaxis])

@@ -1,33 +1,82 @@
-"""The exported model: the signatures through which it is served and judged.
+"""The exported model: the signatures through which it is served and evaluated.
 
-Built by trainer.run_fn after training and written by trainer.serving.export. Every
-signature takes and gives raw ids, so that serving needs no code of this
-project. No protocol is part of it: components.evaluator.ranking.wrap ranks by `scores`, the very
-graph that serves.
+Every signature takes and gives raw ids, so that serving needs no code of this
+project. No protocol is part of it: components.evaluator.ranking ranks by `scores`,
+the very graph that serves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from schema import features
+from trainer.data.catalog import Catalog
 from trainer.ops import draws
-from trainer.ops.lookup import at, best_items, first, parse
+from trainer.ops.lookup import at, best_items, first, parse, positions, stored, vocabulary
 from trainer.serving.scorer import Scorer
 
 _STRINGS = tf.TensorSpec([None], tf.string)
+_TABLE = tf.TensorSpec([None, None], tf.string)
 _SCALAR = tf.TensorSpec([], tf.int32)
 
 
-class ServingModel(Scorer):
-    """A trained recommender that answers in raw ids; constructed as Scorer.
+class ServingModel(tf.Module):
+    """A trained recommender that answers in raw ids.
 
     A user that training did not know is served the popularity ranking, in
     `recommend`, `score` and `scores` alike, so what is evaluated is what is
     served; the scores then are shares of the training interactions. Where
     fewer than k items are left, a list ends in item id "", title "" and score
-    -inf; so does `score` for an item that the catalog lacks.
+    -inf; so does `score` for an item that the catalog lacks. Of equal scores the
+    item that comes first in the catalog is listed first: the one with more
+    training interactions, then the last by the bytes of its id; items without a
+    vocabulary row come after all others, the first by their ids' bytes first.
+
+    Args:
+      scorer: of the users and items by index and position.
+      catalog: the candidate items, with `counts`.
+      user_vocabulary: raw ids in the order of Transform's vocabulary.
+      user_oov_buckets: out-of-vocabulary buckets after it.
+      k: length of `serving_default`'s lists.
+
+    Attributes:
+      scorer: as given.
+      user_ids: raw ids of the known users, by index.
+      item_ids: raw ids of the catalog's items, by position.
+      recommend_for_history: the signature of that name, in a model that reads
+        histories only.
     """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        catalog: Catalog,
+        user_vocabulary: Sequence[bytes],
+        user_oov_buckets: int,
+        k: int,
+    ) -> None:
+        super().__init__()
+        self.scorer = scorer
+        # A warm start reads them from the SavedModel under this name.
+        self._weights = scorer.weights
+        self._k = k
+        self.user_ids, self.item_ids = tuple(user_vocabulary), tuple(catalog.item_ids)
+        self._users = vocabulary(user_vocabulary, user_oov_buckets)
+        self._positions = positions(catalog.item_ids.tolist())
+        # One more row at the end answers position -1.
+        self._item_id_rows = tf.constant([*catalog.item_ids.tolist(), b""])
+        self._titles = tf.constant([*catalog.titles.tolist(), b""])
+        self._genre_names = tf.constant(list(catalog.genre_names), tf.string)
+        self._genres = stored(catalog.genres, tf.float32)
+        self._years = stored(np.maximum(catalog.year, 0), tf.int32)
+        self._counts = stored(catalog.counts, tf.int64)
+        if scorer.reads_histories:
+            self.recommend_for_history = tf.function(
+                self._recommend_for_history, input_signature=[_TABLE, _SCALAR]
+            )
 
     @tf.function(input_signature=[_STRINGS])
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -44,7 +93,7 @@ class ServingModel(Scorer):
         excluded = self._positions_of(row[features.ITEM_ID])
         return self._recommend(first(row[features.USER_ID], ""), excluded, self._k)
 
-    @tf.function(input_signature=[_STRINGS, tf.TensorSpec([None, None], tf.string), _SCALAR])
+    @tf.function(input_signature=[_STRINGS, _TABLE, _SCALAR])
     def recommend(
         self, user_id: tf.Tensor, exclude_item_id: tf.Tensor, k: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -73,7 +122,7 @@ class ServingModel(Scorer):
           `score`, float32 [B], and of a model that predicts them `rating`,
           float32 [B], NaN for an item that the catalog lacks.
         """
-        return self.score_indices(self._index(user_id), self._positions.lookup(item_id))
+        return self.scorer.score_pairs(self._index(user_id), self._positions.lookup(item_id))
 
     @tf.function(input_signature=[_STRINGS, _SCALAR])
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -90,8 +139,8 @@ class ServingModel(Scorer):
 
         def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
             rows = positions[start:end, tf.newaxis]
-            scores = self._likeness(tf.maximum(rows[:, 0], 0), self._codes)
-            own = draws.marked(tf.RaggedTensor.from_tensor(rows), tf.size(self._popularity))
+            scores = self.scorer.similarity(tf.maximum(rows[:, 0], 0))
+            own = draws.marked(tf.RaggedTensor.from_tensor(rows), self.scorer.num_items)
             return best_items(scores, own | (rows < 0), k)
 
         return self._lists(best, tf.size(item_id))
@@ -109,15 +158,14 @@ class ServingModel(Scorer):
         index = self._index(user_id)
 
         def some(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
-            return [self._scores(index[start:end])]
+            return [self.scorer.scores(index[start:end])]
 
-        size = tf.size(self._popularity)
-        (scores,) = draws.by_chunks(some, tf.size(index), size, [tf.float32], self._pairs)
+        (scores,) = self.scorer.by_chunks(some, tf.size(index), [tf.float32])
         return {"score": tf.ensure_shape(scores, [None, None])}
 
     @tf.function(input_signature=[_STRINGS])
     def known_users(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Whom training knew; for components.evaluator.ranking.wrap.
+        """Whom training knew.
 
         Args:
           user_id: string [B].
@@ -125,11 +173,11 @@ class ServingModel(Scorer):
         Returns:
           `known`, bool [B].
         """
-        return {"known": self._known(self._index(user_id))}
+        return {"known": self.scorer.known(self._index(user_id))}
 
     @tf.function(input_signature=[])
     def catalog(self) -> dict[str, tf.Tensor]:
-        """What is ranked; for components.evaluator.ranking.wrap.
+        """What is ranked.
 
         Returns:
           `item_id` string [C]; `count` int64 [C], the interactions that are known
@@ -138,34 +186,61 @@ class ServingModel(Scorer):
           scalar, users that training knew.
         """
         return {
-            features.ITEM_ID: self._item_ids[:-1],
+            features.ITEM_ID: self._item_id_rows[:-1],
             "count": tf.identity(self._counts),
             features.GENRES: tf.identity(self._genres),
             "genre": tf.identity(self._genre_names),
             features.YEAR: tf.identity(self._years),
-            "user_count": tf.constant(self._num_users, tf.int64),
+            "user_count": tf.constant(self.scorer.num_users, tf.int64),
         }
 
     def _recommend(
         self, user_id: tf.Tensor, excluded: tf.RaggedTensor, k: tf.Tensor | int
     ) -> dict[str, tf.Tensor]:
         index = self._index(user_id)
-        histories = self._histories()
 
         def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
             rows = index[start:end]
-            seen = tf.concat([tf.gather(histories, rows), excluded[start:end]], axis=1)
-            out = draws.marked(seen, tf.size(self._popularity))
-            return best_items(self._scores(rows), out, k)
+            seen = self.scorer.seen(rows, excluded[start:end])
+            return best_items(self.scorer.scores(rows), seen, k)
 
         return self._lists(best, tf.size(user_id))
 
+    def _recommend_for_history(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Top-k lists for a history alone, which is left out of them.
+
+        The user counts as one that training did not know, of unknown gender,
+        age and occupation. Items that the catalog lacks do not count; without
+        any other the ranking is that of popularity.
+
+        Args:
+          item_id: string [B, L], in the order of time; padded with "".
+          k: int32 scalar, length of the lists.
+
+        Returns:
+          As `recommend`.
+        """
+        known = self._positions_of(tf.RaggedTensor.from_tensor(item_id))
+        known = tf.ragged.boolean_mask(known, known >= 0)
+
+        def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
+            rows = known[start:end]
+            seen = draws.marked(rows, self.scorer.num_items)
+            return best_items(self.scorer.scores_of_histories(rows), seen, k)
+
+        return self._lists(best, tf.shape(item_id)[0])
+
     def _lists(self, best: draws.Chunk, count: tf.Tensor) -> dict[str, tf.Tensor]:
-        dtypes = (tf.float32, tf.int32)
-        lists = draws.by_chunks(best, count, tf.size(self._popularity), dtypes, self._pairs)
+        lists = self.scorer.by_chunks(best, count, (tf.float32, tf.int32))
         scores, positions = (tf.ensure_shape(column, [None, None]) for column in lists)
         return {
-            features.ITEM_ID: at(self._item_ids, positions),
+            features.ITEM_ID: at(self._item_id_rows, positions),
             features.TITLE: at(self._titles, positions),
             "score": scores,
         }
+
+    def _index(self, user_id: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._users.lookup(user_id), tf.int32)
+
+    def _positions_of(self, item_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+        return item_ids.with_values(self._positions.lookup(item_ids.values))

@@ -56,15 +56,13 @@ def convert(serving: ServingModel) -> bytes:
     @tf.function
     def score(user: tf.Tensor, item: tf.Tensor) -> dict[str, tf.Tensor]:
         unknown = len(serving.user_ids)
-        return serving.score_indices(tf.minimum(user, unknown), item)
+        return serving.scorer.score_pairs(tf.minimum(user, unknown), item)
 
     concrete = score.get_concrete_function(
         user=tf.TensorSpec([None], tf.int32, "user"),
         item=tf.TensorSpec([None], tf.int32, "item"),
     )
     # The serving model itself would bring its id lookups along.
-    holder = tf.Module()
-    holder.kept = [serving.constants, *serving.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], holder)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], serving.scorer)
     converted: bytes = converter.convert()
     return converted

@@ -160,7 +160,7 @@ class Validator:
         self._target_splits = histories.target_splits
         self._mask_seen = protocol.mask_seen
         if protocol.candidates == SAMPLED:
-            sampler = NegativeSampler(histories.with_targets(catalog), catalog.size)
+            sampler = NegativeSampler(histories.with_targets(), catalog.size)
             rows = tf.range(len(histories.user_index))
             seed = tf.constant([evaluation.seed, 0], tf.int64)
             self._negatives = sampler(rows, protocol.negatives, seed)

@@ -14,7 +14,7 @@ def lists(histories):
 
 def test_targets_are_appended_to_their_users():
     histories = planted.make_histories([[0, 2], [1], [3]], [[5, 1], [], [4, ABSENT]])
-    joined = histories.with_targets(planted.make_catalog(6))
+    joined = histories.with_targets()
     assert lists(joined) == [[0, 2, 5, 1], [1], [3, 4]]
     np.testing.assert_array_equal(joined.ratings, planted.rating(joined.positions))
     assert len(joined.targets) == len(joined.target_offsets) == len(joined.target_ratings) == 0
@@ -24,17 +24,14 @@ def test_targets_are_appended_to_their_users():
 def test_targets_go_where_their_time_puts_them():
     histories = planted.make_histories([[0, 2], [1, 3]], [[5, 4, 6], [7]])
     histories = dataclasses.replace(histories, target_offsets=np.asarray([0, 1, 1, 2]))
-    joined = histories.with_targets(planted.make_catalog(8))
+    joined = histories.with_targets()
     assert lists(joined) == [[5, 0, 4, 6, 2], [1, 3, 7]]
     np.testing.assert_array_equal(joined.ratings, planted.rating(joined.positions))
 
 
 def test_a_target_without_vocabulary_row_is_known_but_not_trainable():
-    catalog = planted.make_catalog(6)
-    index = catalog.item_index.copy()
-    index[5] = 5
-    catalog = dataclasses.replace(catalog, item_index=index, num_vocabulary=5)
-    joined = planted.make_histories([[0], [1]], [[5], [4]]).with_targets(catalog)
+    histories = planted.make_histories([[0], [1]], [[5], [4]], num_vocabulary=5)
+    joined = histories.with_targets()
     assert joined.in_vocabulary.tolist() == [True, False, True, True]
 
 
@@ -60,6 +57,17 @@ def test_targets_follow_their_users():
     assert joined.target_splits.tolist() == [0, 1, 3, 4]
     assert joined.target_rows.tolist() == [0, 1, 1, 2]
     assert joined.target_offsets.tolist() == [1, 1, 1, 2]
+
+
+def test_seen_items_that_are_kept_elsewhere_are_left_out_user_by_user():
+    table = user_table(planted.make_histories([[4, 2, 0], [2, 1], [], [3]]), 4, 5)
+    left = table.without(np.asarray([0, 4, 1, 2, 7, 5], np.int32), np.asarray([0, 2, 4, 5, 6, 6]))
+    assert left.history.tolist() == [2, 3]
+    assert left.history_splits.tolist() == [0, 1, 1, 1, 2, 2]
+    assert left.context is table.context
+    nothing = table.without(np.zeros(0, np.int32), np.zeros(6, np.int64))
+    assert nothing.history.tolist() == [4, 2, 0, 2, 1, 3]
+    assert nothing.history_splits.tolist() == [0, 3, 5, 5, 6, 6]
 
 
 def test_the_served_table_is_ordered_by_user_index_and_lacks_unknown_users():

@@ -1,7 +1,5 @@
 """A split read from files of transformed examples."""
 
-import dataclasses
-
 import pytest
 import tensorflow as tf
 
@@ -45,8 +43,7 @@ def row(user, index, items, unknown=(), targets=(), times=None, target_times=())
 
 def test_read_back_as_written_with_unknown_items_found_by_raw_id(tmp_path):
     # Item i5 has no vocabulary row: it shares the out-of-vocabulary index 5.
-    catalog = planted.make_catalog(6)
-    catalog = dataclasses.replace(catalog, num_vocabulary=5, num_indices=6)
+    catalog = planted.make_catalog(6, unknown=1)
     rows = [
         row(b"a", 0, [3, 5, 1], [b"i5"], [b"i2", b"elsewhere", b"i0"]),
         row(b"b", 1, [0]),

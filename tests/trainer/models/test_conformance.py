@@ -12,8 +12,7 @@ from trainer.config.models import MODELS
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import user_tensors
 from trainer.models.registry import BUILDERS, DataSizes
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 
 # Models that a test cannot ask its question, with the reason; it then holds

@@ -7,8 +7,7 @@ import tensorflow as tf
 from tests.support import planted
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
 from trainer.data.batches import newest, user_tensors
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 
 SIZES = {"embedding_dim": 8, "feature_dim": 4}

@@ -7,8 +7,7 @@ import tensorflow as tf
 from tests.support import planted
 from trainer.models.registry import BUILDERS, DataSizes
 from trainer.serving import tflite
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 
 
 @pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])

@@ -27,7 +27,7 @@ def sampled_metrics(model, dataset):
     """HR@5 and NDCG@5 on the negatives that the validation draws, in NumPy."""
     valid = dataset.valid
     rows = tf.range(len(valid.user_index))
-    sampler = NegativeSampler(valid.with_targets(dataset.catalog), dataset.catalog.size)
+    sampler = NegativeSampler(valid.with_targets(), dataset.catalog.size)
     count = planted.EVALUATION.protocols["sampled"].negatives
     seed = tf.constant([planted.EVALUATION.seed, 0], tf.int64)
     negatives = sampler(rows, count, seed).numpy()

@@ -112,7 +112,7 @@ def test_sampled_ranks_each_target_among_the_rows_negatives(table, histories):
     catalog = planted.make_catalog(ITEMS)
     model = Fixed(table)
     measure = validation.Validator(model, histories, catalog, EVALUATION, "sampled")
-    sampler = NegativeSampler(histories.with_targets(catalog), ITEMS)
+    sampler = NegativeSampler(histories.with_targets(), ITEMS)
     negatives = sampler(tf.range(USERS), 12, tf.constant([EVALUATION.seed, 0], tf.int64)).numpy()
     for user in range(USERS):
         assert not known(histories, user) & {*negatives[user].tolist()}

@@ -16,8 +16,7 @@ from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTo
 from trainer.data.batches import HISTORY, user_tensors
 from trainer.data.vocabularies import Vocabulary
 from trainer.models.registry import BUILDERS, DataSizes
-from trainer.serving.export import export
-from trainer.serving.history_signatures import serving_model
+from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 from trainer.training.warm_start import WarmStart, carried
 from trainer.training.warm_start_source import (

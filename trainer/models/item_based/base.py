@@ -70,12 +70,13 @@ class ItemWeights(SolvedModel):
         self._history.assign(table.history)
         self._history_splits.assign(table.history_splits)
 
+    def histories(self) -> tf.RaggedTensor:
+        """See Recommender."""
+        return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
+
     def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: scores of all items, float32 [B, C]."""
-        histories = tf.RaggedTensor.from_row_splits(
-            self._history, self._history_splits, validate=False
-        )
-        items = tf.gather(histories, users[features.USER_INDEX])
+        items = tf.gather(self.histories(), users[features.USER_INDEX])
         return self.weigh(tf.cast(marked(items, self.catalog.size), tf.float32))
 
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:

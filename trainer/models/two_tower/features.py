@@ -60,7 +60,7 @@ class ItemFeatures(_Features):
         names = list(settings.item_features)
         width = settings.feature_dim
         if ID in names:
-            self._item_id = self._ids("item", catalog.num_indices, catalog.num_vocabulary)
+            self._item_id = self._ids("item", catalog.num_rows, catalog.num_vocabulary)
         if "genres" in names and catalog.num_genres:
             self._genre = self._table("genre", catalog.num_genres, width)
         elif "genres" in names:
@@ -125,7 +125,7 @@ class ItemFeatures(_Features):
         return [columns[name] for name in self.names]
 
     def _embed_id(self, positions: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._item_id, tf.gather(self._catalog.item_index, positions))
+        return self._catalog.rows(self._item_id, positions)
 
     def _embed_genres(self, positions: tf.Tensor) -> tf.Tensor:
         hot = tf.gather(self._catalog.genres, positions)

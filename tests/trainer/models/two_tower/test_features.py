@@ -131,11 +131,9 @@ def test_l2_is_the_sum_of_squares_of_the_tables():
 
 
 def test_items_without_vocabulary_row_start_from_their_content_alone():
-    catalog = planted.make_catalog(ITEMS)
-    index = catalog.item_index.copy()
-    index[-1] = ITEMS
-    model = build(dataclasses.replace(catalog, item_index=index, num_vocabulary=ITEMS))
+    model = build(planted.make_catalog(ITEMS + 1, unknown=1))
     table = next(v for v in model.variables if v.name.startswith("item_embedding"))
+    assert table.shape[0] == ITEMS + 1
     np.testing.assert_array_equal(table.numpy()[ITEMS:], 0.0)
     assert np.abs(table.numpy()[:ITEMS]).min() > 0
 
