@@ -7,6 +7,7 @@ custom_config, and read by the modules that each dataclass names.
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeVar
 
 from schema.settings import check, check_choice
 from trainer.config.baselines import EASEConfig as EASEConfig
@@ -14,13 +15,15 @@ from trainer.config.baselines import IALSConfig as IALSConfig
 from trainer.config.baselines import ItemKNNConfig as ItemKNNConfig
 from trainer.config.baselines import MFConfig as MFConfig
 from trainer.config.models import MODELS as MODELS
-from trainer.config.models import ModelSpec
+from trainer.config.models import ModelSpec, sections
 from trainer.config.neumf import NeuMFConfig as NeuMFConfig
 from trainer.config.neumf import PretrainConfig as PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.ratings import MultiTaskConfig as MultiTaskConfig
 from trainer.config.ratings import RatingConfig as RatingConfig
 from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+
+Section = TypeVar("Section")
 
 AUTO = "auto"
 # Strategies of a single process, over the devices that it sees.
@@ -206,3 +209,16 @@ class TrainerConfig:
     def criterion(self) -> str:
         """The validation metric that chooses the best epoch, "ndcg" or "rmse"."""
         return self.spec.criterion
+
+    def section(self, kind: type[Section]) -> Section:
+        """Return the settings of a model, which its row names by their class.
+
+        Args:
+          kind: the class.
+
+        Returns:
+          What this configuration has of it.
+        """
+        (key,) = (key for key, known in sections().items() if known is kind)
+        found: Section = getattr(self, key)
+        return found

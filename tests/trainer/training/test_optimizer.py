@@ -12,8 +12,9 @@ from trainer.config.optimizer import OptimizerConfig
 from trainer.config.trainer import NeuMFConfig, PretrainConfig, TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
-from trainer.models.registry import BUILDERS, DataSizes
-from trainer.training.loop import TrainingLoop
+from trainer.models import registry
+from trainer.models.base import DataSizes
+from trainer.training.gradient_loop import GradientLoop
 from trainer.training.optimizer import Schedule, keeps_sparse, make_optimizer
 
 RATE = 0.1
@@ -165,9 +166,9 @@ def trained_weights(**overrides):
     config = dataclasses.replace(base, **overrides)
     tf.keras.utils.set_random_seed(1)
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
-    model = BUILDERS["neumf"](config, sizes)
+    model = registry.build(config, sizes)
     data = TrainingData(dataset.train, dataset.catalog.size, 4, 0)
-    loop = TrainingLoop(model, config, data, DistributionContext(tf.distribute.get_strategy()))
+    loop = GradientLoop(model, config, data, DistributionContext(tf.distribute.get_strategy()))
     loop.fit(1, lambda _: False, _Quiet())
     return loop, model.get_weights()
 

@@ -14,7 +14,8 @@ from trainer.config.trainer import MODELS, NeuMFConfig, PretrainConfig, TwoTower
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig
 from trainer.data.batches import HISTORY, user_tensors
 from trainer.data.vocabularies import Vocabulary
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes
 from trainer.serving.export import export
 from trainer.serving.history_signatures import serving_model
 from trainer.training.train import train
@@ -81,7 +82,7 @@ def build(config, dataset):
     sizes = DataSizes(
         dataset.num_users, dataset.context_sizes, dataset.catalog, dataset.user_oov_buckets
     )
-    return BUILDERS[config.model](config, sizes)
+    return registry.build(config, sizes)
 
 
 def written(model, config, dataset, folder, chosen=None):
