@@ -1,6 +1,5 @@
 """What every registered model must do; a new model inherits these tests."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -106,7 +105,7 @@ class Conformance:
         np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
 
     def test_a_seed_makes_two_trainings_equal(self, config, dataset, tmp_path):
-        config = dataclasses.replace(config, epochs=2)
+        config = settings.replace_values(config, {"epochs": 2})
         first, second = (
             train(config, planted.EVALUATION, dataset, str(tmp_path / run))
             for run in ("first", "second")

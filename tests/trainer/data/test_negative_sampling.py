@@ -7,9 +7,18 @@ import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
+from schema.settings import replace_values
 from tests.support import planted
+from tests.support.choices import choose, names_of
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import NEGATIVES, POSITIVE, TrainingData
-from trainer.data.negative_sampling import SAMPLERS, UnseenSampler, WeightedSampler
+from trainer.data.negative_sampling import (
+    SAMPLERS,
+    NegativeSampler,
+    UnseenSampler,
+    WeightedSampler,
+)
+from trainer.training.train import train
 
 LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
 
@@ -98,3 +107,43 @@ def test_batches_take_the_given_sampler():
     pairs = list(zip(batch[POSITIVE].numpy(), batch[NEGATIVES].numpy(), strict=True))
     assert all({own} | set(drawn) == set(range(6)) for own, drawn in pairs)
     assert all(own not in drawn for own, drawn in pairs)
+
+
+def test_the_settings_name_the_samplers_that_there_are():
+    assert names_of(TrainerConfig, "sampler") == set(SAMPLERS)
+
+
+class First(NegativeSampler):
+    """Draws item 0, and keeps what it was asked for."""
+
+    def __init__(self, histories, num_items, exponent):
+        self.made_with = len(histories.positions), num_items, exponent
+        self.tensors = {}
+        self.counts = []
+
+    def __call__(self, rows, positives, count, seed, part=None, tensors=None):
+        self.counts.append(count)
+        return tf.zeros([tf.size(rows), count], tf.int32)
+
+
+def toy_config():
+    changes = {"epochs": 1, "jit_compile": False, "popularity_exponent": 0.25}
+    return choose(replace_values(planted.CONFIGS["mf"], changes), "sampler", "toy")
+
+
+def test_one_class_and_one_name_make_a_sampler(monkeypatch):
+    made = []
+    monkeypatch.setitem(SAMPLERS, "toy", lambda *given: made.append(First(*given)) or made[-1])
+    dataset = planted.make_dataset()
+    config = toy_config()
+    trained = train(config, planted.EVALUATION, dataset, None)
+    assert [sampler.made_with for sampler in made] == [(80 * 8, 60, 0.25)]
+    assert made[0].counts == [config.negatives_per_positive]
+    # The item that is always the negative falls behind all others.
+    biases = trained.model._item_bias.numpy()[:60, 0]
+    assert biases.argmin() == 0
+
+
+def test_a_name_without_a_sampler_trains_nothing():
+    with pytest.raises(KeyError, match="toy"):
+        train(toy_config(), planted.EVALUATION, planted.make_dataset(), None)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from tests.support import planted
+from tests.support.choices import names_of
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.trainer import NeuMFConfig, PretrainConfig, TrainerConfig
 from trainer.data.batches import TrainingData
@@ -15,7 +16,13 @@ from trainer.distribution.strategy import DistributionContext
 from trainer.models import registry
 from trainer.models.base import DataSizes
 from trainer.training.gradient_loop import GradientLoop
-from trainer.training.optimizer import Schedule, keeps_sparse, make_optimizer
+from trainer.training.optimizer import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Schedule,
+    keeps_sparse,
+    make_optimizer,
+)
 
 RATE = 0.1
 GRADIENTS = np.asarray(
@@ -218,3 +225,8 @@ def test_pretraining_needs_both_halves_and_neumf():
     both = NeuMFConfig(pretrain=PretrainConfig(gmf_epochs=3, mlp_epochs=3))
     with pytest.raises(UserError, match="expected 0 epochs with the model gmf"):
         TrainerConfig(model="gmf", neumf=both)
+
+
+def test_the_settings_name_the_optimizers_and_schedules_that_there_are():
+    assert names_of(OptimizerConfig, "name") == set(OPTIMIZERS)
+    assert names_of(OptimizerConfig, "schedule") == set(SCHEDULES)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models.two_tower.sampling_probability import StreamingFrequency
+from tests.support.choices import names_of
+from trainer.config.two_tower import SoftmaxConfig
+from trainer.models.two_tower.sampling_probability import ESTIMATORS, StreamingFrequency
 
 
 def algorithm_2(batches, rate, buckets):
@@ -46,3 +48,7 @@ def test_estimates_approach_the_chance_of_being_in_a_batch():
 
 def test_an_item_that_was_never_seen_has_probability_zero():
     assert StreamingFrequency(0.1, 8).probability(tf.constant([3]), 1.0).numpy() == [0.0]
+
+
+def test_the_settings_name_the_estimators_that_there_are():
+    assert names_of(SoftmaxConfig, "logq") == set(ESTIMATORS)
