@@ -1,5 +1,6 @@
 """What every registered model must do; a new model inherits these tests."""
 
+import functools
 import json
 
 import numpy as np
@@ -15,6 +16,7 @@ from trainer.models.base import DataSizes, SolvedModel
 from trainer.serving.export import export
 from trainer.serving.history_signatures import serving_model
 from trainer.training.train import train
+from trainer.training.warm_start_source import write_warm_start_source
 
 # Models that a test cannot ask its question, with the reason; it then holds
 # them to the reason.
@@ -28,6 +30,15 @@ IMPERSONAL = {"popularity": "ranks alike for all users, so it cannot learn whose
 
 def users_of(dataset):
     return user_tensors(tf.constant(dataset.train.user_index), tf.constant(dataset.train.context))
+
+
+def exported(trained, config, dataset, folder):
+    """Writes a SavedModel that a warm start can begin with."""
+    write = functools.partial(
+        write_warm_start_source, trained.model, trained.chosen, config, dataset
+    )
+    export(serving_model(trained.model, dataset, 10), str(folder), write_more=write)
+    return str(folder)
 
 
 class Conformance:
@@ -90,11 +101,9 @@ class Conformance:
         np.testing.assert_allclose(model.score_all(users, items), pairs, rtol=1e-4, atol=1e-5)
 
     def test_served_scores_equal_the_training_model_after_reloading(
-        self, trained, dataset, tmp_path
+        self, config, trained, dataset, tmp_path
     ):
-        serving = serving_model(trained.model, dataset, 10)
-        export(serving, str(tmp_path / "model"))
-        loaded = tf.saved_model.load(str(tmp_path / "model"))
+        loaded = tf.saved_model.load(exported(trained, config, dataset, tmp_path / "model"))
         positions = np.arange(len(dataset.train.user_index)) % dataset.catalog.size
         served = loaded.signatures["score"](
             user_id=tf.constant(dataset.train.user_id.tolist()),

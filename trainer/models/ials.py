@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import IALSConfig, TrainerConfig
+from trainer.config.baselines import IALSConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions, user_table
 from trainer.models.base import DataSizes, SolvedModel

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import MFConfig, TrainerConfig
+from trainer.config.baselines import MFConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
 from trainer.models.base import DataSizes, Recommender

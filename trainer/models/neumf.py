@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from schema import features
 from schema.settings import replace_values, to_dict
-from trainer.config.trainer import NeuMFConfig, TrainerConfig
+from trainer.config.neumf import NeuMFConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
 from trainer.models.base import DataSizes, Recommender

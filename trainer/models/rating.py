@@ -12,7 +12,8 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema import features
-from trainer.config.trainer import RatingConfig, TrainerConfig
+from trainer.config.ratings import RatingConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import POSITIVE
 from trainer.data.catalog import CatalogTensors
 from trainer.models.base import DataSizes, Recommender

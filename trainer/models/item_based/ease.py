@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer.config.trainer import EASEConfig, TrainerConfig
+from trainer.config.baselines import EASEConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
 from trainer.models.base import DataSizes

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from trainer.config.trainer import ItemKNNConfig, TrainerConfig
+from trainer.config.baselines import ItemKNNConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
 from trainer.models.base import DataSizes

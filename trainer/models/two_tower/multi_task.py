@@ -5,7 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from schema import features
-from trainer.config.trainer import MultiTaskConfig, TrainerConfig, TwoTowerConfig
+from trainer.config.ratings import MultiTaskConfig
+from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import TwoTowerConfig
 from trainer.models.base import DataSizes
 from trainer.models.rating import rating_task
 from trainer.models.two_tower.model import TwoTower
