@@ -25,6 +25,7 @@ from pipeline.config import run as configuration
 from pipeline.config.run import RunConfig
 from pipeline.metadata import store
 from schema import settings
+from trainer.config.models import MODELS
 
 PUSHED, NOT_BLESSED = 0, 3
 
@@ -36,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     common.add_configuration(parser)
-    parser.add_argument("--model", metavar="M", help="which model (trainer.model)")
+    parser.add_argument("--model", metavar="M", help=f"{', '.join(MODELS)} (trainer.model)")
     parser.add_argument(
         "--tune", metavar="N", type=int, help="search with N trials first (tune.trials)"
     )

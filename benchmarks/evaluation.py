@@ -154,7 +154,8 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     from trainer.config.two_tower import TwoTowerConfig
     from trainer.data.catalog import Catalog
     from trainer.data.interactions import UserTable
-    from trainer.models.registry import BUILDERS, DataSizes
+    from trainer.models import registry
+    from trainer.models.base import DataSizes
     from trainer.serving.export import export
     from trainer.serving.scorer import Scorer
     from trainer.serving.signatures import ServingModel
@@ -174,7 +175,7 @@ def export_model(path: str, name: str, histories, items: int) -> None:
         num_buckets=1,
     )
     config = TrainerConfig(model=name, two_tower=TwoTowerConfig(embedding_dim=64))
-    model = BUILDERS[name](config, DataSizes(users + 1, (3, 8, 22), catalog))
+    model = registry.build(config, DataSizes(users + 1, (3, 8, 22), catalog))
     table = UserTable(
         context=np.zeros((users + 1, len(features.USER_CONTEXT)), np.int32),
         history=positions,

@@ -32,7 +32,8 @@ from trainer.data.batches import TrainingData
 from trainer.data.catalog import Catalog
 from trainer.data.interactions import Interactions
 from trainer.distribution.strategy import DistributionContext
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes
 from trainer.training.loop import Epoch
 from trainer.training.loop_factory import make_loop
 
@@ -131,7 +132,7 @@ def fit(
         num_buckets=1,
     )
     sizes = DataSizes(users + 1, (1, 8, 1), catalog)
-    build = functools.partial(BUILDERS[config.model], config, sizes)
+    build = functools.partial(registry.build, config, sizes)
     negatives = NEGATIVES if config.spec.needs_negatives(config) else 0
     tf.keras.utils.set_random_seed(config.seed)
     model = build()

@@ -13,11 +13,11 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.gate.config import GateConfig
+from components.metrics.base import CutOffMetric, ListMetric, TargetMetric
+from components.metrics.registry import metric_class
 from trainer.config.evaluation import (
     CROSS,
     EVALUATION_LOSS,
-    LIST_METRICS,
-    RANK_METRICS,
     SAMPLED,
     EvaluationConfig,
 )
@@ -25,29 +25,6 @@ from trainer.config.evaluation import (
 EXAMPLE_COUNT = "example_count"
 # Metrics of models that predict ratings.
 RATING_METRICS = ("rmse", "mae")
-# Module in components.metrics and class, by the metric's name.
-_CLASSES = {
-    "hr": ("hr", "RankHitRate"),
-    "ndcg": ("ndcg", "RankNDCG"),
-    "mrr": ("mrr", "RankMRR"),
-    "recall": ("recall", "RankRecall"),
-    "precision": ("precision", "RankPrecision"),
-    "map": ("average_precision", "RankMAP"),
-    "mean_rank": ("mean_rank", "MeanRank"),
-    "auc": ("auc", "RankAUC"),
-    "coverage": ("coverage", "ListCoverage"),
-    "gini": ("gini", "ListGini"),
-    "novelty": ("novelty", "ListNovelty"),
-    "list_popularity": ("list_popularity", "ListPopularity"),
-    "diversity": ("diversity", "ListDiversity"),
-    "evaluation_loss": ("evaluation_loss", "EvaluationLoss"),
-    "rmse": ("rmse", "RatingRMSE"),
-    "mae": ("mae", "RatingMAE"),
-}
-# Metrics of all positions, and of lists that are as long as they are.
-_WITHOUT_CUT_OFF = ("mean_rank", "auc")
-_OF_K_ALONE = ("diversity",)
-
 # Signatures of the judge of a model (components.evaluator.ranking.wrap).
 _RANK = "rank"
 _USER_SLICES = "user_slices"
@@ -97,12 +74,12 @@ def build_eval_config(
     """
     metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
     for metric, name, own in _metrics(evaluation, ratings, training_negatives):
-        module, class_name = _CLASSES[metric]
+        kind = metric_class(metric)
         config = {"name": name, "source_digest": source_digest, **own}
         metrics.append(
             config_pb2.MetricConfig(
-                module=f"components.metrics.{module}",
-                class_name=class_name,
+                module=kind.__module__,
+                class_name=kind.__name__,
                 config=json.dumps(config, sort_keys=True),
             )
         )
@@ -144,10 +121,11 @@ def _metrics(
     """What to compute: metric, name, and settings of its class."""
     cut_offs = (evaluation.k, *evaluation.more_k)
     for protocol, metric in itertools.product(evaluation.protocols, evaluation.metrics):
-        if metric not in RANK_METRICS:
+        kind = metric_class(metric)
+        if not issubclass(kind, TargetMetric):
             continue
         common: dict[str, str | int] = {"protocol": protocol, "ties": evaluation.ties}
-        for k in (None,) if metric in _WITHOUT_CUT_OFF else cut_offs:
+        for k in cut_offs if issubclass(kind, CutOffMetric) else (None,):
             own = common if k is None else {**common, "k": k}
             for subject in ("", "popularity"):
                 name = metric_name(metric, k, protocol, subject)
@@ -160,8 +138,9 @@ def _metrics(
             own = {"protocol": protocol, "training_negatives": training_negatives}
             yield EVALUATION_LOSS, name, own
     for metric in evaluation.metrics:
-        if metric in LIST_METRICS:
-            for k in cut_offs[:1] if metric in _OF_K_ALONE else cut_offs:
+        kind = metric_class(metric)
+        if issubclass(kind, ListMetric):
+            for k in cut_offs[:1] if kind.k_alone else cut_offs:
                 yield metric, metric_name(metric, k, ""), {"k": k}
     for predicted in RATING_METRICS if ratings else ():
         yield predicted, predicted, {}

@@ -186,7 +186,13 @@ class ListMetric(RankMetric):
       name: of the metric.
       k: length of the lists.
       source_digest: see RankMetric.
+
+    Attributes:
+      k_alone: whether the `rank` signature works it out, for lists as long as
+        they are, so that there are no further cut-offs.
     """
+
+    k_alone = False
 
     def __init__(self, name: str, k: int = 10, source_digest: str = "") -> None:
         super().__init__(name, source_digest, k=k)

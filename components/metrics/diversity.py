@@ -17,6 +17,8 @@ class ListDiversity(ListMetric):
     dissimilarity).
     """
 
+    k_alone = True
+
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
         return table.row(TOP_DIVERSITY)

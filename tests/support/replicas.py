@@ -18,7 +18,8 @@ from trainer.config.two_tower import SoftmaxConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution import strategy as distribution
 from trainer.distribution.strategy import make_distribution
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes
 from trainer.training.loop_factory import make_loop
 from trainer.training.train import train
 
@@ -74,7 +75,7 @@ def prepared(config, strategy):
     dataset = planted.make_dataset(users=BATCH // 8)
     catalog = dataset.catalog.with_counts(dataset.train.counts(dataset.catalog.size))
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog)
-    build = functools.partial(BUILDERS[config.model], config, sizes)
+    build = functools.partial(registry.build, config, sizes)
     tf.keras.utils.set_random_seed(3)
     model = build()
     negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0

@@ -11,7 +11,18 @@ from trainer.serving.scorer import Scorer
 from trainer.serving.signatures import ServingModel
 
 
-class DotProduct(Recommender):
+class Untrained(Recommender):
+    """A Recommender that a test makes itself and does not train."""
+
+    @classmethod
+    def from_config(cls, config, sizes):
+        raise NotImplementedError
+
+    def compute_loss(self, inputs, training=False):
+        raise NotImplementedError
+
+
+class DotProduct(Untrained):
     """score(u, i) = user_embeddings[u] . item_embeddings[i]."""
 
     def __init__(self, catalog, user_embeddings, item_embeddings):

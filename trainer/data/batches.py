@@ -16,7 +16,7 @@ import tensorflow as tf
 from schema import features
 from trainer.config.trainer import UNCONSUMED
 from trainer.data.interactions import ABSENT, Interactions
-from trainer.data.negative_sampling import BatchShard, Draw, make_draw
+from trainer.data.negative_sampling import SAMPLERS, BatchShard, NegativeSampler
 
 POSITIVE = "positive"
 NEGATIVES = "negatives"
@@ -28,7 +28,7 @@ STEP = "step"
 # Names in TrainingData.tensors.
 _ROWS, _POSITIONS, _RATINGS = "rows", "positions", "ratings"
 _USER_INDEX, _CONTEXT, _HISTORY, _SPLITS = "user_index", "context", "history", "splits"
-_DRAW = "draw"
+_SAMPLER = "sampler"
 
 
 def user_tensors(
@@ -73,7 +73,7 @@ class TrainingData:
       num_items: catalog size C.
       negatives: sampled negatives a positive; 0 draws none.
       seed: of shuffling and sampling.
-      draw: draws the negatives; unconsumed items when left out.
+      sampler: draws the negatives; unconsumed items when left out.
       history_limit: newest items of each user's history that a batch brings; 0
         brings none.
       ratings: whether batches bring the positives' ratings.
@@ -94,7 +94,7 @@ class TrainingData:
         num_items: int,
         negatives: int,
         seed: int,
-        draw: Draw | None = None,
+        sampler: NegativeSampler | None = None,
         history_limit: int = 0,
         ratings: bool = False,
     ) -> None:
@@ -117,8 +117,8 @@ class TrainingData:
         if ratings:
             self.tensors[_RATINGS] = tf.constant(histories.ratings[histories.in_vocabulary])
         if negatives:
-            self._draw = draw or make_draw(UNCONSUMED, 0.0, histories, num_items)
-            self.tensors[_DRAW] = self._draw.tensors
+            self._sampler = sampler or SAMPLERS[UNCONSUMED](histories, num_items, 0.0)
+            self.tensors[_SAMPLER] = self._sampler.tensors
 
     def order(self, epoch: int, batch_size: int) -> np.ndarray:
         """Which positives each step of an epoch takes.
@@ -203,8 +203,8 @@ class TrainingData:
         if _RATINGS in tensors:
             batch[features.RATING] = tf.gather(tensors[_RATINGS], chosen)
         if self._negatives:
-            negatives = self._draw(
-                rows, batch[POSITIVE], self._negatives, seed, part, tensors[_DRAW]
+            negatives = self._sampler(
+                rows, batch[POSITIVE], self._negatives, seed, part, tensors[_SAMPLER]
             )
             batch[NEGATIVES] = tf.ensure_shape(negatives, [chosen.shape[0], self._negatives])
         if self._history_limit:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from schema.errors import UserError
+from trainer.config.trainer import UNCONSUMED
 from trainer.data.interactions import Interactions
 
 # What a sampler looks up, by name.
@@ -27,21 +30,16 @@ class BatchShard:
     total: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Draw:
+class NegativeSampler(abc.ABC):
     """Draws the negatives of interactions.
 
     Attributes:
-      sampler: draws by the histories' rows or by the positives.
+      tensors: what it looks up; a copy of it serves on another machine.
     """
 
-    sampler: NegativeSampler | WeightedSampler
+    tensors: Tensors
 
-    @property
-    def tensors(self) -> Tensors:
-        """What the sampler looks up; a copy of it serves on another machine."""
-        return self.sampler.tensors
-
+    @abc.abstractmethod
     def __call__(
         self,
         rows: tf.Tensor,
@@ -51,7 +49,7 @@ class Draw:
         part: BatchShard | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        """Draws `count` items for each interaction.
+        """Draw `count` items for each interaction.
 
         Args:
           rows: int32 [B], rows of the histories.
@@ -64,45 +62,12 @@ class Draw:
         Returns:
           int32 [B, count] catalog positions.
         """
-        key = rows if isinstance(self.sampler, NegativeSampler) else positives
-        return self.sampler(key, count, seed, part, tensors)
-
-
-def make_draw(sampler: str, exponent: float, histories: Interactions, num_items: int) -> Draw:
-    """Makes the sampler that a training is configured with.
-
-    Args:
-      sampler: one of trainer.config.SAMPLERS.
-      exponent: of the frequencies, for "popular".
-      histories: what is trained on.
-      num_items: catalog size C.
-
-    Returns:
-      What draws.
-
-    Raises:
-      UserError: some positive would have no negative.
-    """
-    if sampler == "unconsumed":
-        full = int(np.sum(np.diff(histories.splits) >= num_items))
-        if full:
-            raise UserError(
-                f"{full} users have interacted with all {num_items} items of the catalog; "
-                f"expected at least one item left to sample as a negative."
-            )
-        return Draw(NegativeSampler(histories, num_items))
-    if sampler == "random":
-        weights = np.ones(num_items)
-    else:
-        counts = histories.counts(num_items)
-        weights = np.where(counts > 0, counts.astype(np.float64) ** exponent, 0.0)
-    return Draw(WeightedSampler(weights))
 
 
 def _uniform(
     size: tf.Tensor, count: int, seed: tf.Tensor, part: BatchShard | None, dtype: tf.DType
 ) -> tf.Tensor:
-    """[size, count] numbers in [0, 1): those that a draw of the whole batch has there.
+    """Draw [size, count] numbers in [0, 1): those that a draw of the whole batch has there.
 
     Drawing what the other parts use costs next to nothing beside the lookups.
     """
@@ -113,7 +78,7 @@ def _uniform(
     return drawn[part.start : part.start + tf.cast(size, tf.int64)]
 
 
-class NegativeSampler:
+class UnseenSampler(NegativeSampler):
     """Draws items that a user has not interacted with, uniformly and exactly.
 
     The r-th unseen item is found by one binary search, so nothing is drawn
@@ -124,9 +89,6 @@ class NegativeSampler:
     Args:
       histories: the interactions to avoid.
       num_items: catalog size C.
-
-    Attributes:
-      tensors: what it looks up.
     """
 
     def __init__(self, histories: Interactions, num_items: int) -> None:
@@ -144,23 +106,13 @@ class NegativeSampler:
     def __call__(
         self,
         rows: tf.Tensor,
+        positives: tf.Tensor,
         count: int,
         seed: tf.Tensor,
         part: BatchShard | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        """Draws `count` unseen items for each row.
-
-        Args:
-          rows: int32 [B], rows of the histories.
-          count: negatives a row.
-          seed: int64 [2], of the stateless draw.
-          part: as of Draw.
-          tensors: as of Draw.
-
-        Returns:
-          int32 [B, count] catalog positions.
-        """
+        """See NegativeSampler."""
         tensors = tensors or self.tensors
         uniform = _uniform(tf.size(rows), count, seed, part, tf.float32)
         unseen = tf.gather(tensors["unseen"], rows)[:, None]
@@ -173,7 +125,7 @@ class NegativeSampler:
         return tf.cast(rank + below, tf.int32)
 
 
-class WeightedSampler:
+class WeightedSampler(NegativeSampler):
     """Draws items other than the positive, in proportion to fixed weights.
 
     The inverse of the cumulative distribution is looked up by binary search. A
@@ -182,9 +134,6 @@ class WeightedSampler:
 
     Args:
       weights: [C], 0 or more.
-
-    Attributes:
-      tensors: what it looks up.
 
     Raises:
       UserError: fewer than two items have a weight.
@@ -206,24 +155,14 @@ class WeightedSampler:
 
     def __call__(
         self,
+        rows: tf.Tensor,
         positives: tf.Tensor,
         count: int,
         seed: tf.Tensor,
         part: BatchShard | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        """Draws `count` items for each positive.
-
-        Args:
-          positives: int32 [B] catalog positions.
-          count: negatives a positive.
-          seed: int64 [2], of the stateless draw.
-          part: as of Draw.
-          tensors: as of Draw.
-
-        Returns:
-          int32 [B, count] catalog positions.
-        """
+        """See NegativeSampler."""
         tensors = tensors or self.tensors
         ends = tensors["ends"]
         start = tf.gather(tensors["starts"], positives)[:, None]
@@ -232,3 +171,63 @@ class WeightedSampler:
         drawn = tf.where(drawn >= start, drawn + length, drawn)
         found = tf.searchsorted(ends, tf.reshape(drawn, [-1]), side="right")
         return tf.reshape(tf.minimum(found, self._last), [tf.size(positives), count])
+
+
+def unconsumed(histories: Interactions, num_items: int, exponent: float) -> NegativeSampler:
+    """Sample uniformly from what the user has not interacted with.
+
+    Args:
+      histories: what is trained on.
+      num_items: catalog size C.
+      exponent: not read.
+
+    Returns:
+      The sampler.
+
+    Raises:
+      UserError: a user has interacted with all items.
+    """
+    full = int(np.sum(np.diff(histories.splits) >= num_items))
+    if full:
+        raise UserError(
+            f"{full} users have interacted with all {num_items} items of the catalog; "
+            f"expected at least one item left to sample as a negative."
+        )
+    return UnseenSampler(histories, num_items)
+
+
+def random(histories: Interactions, num_items: int, exponent: float) -> NegativeSampler:
+    """Sample uniformly from all items but the positive.
+
+    Args:
+      histories: not read.
+      num_items: catalog size C.
+      exponent: not read.
+
+    Returns:
+      The sampler.
+    """
+    return WeightedSampler(np.ones(num_items))
+
+
+def popular(histories: Interactions, num_items: int, exponent: float) -> NegativeSampler:
+    """Sample from all items but the positive by their training frequency.
+
+    Args:
+      histories: what is trained on.
+      num_items: catalog size C.
+      exponent: of the frequencies.
+
+    Returns:
+      The sampler.
+    """
+    counts = histories.counts(num_items)
+    return WeightedSampler(np.where(counts > 0, counts.astype(np.float64) ** exponent, 0.0))
+
+
+# By the names of trainer.config.trainer.SAMPLERS.
+SAMPLERS: dict[str, Callable[[Interactions, int, float], NegativeSampler]] = {
+    UNCONSUMED: unconsumed,
+    "random": random,
+    "popular": popular,
+}

@@ -181,19 +181,16 @@ def make_distribution(
 # Two strategies of one process would number their collective operations alike.
 @functools.lru_cache
 def _strategy(name: str) -> tf.distribute.Strategy:
-    resolvers = tf.distribute.cluster_resolver
-    if name == "none":
-        return tf.distribute.get_strategy()
-    if name == "multi_worker_mirrored":
-        return tf.distribute.MultiWorkerMirroredStrategy(resolvers.TFConfigClusterResolver())
-    if name == "parameter_server":
-        return tf.distribute.ParameterServerStrategy(resolvers.TFConfigClusterResolver())
-    if name == "tpu":
-        return tf.distribute.TPUStrategy(_tpu())
+    return STRATEGIES[name]()
+
+
+def _devices() -> list[str]:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if name == "one_device":
-        return tf.distribute.OneDeviceStrategy(devices[0].name)
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return [device.name for device in devices]
+
+
+def _from_tf_config() -> tf.distribute.cluster_resolver.TFConfigClusterResolver:
+    return tf.distribute.cluster_resolver.TFConfigClusterResolver()
 
 
 def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
@@ -212,3 +209,14 @@ def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
             f"trainer.strategy: expected a TPU with tpu, found none that answers ({reason})."
         ) from None
     return resolver
+
+
+# By the names of trainer.config.trainer.STRATEGIES but for AUTO, which stands for one of them.
+STRATEGIES: dict[str, Callable[[], tf.distribute.Strategy]] = {
+    "none": lambda: tf.distribute.get_strategy(),
+    "one_device": lambda: tf.distribute.OneDeviceStrategy(_devices()[0]),
+    "mirrored": lambda: tf.distribute.MirroredStrategy(_devices()),
+    "tpu": lambda: tf.distribute.TPUStrategy(_tpu()),
+    "multi_worker_mirrored": lambda: tf.distribute.MultiWorkerMirroredStrategy(_from_tf_config()),
+    "parameter_server": lambda: tf.distribute.ParameterServerStrategy(_from_tf_config()),
+}

@@ -1,18 +1,39 @@
-"""What every recommender is: encoders for both sides, a score, a loss.
+"""What every recommender is: embeddings of both sides, a score, and how it learns.
 
-A new model subclasses Recommender, adds its settings to trainer.config and one
-line to trainer.models.registry.BUILDERS.
+A new model is a subclass of Recommender, or of SolvedModel, in a module of its
+own, and a row of trainer.config.models.MODELS.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.data.catalog import CatalogTensors
+from trainer.config.trainer import TrainerConfig
+from trainer.data.catalog import Catalog, CatalogTensors
+from trainer.data.interactions import Interactions
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSizes:
+    """What a model must know of the data to size its tables.
+
+    Attributes:
+      num_users: user vocabulary rows and out-of-vocabulary buckets.
+      context_sizes: rows of each context feature's table, in the order of
+        schema.features.USER_CONTEXT_INDICES.
+      catalog: the candidate items, `counts` being the training interactions.
+      unknown_users: how many of num_users are out-of-vocabulary buckets.
+    """
+
+    num_users: int
+    context_sizes: Sequence[int]
+    catalog: Catalog
+    unknown_users: int = 0
 
 
 class Recommender(tfrs.Model, abc.ABC):
@@ -28,22 +49,59 @@ class Recommender(tfrs.Model, abc.ABC):
         reads none.
       wide_scores: whether score_all keeps many floats a pair while it computes, so
         that fewer users should be scored at a time.
+      predicts_ratings: whether `predict_ratings` does; such a model's batches
+        bring ratings.
+      cross_replica: whether compute_loss reads what other replicas have.
     """
 
     history_limit = 0
     wide_scores = False
-    # Whether `predict_ratings` predicts ratings; such a model's batches bring ratings.
     predicts_ratings = False
-    # Whether compute_loss reads what other replicas have.
     cross_replica = False
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()
         self.catalog = catalog
 
+    @classmethod
+    @abc.abstractmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> Recommender:
+        """Build the model that a configuration describes.
+
+        It stands in for the method by which Keras copies models, which nothing
+        here does.
+
+        Args:
+          config: of the training; the model's own settings are its sections.
+          sizes: of the data.
+
+        Returns:
+          The model with initial weights, all its variables made.
+        """
+
+    @classmethod
+    def pretraining(cls, config: TrainerConfig) -> Sequence[TrainerConfig]:
+        """Name the trainings that come before the model's own.
+
+        Args:
+          config: of the training.
+
+        Returns:
+          One configuration a stage, in their order; none unless overridden.
+        """
+        return ()
+
+    def start_from(self, pretrained: Sequence[Recommender]) -> None:
+        """Take over what the stages of `pretraining` reached.
+
+        Args:
+          pretrained: their models, in that order.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not pretrained")
+
     @abc.abstractmethod
     def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Codes of users.
+        """Embed users.
 
         Args:
           users: int32 [B] tensors by the names schema.features.USER_INDEX and
@@ -57,7 +115,7 @@ class Recommender(tfrs.Model, abc.ABC):
 
     @abc.abstractmethod
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Codes of items.
+        """Embed items.
 
         Args:
           positions: int32 [K], positions in the catalog.
@@ -69,7 +127,7 @@ class Recommender(tfrs.Model, abc.ABC):
 
     @abc.abstractmethod
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """Scores of K items for each of B users.
+        """Score K items for each of B users.
 
         Args:
           user_embeddings: float32 [B, D].
@@ -81,7 +139,7 @@ class Recommender(tfrs.Model, abc.ABC):
 
     @abc.abstractmethod
     def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """Scores of C items shared by B users.
+        """Score C items shared by B users.
 
         Args:
           user_embeddings: float32 [B, D].
@@ -91,8 +149,20 @@ class Recommender(tfrs.Model, abc.ABC):
           float32 [B, C].
         """
 
+    @abc.abstractmethod
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Compute what training minimizes, without the layers' own regularization.
+
+        Args:
+          inputs: a batch of trainer.data.batches.TrainingData.
+          training: whether dropout and the like act.
+
+        Returns:
+          float32 scalar, a mean over the batch.
+        """
+
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
-        """The variables whose first axis runs over a vocabulary.
+        """Name the variables whose first axis runs over a vocabulary.
 
         A warm start carries their rows over by id. The first axis of any other
         variable means the same whatever the data hold.
@@ -114,7 +184,7 @@ class Recommender(tfrs.Model, abc.ABC):
         return None
 
     def training_state(self) -> Sequence[tf.Variable]:
-        """The variables that follow a training and are no part of what it learns.
+        """Name the variables that follow a training and are no part of what it learns.
 
         Returns:
           Those that a warm start leaves as they are.
@@ -122,7 +192,7 @@ class Recommender(tfrs.Model, abc.ABC):
         return ()
 
     def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """How alike some items are to every item: the cosine of their embeddings.
+        """Compare some items with every item: the cosine of their embeddings.
 
         Args:
           positions: int32 [B], positions in the catalog.
@@ -135,7 +205,7 @@ class Recommender(tfrs.Model, abc.ABC):
         return tf.matmul(tf.gather(unit, positions), unit, transpose_b=True)
 
     def predict_ratings(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """Predicted ratings, in a model that `predicts_ratings`.
+        """Predict ratings, in a model that `predicts_ratings`.
 
         Args:
           user_embeddings: float32 [B, D].
@@ -145,3 +215,27 @@ class Recommender(tfrs.Model, abc.ABC):
           float32 [B], in the scale of the training ratings.
         """
         raise NotImplementedError(f"{type(self).__name__} predicts no ratings")
+
+
+class SolvedModel(Recommender):
+    """A Recommender that sets its variables itself, without gradients.
+
+    Its variables are not trainable; batch size, learning rate and sampled
+    negatives mean nothing to it.
+    """
+
+    @abc.abstractmethod
+    def solve(self, histories: Interactions) -> Iterator[float]:
+        """Set the variables, an epoch at each step of the iterator.
+
+        Args:
+          histories: the interactions to learn from.
+
+        Yields:
+          The loss a training interaction after each epoch. A model in closed
+          form yields once; the others go on for as long as they are asked.
+        """
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Refuse: there is no loss of a batch."""
+        raise NotImplementedError(f"{type(self).__name__} is solved for, not trained by batches")

@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from schema import features
 from trainer.config.baselines import IALSConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions, user_table
-from trainer.models.solved import SolvedModel
+from trainer.models.base import DataSizes, SolvedModel
 
 # Floats gathered at a time: enough to keep the matrix products busy.
 _FLOATS_AT_A_TIME = 1 << 23
@@ -42,17 +43,14 @@ class IALS(SolvedModel):
     def __init__(self, settings: IALSConfig, num_users: int, catalog: CatalogTensors) -> None:
         super().__init__(catalog)
         self._settings = settings
-        stddev = settings.stddev / settings.embedding_dim**0.5
-        self._users, self._items = (
-            self.add_weight(
-                name=name,
-                shape=(rows, settings.embedding_dim),
-                initializer=tf.keras.initializers.RandomNormal(stddev=stddev),
-                trainable=False,
-            )
-            for name, rows in (("user_embedding", num_users), ("item_embedding", catalog.size))
-        )
+        self._users = self._table("user", num_users)
+        self._items = self._table("item", catalog.size)
         self._solve = tf.function(solve_rows, reduce_retracing=True)
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> IALS:
+        """See Recommender."""
+        return cls(config.section(IALSConfig), sizes.num_users, CatalogTensors(sizes.catalog))
 
     def solve(self, histories: Interactions) -> Iterator[float]:
         """See SolvedModel; an epoch solves for all users, then for all items."""
@@ -98,12 +96,22 @@ class IALS(SolvedModel):
         """See Recommender: dot products, float32 [B, C]."""
         return tf.matmul(user_embeddings, item_embeddings, transpose_b=True)
 
+    def _table(self, name: str, rows: int) -> tf.Variable:
+        width = self._settings.embedding_dim
+        stddev = self._settings.stddev / width**0.5
+        return self.add_weight(
+            name=f"{name}_embedding",
+            shape=(rows, width),
+            initializer=tf.keras.initializers.RandomNormal(stddev=stddev),
+            trainable=False,
+        )
+
     def _penalty(self, side: _Side, others: int) -> np.ndarray:
         weight = side.lengths + self._settings.unobserved_weight * others
         return self._settings.l2 * weight**self._settings.frequency_exponent
 
     def _solve_side(self, side: _Side, others: np.ndarray, active: int) -> tuple[np.ndarray, float]:
-        """All rows of one side, given the other's: (float32 [R, D], sum of seen scores).
+        """Solve for all rows of one side, given the other's: (float32 [R, D], sum of seen scores).
 
         In the basis of the eigenvectors of the Gram matrix all that a row's
         system has beside its own interactions is diagonal.
@@ -161,7 +169,7 @@ class _Side:
 def solve_rows(
     table: tf.Tensor, positions: tf.Tensor, diagonal: tf.Tensor, dual: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Solves (S^T S + diag) x = S^T 1 for each row, S being its rows of the table.
+    """Solve (S^T S + diag) x = S^T 1 for each row, S being its rows of the table.
 
     By the push-through identity x = diag^-1 S^T (S diag^-1 S^T + I)^-1 1, the
     smaller system where a row has fewer interactions than the table columns.

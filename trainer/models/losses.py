@@ -6,11 +6,13 @@ give a mean, a float32 scalar.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
 def cross_entropy(scores: tf.Tensor) -> tf.Tensor:
-    """Log loss of each pair on its own (He et al. 2017, equation 7).
+    """Average the log losses of the pairs (He et al. 2017, equation 7).
 
     Args:
       scores: float32 [B, 1 + n], the positive's first.
@@ -22,7 +24,7 @@ def cross_entropy(scores: tf.Tensor) -> tf.Tensor:
 
 
 def log_losses(scores: tf.Tensor) -> tf.Tensor:
-    """Log loss of each pair, for models that add more to it before the mean.
+    """Compute the log loss of each pair, for models that add more to it before the mean.
 
     Args:
       scores: float32 [B, 1 + n], the positive's first.
@@ -35,7 +37,7 @@ def log_losses(scores: tf.Tensor) -> tf.Tensor:
 
 
 def max_margin(scores: tf.Tensor, margin: float) -> tf.Tensor:
-    """Hinge on the lead of the positive: max(0, margin - s+ + s-).
+    """Average the hinge on the lead of the positive: max(0, margin - s+ + s-).
 
     Args:
       scores: float32 [B, 1 + n], the positive's first.
@@ -48,7 +50,7 @@ def max_margin(scores: tf.Tensor, margin: float) -> tf.Tensor:
 
 
 def bpr(scores: tf.Tensor) -> tf.Tensor:
-    """Bayesian personalized ranking: -log sigmoid(s+ - s-).
+    """Average Bayesian personalized ranking: -log sigmoid(s+ - s-).
 
     Rendle et al. 2009, section 4.1.
 
@@ -59,3 +61,12 @@ def bpr(scores: tf.Tensor) -> tf.Tensor:
       The mean over all negatives.
     """
     return tf.reduce_mean(tf.nn.softplus(scores[:, 1:] - scores[:, :1]))
+
+
+# Of scores and `margin`, by the names of trainer.config.two_tower.LOSSES; the softmax, which needs
+# no sampled negatives, is the model's own.
+LOSSES: dict[str, Callable[[tf.Tensor, float], tf.Tensor]] = {
+    "cross_entropy": lambda scores, margin: cross_entropy(scores),
+    "max_margin": max_margin,
+    "bpr": lambda scores, margin: bpr(scores),
+}

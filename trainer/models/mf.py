@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from schema import features
 from trainer.config.baselines import MFConfig
-from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
-from trainer.models.base import Recommender
+from trainer.models.base import DataSizes, Recommender
+from trainer.models.pairs import sampled_items
 
 
 class MF(Recommender):
@@ -30,19 +31,16 @@ class MF(Recommender):
     def __init__(self, settings: MFConfig, num_users: int, catalog: CatalogTensors) -> None:
         super().__init__(catalog)
         self._l2 = settings.l2
-        self._users, self._items = (
-            self.add_weight(
-                name=f"{name}_embedding",
-                shape=(rows, settings.embedding_dim),
-                initializer=tf.keras.initializers.RandomNormal(stddev=settings.stddev),
-            )
-            for name, rows in (("user", num_users), ("item", catalog.num_rows))
-        )
-        self._user_bias, self._item_bias = (
-            self.add_weight(name=f"{name}_bias", shape=(rows, 1), initializer="zeros")
-            for name, rows in (("user", num_users), ("item", catalog.num_rows))
-        )
+        self._users = self._table("user", num_users, settings)
+        self._items = self._table("item", catalog.num_rows, settings)
+        self._user_bias = self._biases("user", num_users)
+        self._item_bias = self._biases("item", catalog.num_rows)
         self._bias = self.add_weight(name="bias", shape=(1,), initializer="zeros")
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> MF:
+        """See Recommender."""
+        return cls(config.section(MFConfig), sizes.num_users, CatalogTensors(sizes.catalog))
 
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
         """See Recommender."""
@@ -76,7 +74,7 @@ class MF(Recommender):
         return super().item_similarity(positions, item_embeddings[:, :-2])
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Mean over each positive and its sampled negatives of log loss and regularization.
+        """Average log loss and regularization over each positive and its sampled negatives.
 
         Rendle et al. 2020, equation 5 with one term an example:
         log loss + l2 / 2 (|p_u|^2 + |q_i|^2 + b_u^2 + b_i^2).
@@ -88,17 +86,27 @@ class MF(Recommender):
         Returns:
           float32 scalar.
         """
-        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
+        items = sampled_items(inputs)
         everything = tf.range(self.catalog.size)
-        all_codes = self.item_embedding(everything, training)
-        logits = self.score(self.user_embedding(inputs, training), tf.gather(all_codes, items))
+        embeddings = self.item_embedding(everything, training)
+        logits = self.score(self.user_embedding(inputs, training), tf.gather(embeddings, items))
         users = inputs[features.USER_INDEX]
         squares = tf.gather(_squares(self._users, self._user_bias), users)[:, None]
         item_squares = self.catalog.rows(_squares(self._items, self._item_bias), everything)
         squares += tf.gather(item_squares, items)
         return tf.reduce_mean(losses.log_losses(logits) + 0.5 * self._l2 * squares)
 
+    def _table(self, name: str, rows: int, settings: MFConfig) -> tf.Variable:
+        return self.add_weight(
+            name=f"{name}_embedding",
+            shape=(rows, settings.embedding_dim),
+            initializer=tf.keras.initializers.RandomNormal(stddev=settings.stddev),
+        )
+
+    def _biases(self, name: str, rows: int) -> tf.Variable:
+        return self.add_weight(name=f"{name}_bias", shape=(rows, 1), initializer="zeros")
+
 
 def _squares(table: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Squared length of each row and its bias, [R]."""
+    """Sum the squares of each row and its bias, [R]."""
     return tf.reduce_sum(tf.square(table), axis=1) + tf.square(bias[:, 0])

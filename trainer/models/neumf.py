@@ -12,11 +12,17 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from schema import features
+from schema.settings import replace_values, to_dict
 from trainer.config.neumf import NeuMFConfig
-from trainer.data.batches import NEGATIVES, POSITIVE
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
-from trainer.models.base import Recommender
+from trainer.models.base import DataSizes, Recommender
+from trainer.models.pairs import pair_embeddings, sampled_items
+
+GMF, MLP = "gmf", "mlp"
+# Halves of each model of this module, by its name.
+_PARTS = {GMF: (GMF,), MLP: (MLP,), "neumf": (GMF, MLP)}
 
 
 class _PartedL2(tf.keras.regularizers.Regularizer):
@@ -35,7 +41,7 @@ class NeuMF(Recommender):
 
     Either half can be left out. The first MLP layer is linear in the
     concatenation, W [m_u; m_i] = W_u m_u + W_i m_i, so each half belongs to its
-    side's code and is computed once a user or item instead of once a pair.
+    side's embedding and is computed once a user or item instead of once a pair.
 
     Args:
       settings: widths and regularization.
@@ -53,25 +59,16 @@ class NeuMF(Recommender):
         settings: NeuMFConfig,
         num_users: int,
         catalog: CatalogTensors,
-        parts: Sequence[str] = ("gmf", "mlp"),
+        parts: Sequence[str] = (GMF, MLP),
         precision: str = "float32",
     ) -> None:
         super().__init__(catalog)
-        self._gmf = settings.embedding_dim if "gmf" in parts else 0
-        self._half = settings.hidden_units[0] // 2 if "mlp" in parts else 0
+        self._gmf = settings.embedding_dim if GMF in parts else 0
+        self._half = settings.hidden_units[0] // 2 if MLP in parts else 0
         self._dtype_of_products = tf.dtypes.as_dtype(precision)
-        l2 = (settings.l2_mf * bool(self._gmf), settings.l2_mlp[0] * bool(self._half))
-
-        def table(name: str, rows: int) -> tf.Variable:
-            return self.add_weight(
-                name=name,
-                shape=(rows, self._gmf + self._half),
-                initializer="glorot_uniform",
-                regularizer=_PartedL2(self._gmf, *l2) if any(l2) else None,
-            )
-
-        self._users = table("user_embedding", num_users)
-        self._items = table("item_embedding", catalog.num_rows)
+        self._alpha = settings.pretrain.alpha
+        self._users = self._table("user", num_users, settings)
+        self._items = self._table("item", catalog.num_rows, settings)
         if self._half:
             self._build_mlp(settings, precision)
         self._head = tf.keras.layers.Dense(
@@ -81,6 +78,51 @@ class NeuMF(Recommender):
         # strategy needs them before.
         self._width = self._gmf + (settings.hidden_units[1] if self._half else 0)
         self._top(tf.zeros([1, self._width]))
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> NeuMF:
+        """See Recommender."""
+        return cls(
+            config.section(NeuMFConfig),
+            sizes.num_users,
+            CatalogTensors(sizes.catalog),
+            _PARTS[config.model],
+            config.precision,
+        )
+
+    @classmethod
+    def pretraining(cls, config: TrainerConfig) -> Sequence[TrainerConfig]:
+        """See Recommender: GMF and MLP, where NeuMF's settings give them epochs."""
+        pretrain = config.section(NeuMFConfig).pretrain
+        if len(_PARTS[config.model]) == 1 or not pretrain.gmf_epochs:
+            return ()
+        common = {
+            "learning_rate": pretrain.learning_rate,
+            "optimizer": to_dict(pretrain.optimizer),
+            "hr_threshold": None,
+            "neumf.pretrain.gmf_epochs": 0,
+            "neumf.pretrain.mlp_epochs": 0,
+        }
+        return [
+            replace_values(config, {**common, "model": part, "epochs": epochs})
+            for part, epochs in ((GMF, pretrain.gmf_epochs), (MLP, pretrain.mlp_epochs))
+        ]
+
+    def start_from(self, pretrained: Sequence[Recommender]) -> None:
+        """See Recommender: fuses the two halves."""
+        gmf, mlp = pretrained
+        assert isinstance(gmf, NeuMF)
+        assert isinstance(mlp, NeuMF)
+        self.fuse(gmf, mlp, self._alpha)
+
+    def _table(self, name: str, rows: int, settings: NeuMFConfig) -> tf.Variable:
+        l2 = (settings.l2_mf * bool(self._gmf), settings.l2_mlp[0] * bool(self._half))
+        return self.add_weight(
+            name=f"{name}_embedding",
+            shape=(rows, self._gmf + self._half),
+            initializer="glorot_uniform",
+            regularizer=_PartedL2(self._gmf, *l2) if any(l2) else None,
+        )
 
     def _build_mlp(self, settings: NeuMFConfig, precision: str) -> None:
         regularizers = [tf.keras.regularizers.L2(l2) if l2 else None for l2 in settings.l2_mlp]
@@ -140,7 +182,7 @@ class NeuMF(Recommender):
         return self.score(user_embeddings, item_embeddings[None])
 
     def fuse(self, gmf: NeuMF, mlp: NeuMF, alpha: float) -> None:
-        """Takes over the weights of two trained halves.
+        """Take over the weights of two trained halves.
 
         He et al. 2017, section 3.4.1 and equation 13: h = [alpha h_GMF ; (1 -
         alpha) h_MLP], all else copied; the bias is mixed by the same weights.
@@ -161,7 +203,7 @@ class NeuMF(Recommender):
         self._head.set_weights([kernel, alpha * bias_g + (1 - alpha) * bias_m])
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Mean log loss over each positive and its sampled negatives.
+        """Average the log loss over each positive and its sampled negatives.
 
         He et al. 2017, equation 7.
 
@@ -172,17 +214,7 @@ class NeuMF(Recommender):
         Returns:
           float32 scalar.
         """
-        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
-        pairs = items.shape.num_elements()
-        if pairs and self.catalog.size <= pairs:
-            embeddings = tf.gather(
-                self.item_embedding(tf.range(self.catalog.size), training), items
-            )
-        else:
-            embeddings = self.item_embedding(tf.reshape(items, [-1]), training)
-            embeddings = tf.reshape(
-                embeddings, [*tf.unstack(tf.shape(items)), embeddings.shape[-1]]
-            )
+        embeddings = pair_embeddings(self, sampled_items(inputs), training)
         logits = self.score(self.user_embedding(inputs, training), embeddings)
         return losses.cross_entropy(logits)
 
@@ -192,7 +224,7 @@ class NeuMF(Recommender):
         return tf.cast(product, tf.float32)
 
     def _top(self, pairs: tf.Tensor) -> tf.Tensor:
-        """Logits [N, 1] of [elementwise products | first-layer sums], [N, D]."""
+        """Predict logits [N, 1] of [elementwise products | first-layer sums], [N, D]."""
         if not self._half:
             return self._head(pairs)
         hidden = tf.nn.relu(pairs[:, self._gmf :])

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
-from trainer.models.solved import SolvedModel
+from trainer.models.base import DataSizes, SolvedModel
 
 
 class Popularity(SolvedModel):
@@ -25,6 +26,11 @@ class Popularity(SolvedModel):
         self._shares = self.add_weight(
             name="share", shape=(catalog.size,), initializer="zeros", trainable=False
         )
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> Popularity:
+        """See Recommender."""
+        return cls(CatalogTensors(sizes.catalog))
 
     def solve(self, histories: Interactions) -> Iterator[float]:
         """See SolvedModel; the loss is the log loss of drawing items by their shares."""

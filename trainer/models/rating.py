@@ -13,9 +13,10 @@ import tensorflow_recommenders as tfrs
 
 from schema import features
 from trainer.config.ratings import RatingConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import POSITIVE
 from trainer.data.catalog import CatalogTensors
-from trainer.models.base import Recommender
+from trainer.models.base import DataSizes, Recommender
 from trainer.models.initializers import KnownRows
 
 
@@ -23,7 +24,7 @@ class Rating(Recommender):
     """rating(u, i) = v . relu-layers([e_u ; e_i]) + b, which also ranks.
 
     As in NeuMF the first layer is linear in the concatenation, so each half of
-    it belongs to its side's code. Ids without a vocabulary row have a zero
+    it belongs to its side's embedding. Ids without a vocabulary row have a zero
     embedding: an unknown user is predicted an item's usual rating.
 
     Args:
@@ -57,17 +58,27 @@ class Rating(Recommender):
             self.user_embedding({features.USER_INDEX: zero}), self.item_embedding(zero)
         )
 
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> Rating:
+        """See Recommender."""
+        return cls(
+            config.section(RatingConfig),
+            sizes.num_users,
+            sizes.unknown_users,
+            CatalogTensors(sizes.catalog),
+        )
+
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
         """See Recommender."""
         return {features.USER_ID: [self._users], features.ITEM_ID: [self._items]}
 
     def user_embedding(self, users: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See Recommender: the user's half of the first layer, float32 [B, D]."""
-        return self._user_code(tf.gather(self._users, users[features.USER_INDEX]), training)
+        return self._user_half(tf.gather(self._users, users[features.USER_INDEX]), training)
 
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: the item's half of the first layer, float32 [K, D]."""
-        return self._item_code(self._item_rows(positions), training)
+        return self._item_half(self._item_rows(positions), training)
 
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: predicted ratings, float32 [B, K]."""
@@ -84,7 +95,7 @@ class Rating(Recommender):
         return self._top(user_embeddings + item_embeddings)[:, 0]
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Mean squared error of the batch's ratings, and the L2 of its embeddings.
+        """Average the squared errors of the batch's ratings, and add the L2 of its embeddings.
 
         The L2 is a mean over examples too, so a row is held back in proportion
         to how often it occurs (Koren et al. 2009, equation 2).
@@ -99,7 +110,7 @@ class Rating(Recommender):
         users = tf.gather(self._users, inputs[features.USER_INDEX])
         items = self._item_rows(inputs[POSITIVE])
         predictions = self.predict_ratings(
-            self._user_code(users, training), self._item_code(items, training)
+            self._user_half(users, training), self._item_half(items, training)
         )
         ratings = inputs[features.RATING]
         total = self.task(
@@ -119,10 +130,10 @@ class Rating(Recommender):
     def _item_rows(self, positions: tf.Tensor) -> tf.Tensor:
         return self.catalog.rows(self._items, positions)
 
-    def _user_code(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
+    def _user_half(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
         return self._user_first(self._dropout(rows, training=training))
 
-    def _item_code(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
+    def _item_half(self, rows: tf.Tensor, training: bool) -> tf.Tensor:
         return self._item_first(self._dropout(rows, training=training))
 
     def _top(self, hidden: tf.Tensor) -> tf.Tensor:
@@ -133,7 +144,7 @@ class Rating(Recommender):
 
 
 def rating_task() -> tfrs.tasks.Ranking:
-    """The ranking task of TFRS: squared error, summed over the batch, and RMSE.
+    """Make the ranking task of TFRS: squared error, summed over the batch, and RMSE.
 
     Returns:
       The task; its caller divides by the batch's size, as a strategy wants it.

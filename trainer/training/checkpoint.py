@@ -75,7 +75,7 @@ class CheckpointManager:
     Args:
       folder: of the stage; None keeps nothing.
       every: epochs between two states; 0 keeps nothing.
-      loop: in the state to be saved.
+      loop: in the state to be saved, if it has any.
       monitor: the same; None without validation.
       writes: whether this process saves; others that train with it only
         restore.
@@ -89,15 +89,11 @@ class CheckpointManager:
         monitor: EarlyStopping | None,
         writes: bool = True,
     ) -> None:
+        self._checkpoint = loop.checkpoint()
         self._folder = folder if every else None
         self._writes = writes
         self._every = every
         self._monitor = monitor
-        # Keras leaves the state of dropout out of a model's checkpoint.
-        random = [layer._random_generator._generator for layer in loop.random_layers]
-        self._checkpoint = tf.train.Checkpoint(
-            model=loop.model, optimizer=loop.optimizer, random=random
-        )
 
     def save(self, epochs: list[Epoch], last: bool) -> None:
         """Save the state after an epoch, if one is due.
@@ -108,7 +104,7 @@ class CheckpointManager:
         """
         number = epochs[-1].number
         due = last or number % self._every == 0
-        if self._folder is None or not self._writes or not due:
+        if self._folder is None or self._checkpoint is None or not self._writes or not due:
             return
         name = f"epoch-{number}"
         prefix = os.path.join(self._folder, name)
@@ -134,7 +130,9 @@ class CheckpointManager:
         Returns:
           The epochs that it has behind it; empty when there is none.
         """
-        if self._folder is None or not tf.io.gfile.exists(os.path.join(self._folder, _STATE)):
+        if self._folder is None or self._checkpoint is None:
+            return []
+        if not tf.io.gfile.exists(os.path.join(self._folder, _STATE)):
             return []
         with tf.io.gfile.GFile(os.path.join(self._folder, _STATE), "r") as file:
             content = json.load(file)

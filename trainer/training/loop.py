@@ -1,29 +1,17 @@
-"""The one training loop: whole runs of steps inside one graph call.
-
-Every model trains here through its compute_loss.
-"""
+"""What trains a model epoch by epoch, whatever its epochs are."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-import functools
-import time
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from schema.errors import UserError
-from trainer.config.trainer import TrainerConfig
-from trainer.data.batches import TrainingData
-from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender
-from trainer.training.optimizer import keeps_sparse, make_optimizer
 from trainer.training.progress import Progress
-
-# Graph calls an epoch: often enough for a moving progress bar and an early
-# word on a diverging loss, rarely enough to cost nothing.
-CALLS_PER_EPOCH = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,79 +33,21 @@ class Epoch:
     steps: int
 
 
-class TrainingLoop:
+class TrainingLoop(abc.ABC):
     """Trains one model epoch by epoch.
 
-    Under a strategy the steps train a twin of the model, whose variables lie
-    where the strategy wants them. Between epochs the model itself, with plain
-    variables, has the weights: what validates, saves or exports it need not
-    know of strategies, and all replicas begin with the same weights.
-
     Args:
-      model: with the weights to start from.
-      config: batch size, learning rate and the like.
-      data: the positives.
-      distribution: where the replicas run.
-      twin: another model of the same kind, built in the strategy's scope; None
-        under TensorFlow's default strategy.
+      model: with the weights to start from; it has those of the latest epoch
+        whenever `after_epoch` is called.
 
     Attributes:
       model: as given.
-      optimizer: with its state.
-      sparse: whether the gradients of tables stay sparse.
     """
 
-    def __init__(
-        self,
-        model: Recommender,
-        config: TrainerConfig,
-        data: TrainingData,
-        distribution: DistributionContext,
-        twin: Recommender | None = None,
-    ) -> None:
+    def __init__(self, model: Recommender) -> None:
         self.model = model
-        self._config = config
-        self._data = data
-        self._strategy = distribution.strategy
-        self._replicas = self._strategy.num_replicas_in_sync
-        fitting = max(data.size // self._replicas, 1) * self._replicas
-        self._batch_size = min(config.batch_size, fitting)
-        self._epoch_steps = -(-data.size // self._batch_size)
-        self._trained = twin or model
-        with self._strategy.scope():
-            self.optimizer = make_optimizer(config, self._epoch_steps)
-            self.optimizer.build(self._trained.trainable_variables)
-        self._scales = config.precision == "float16"
-        tables = [v.shape[0] for v in model.trainable_variables if v.shape.rank == 2]
-        self.sparse = keeps_sparse(
-            config, max(tables, default=0), self._batch_size * data.examples // data.size
-        )
-        self._prepare()
 
-    @property
-    def random_layers(self) -> list[tf.Module]:
-        """The trained layers that have a random state, such as dropout."""
-        return [
-            layer
-            for layer in self._trained.submodules
-            if getattr(getattr(layer, "_random_generator", None), "_generator", None) is not None
-        ]
-
-    def _prepare(self) -> None:
-        # One compiled function of the whole step lets XLA fuse the optimizer's
-        # passes over the weights. It can hold neither what replicas exchange
-        # nor what makes the rows of a sparse gradient unique.
-        whole = self._config.strategy == "none" and not self.sparse
-        compiled = functools.partial(tf.function, jit_compile=self._config.jit_compile)
-        exchanged = self._replicas > 1 and self._trained.cross_replica
-        self._differentiate = (
-            self._loss_and_gradients
-            if whole or exchanged or self._config.strategy == "tpu"
-            else compiled(self._loss_and_gradients)
-        )
-        self._replica_step = compiled(self._step) if whole else self._step
-        self._run = tf.function(self._steps)
-
+    @abc.abstractmethod
     def fit(
         self,
         epochs: int,
@@ -125,12 +55,12 @@ class TrainingLoop:
         progress: Progress,
         start: int = 1,
     ) -> list[Epoch]:
-        """Trains up to `epochs` epochs.
+        """Train up to `epochs` epochs.
 
         Args:
           epochs: number of the last one.
           after_epoch: called with each finished epoch; True stops the training.
-          progress: told of every graph call.
+          progress: told how far each epoch is.
           start: number of the first one.
 
         Returns:
@@ -139,74 +69,25 @@ class TrainingLoop:
         Raises:
           UserError: the loss is no longer a finite number.
         """
-        history = []
-        if self._trained is not self.model:
-            self._trained.set_weights(self.model.get_weights())
-        for number in range(start, epochs + 1):
-            history.append(self._epoch(number, progress))
-            if self._trained is not self.model:
-                self.model.set_weights(self._trained.get_weights())
-            if after_epoch(history[-1]):
-                break
-        return history
 
-    def _epoch(self, number: int, progress: Progress) -> Epoch:
-        started = time.perf_counter()
+    @abc.abstractmethod
+    def checkpoint(self) -> tf.train.Checkpoint | None:
+        """Return what a killed training goes on from; None where it rather starts afresh."""
 
-        def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            replicas = self._replicas // context.num_input_pipelines
-            first = context.input_pipeline_id * replicas
-            numbers = range(first, first + replicas)
-            return self._data.epoch(number, self._batch_size, numbers, self._replicas)
 
-        steps = self._epoch_steps
-        iterator = iter(self._strategy.distribute_datasets_from_function(parts))
-        losses = []
-        for chunk in np.array_split(np.arange(steps), min(CALLS_PER_EPOCH, steps)):
-            loss = float(self._run(iterator, tf.constant(len(chunk))))
-            self._check_loss(loss, number)
-            losses.append(loss * len(chunk))
-            progress.advance(number, (chunk[-1] + 1) / steps, loss)
-        return self._finished(number, sum(losses), started)
+def check_loss(loss: float, epoch: int, hint: str) -> None:
+    """Check that a loss is a finite number.
 
-    def _check_loss(self, loss: float, epoch: int) -> None:
-        if not np.isfinite(loss):
-            raise UserError(
-                f"The training loss became {loss} in epoch {epoch}; expected a finite number: "
-                f"try a trainer.learning_rate below {self._config.learning_rate:g}."
-            )
+    Args:
+      loss: of the epoch, or of a part of it.
+      epoch: number of the epoch.
+      hint: what to try otherwise.
 
-    def _finished(self, number: int, losses: float, started: float) -> Epoch:
-        return Epoch(
-            number=number,
-            loss=losses / self._epoch_steps,
-            seconds=time.perf_counter() - started,
-            examples=self._data.examples,
-            steps=self._epoch_steps,
+    Raises:
+      UserError: it is not.
+    """
+    if not np.isfinite(loss):
+        raise UserError(
+            f"The training loss became {loss} in epoch {epoch}; expected a finite number: "
+            f"try {hint}."
         )
-
-    def _steps(self, iterator: tf.data.Iterator, count: tf.Tensor) -> tf.Tensor:
-        total = tf.constant(0.0)
-        for _ in tf.range(count):
-            losses = self._strategy.run(self._replica_step, args=(next(iterator),))
-            total += self._strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
-        return total / tf.cast(count, tf.float32)
-
-    def _step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        """One replica's step; gradients are summed over replicas, hence the division."""
-        variables = self._trained.trainable_variables
-        loss, gradients = self._differentiate(batch)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return loss
-
-    def _loss_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        with tf.GradientTape() as tape:
-            loss = self._trained.compute_loss(batch, training=True)
-            loss = tf.add_n([loss, *self._trained.losses]) / self._replicas
-            scaled = self.optimizer.get_scaled_loss(loss) if self._scales else loss
-        gradients = tape.gradient(scaled, self._trained.trainable_variables)
-        if self._scales:
-            gradients = self.optimizer.get_unscaled_gradients(gradients)
-        if self.sparse:
-            return loss, gradients
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]

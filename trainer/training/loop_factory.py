@@ -1,4 +1,4 @@
-"""Which TrainingLoop trains a model where."""
+"""Choice of the TrainingLoop that trains a model where."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
-from trainer.models.base import Recommender
-from trainer.models.solved import SolvedModel
+from trainer.models.base import Recommender, SolvedModel
+from trainer.training.gradient_loop import GradientLoop
 from trainer.training.loop import TrainingLoop
 from trainer.training.parameter_server_loop import ParameterServerLoop
-from trainer.training.solver import Solver
+from trainer.training.solver_loop import SolverLoop
 
 
 def make_loop(
@@ -21,24 +21,24 @@ def make_loop(
     data: TrainingData,
     distribution: DistributionContext,
 ) -> TrainingLoop:
-    """Makes the TrainingLoop for a model.
+    """Make the TrainingLoop for a model.
 
     Args:
       model: with the weights to start from.
       build: makes another model of the same kind; its variables lie where the
         strategy wants them.
-      config: as of TrainingLoop.
-      data: as of TrainingLoop.
+      config: of the training.
+      data: the positives.
       distribution: where to train.
 
     Returns:
       The TrainingLoop.
     """
     if isinstance(model, SolvedModel):
-        return Solver(model, config, data)
+        return SolverLoop(model, config, data)
     twin = None
     if not distribution.is_default:
         with distribution.strategy.scope():
             twin = build()
-    loop = ParameterServerLoop if distribution.asynchronous else TrainingLoop
+    loop = ParameterServerLoop if distribution.asynchronous else GradientLoop
     return loop(model, config, data, distribution, twin)

@@ -7,6 +7,8 @@ row, except that Adam decays the moments of all rows. LazyAdam does not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -49,19 +51,34 @@ class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
         self._decay_steps = float(settings.decay_steps or epoch_steps)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Learning rate of a step, counted from 0; float32 scalar."""
-        settings = self._settings
+        """Return the learning rate of a step, counted from 0; float32 scalar."""
         step = tf.cast(step, tf.float32)
         since = tf.maximum(step - self._warmup, 0.0)
-        share = tf.constant(1.0)
-        if settings.schedule == "cosine":
-            wave = (1.0 + tf.cos(math.pi * tf.minimum(since / self._rest, 1.0))) / 2.0
-            share = settings.final_share + (1.0 - settings.final_share) * wave
-        elif settings.schedule == "exponential":
-            share = settings.decay_rate ** (since / self._decay_steps)
+        share = SCHEDULES[self._settings.schedule](self, since)
         if self._warmup:
             share *= tf.minimum((step + 1.0) / self._warmup, 1.0)
         return self._peak * share
+
+    def constant(self, since: tf.Tensor) -> tf.Tensor:
+        """Return the share of the peak, 1, whatever the steps since the warm-up."""
+        return tf.constant(1.0)
+
+    def cosine(self, since: tf.Tensor) -> tf.Tensor:
+        """Return the share of the peak, float32 scalar, by the steps since the warm-up."""
+        wave = (1.0 + tf.cos(math.pi * tf.minimum(since / self._rest, 1.0))) / 2.0
+        return self._settings.final_share + (1.0 - self._settings.final_share) * wave
+
+    def exponential(self, since: tf.Tensor) -> tf.Tensor:
+        """Return the share of the peak, float32 scalar, by the steps since the warm-up."""
+        return self._settings.decay_rate ** (since / self._decay_steps)
+
+
+# By the names of trainer.config.optimizer.SCHEDULES.
+SCHEDULES: dict[str, Callable[[Schedule, tf.Tensor], tf.Tensor]] = {
+    "constant": Schedule.constant,
+    "cosine": Schedule.cosine,
+    "exponential": Schedule.exponential,
+}
 
 
 class LazyAdam(tf.keras.optimizers.Adam):
@@ -73,7 +90,7 @@ class LazyAdam(tf.keras.optimizers.Adam):
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        """Applies one gradient.
+        """Apply one gradient.
 
         Args:
           gradient: dense, or IndexedSlices without repeated rows, as
@@ -99,8 +116,39 @@ class LazyAdam(tf.keras.optimizers.Adam):
         variable.scatter_add(tf.IndexedSlices(change, rows))
 
 
+def _adam(settings: OptimizerConfig, **common: Any) -> tf.keras.optimizers.Optimizer:
+    return tf.keras.optimizers.Adam(**_moments(settings), **common)
+
+
+def _lazy_adam(settings: OptimizerConfig, **common: Any) -> tf.keras.optimizers.Optimizer:
+    return LazyAdam(**_moments(settings), **common)
+
+
+def _moments(settings: OptimizerConfig) -> dict[str, float]:
+    return {"beta_1": settings.beta1, "beta_2": settings.beta2, "epsilon": settings.epsilon}
+
+
+def _adagrad(settings: OptimizerConfig, **common: Any) -> tf.keras.optimizers.Optimizer:
+    return tf.keras.optimizers.Adagrad(
+        initial_accumulator_value=settings.initial_accumulator, epsilon=settings.epsilon, **common
+    )
+
+
+def _sgd(settings: OptimizerConfig, **common: Any) -> tf.keras.optimizers.Optimizer:
+    return tf.keras.optimizers.SGD(**common)
+
+
+# By the names of trainer.config.optimizer.OPTIMIZERS.
+OPTIMIZERS: dict[str, Callable[..., tf.keras.optimizers.Optimizer]] = {
+    "adam": _adam,
+    "lazy_adam": _lazy_adam,
+    "adagrad": _adagrad,
+    "sgd": _sgd,
+}
+
+
 def make_optimizer(config: TrainerConfig, epoch_steps: int) -> tf.keras.optimizers.Optimizer:
-    """Builds the optimizer that the configuration names.
+    """Build the optimizer that the configuration names.
 
     Args:
       config: optimizer, learning rate, precision, and the epochs that the
@@ -115,20 +163,9 @@ def make_optimizer(config: TrainerConfig, epoch_steps: int) -> tf.keras.optimize
     rate = config.learning_rate
     if settings.schedule != "constant" or settings.warmup_steps or settings.warmup_share:
         rate = Schedule(rate, settings, epoch_steps, epoch_steps * config.epochs)
-    common = {"learning_rate": rate, "global_clipnorm": settings.clip_norm or None}
-    if settings.name == "sgd":
-        optimizer = tf.keras.optimizers.SGD(**common)
-    elif settings.name == "adagrad":
-        optimizer = tf.keras.optimizers.Adagrad(
-            initial_accumulator_value=settings.initial_accumulator,
-            epsilon=settings.epsilon,
-            **common,
-        )
-    else:
-        build = LazyAdam if settings.name == "lazy_adam" else tf.keras.optimizers.Adam
-        optimizer = build(
-            beta_1=settings.beta1, beta_2=settings.beta2, epsilon=settings.epsilon, **common
-        )
+    optimizer = OPTIMIZERS[settings.name](
+        settings, learning_rate=rate, global_clipnorm=settings.clip_norm or None
+    )
     if config.precision != "float16":
         return optimizer
     if settings.loss_scale:
@@ -139,7 +176,7 @@ def make_optimizer(config: TrainerConfig, epoch_steps: int) -> tf.keras.optimize
 
 
 def keeps_sparse(config: TrainerConfig, table_rows: int, batch_rows: int) -> bool:
-    """Whether gradients of tables stay sparse.
+    """Tell whether gradients of tables stay sparse.
 
     Args:
       config: optimizer and strategy.

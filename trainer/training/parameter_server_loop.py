@@ -14,16 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.batches import STEP
-from trainer.training.loop import CALLS_PER_EPOCH, Epoch, TrainingLoop
+from trainer.training.gradient_loop import CALLS_PER_EPOCH, GradientLoop
+from trainer.training.loop import Epoch
 from trainer.training.progress import Progress
 
 
-class ParameterServerLoop(TrainingLoop):
-    """A TrainingLoop whose steps run on the workers of a parameter server strategy.
+class ParameterServerLoop(GradientLoop):
+    """A GradientLoop whose steps run on the workers of a parameter server strategy.
 
-    The steps of an epoch are those of trainer.training.loop, with the same positives and
+    The steps of an epoch are those of GradientLoop, with the same positives and
     negatives, but several are under way at a time. Each worker gets a copy of
-    the data's tensors. Arguments are those of TrainingLoop; the distribution has a
+    the data's tensors. Arguments are those of GradientLoop; the distribution has a
     ParameterServerStrategy.
     """
 
@@ -68,7 +69,7 @@ class ParameterServerLoop(TrainingLoop):
         before: tf.Tensor,
         base: tf.Tensor,
     ) -> tf.Tensor:
-        """Some steps on one worker; the mean of their losses.
+        """Take some steps on one worker, and average their losses.
 
         Args:
           copies: gives the tensors of the data.

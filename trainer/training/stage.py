@@ -15,16 +15,15 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.data.dataset import Dataset
 from trainer.data.interactions import Interactions
-from trainer.data.negative_sampling import make_draw
+from trainer.data.negative_sampling import SAMPLERS
 from trainer.distribution.strategy import DistributionContext
-from trainer.models.base import Recommender
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes, Recommender
 from trainer.training.checkpoint import CheckpointManager
 from trainer.training.early_stopping import EarlyStopping
 from trainer.training.loop import Epoch, TrainingLoop
 from trainer.training.loop_factory import make_loop
 from trainer.training.progress import Progress
-from trainer.training.solver import Solver
 from trainer.training.validation import make_validator
 
 # Told of each epoch and its validation metrics; True stops the training there.
@@ -189,18 +188,18 @@ def _loop(config: TrainerConfig, context: TrainingContext, histories: Interactio
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
     negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets)
-    build = functools.partial(BUILDERS[config.model], config, sizes)
+    build = functools.partial(registry.build, config, sizes)
     model = build()
-    draw = None
+    sampler = None
     if negatives:
-        exponent = config.popularity_exponent
-        draw = make_draw(config.sampler, exponent, histories, dataset.catalog.size)
+        make_sampler = SAMPLERS[config.sampler]
+        sampler = make_sampler(histories, dataset.catalog.size, config.popularity_exponent)
     data = TrainingData(
         histories,
         dataset.catalog.size,
         negatives,
         config.seed,
-        draw,
+        sampler,
         model.history_limit,
         ratings=model.predicts_ratings,
     )
@@ -214,9 +213,6 @@ def _states(
     loop: TrainingLoop,
     monitor: EarlyStopping | None,
 ) -> CheckpointManager:
-    # A solution takes less time than its states would be worth.
-    folder = None
-    if context.states_dir is not None and not isinstance(loop, Solver):
-        folder = os.path.join(context.states_dir, name)
+    folder = None if context.states_dir is None else os.path.join(context.states_dir, name)
     writes = context.distribution.task.writes
     return CheckpointManager(folder, config.checkpoint_every, loop, monitor, writes)

@@ -1,28 +1,26 @@
 """Trains the configured model on a data set.
 
 The best epoch is chosen on the valid split. With `refit` a second model then
-trains on train and valid together for as many epochs. A pretrained NeuMF has
-two more stages before its own, each with a best epoch of its own.
+trains on train and valid together for as many epochs. A pretrained model has
+more stages before its own, each with a best epoch of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from trainer.config.evaluation import EvaluationConfig
-from trainer.config.neumf import NeuMFConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.data.dataset import Dataset
 from trainer.distribution.cluster_task import ClusterTask
 from trainer.distribution.strategy import DistributionContext, make_distribution, resolve_strategy
 from trainer.models.base import Recommender
-from trainer.models.neumf import NeuMF
+from trainer.models.registry import model_class
 from trainer.training.stage import (
     EpochCallback,
     StageResult,
@@ -89,25 +87,19 @@ def train(
         distribution = make_distribution(config)
     context = TrainingContext(evaluation, dataset, distribution, run_dir, states_dir, watch)
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
+    stages = [*model_class(config.model).pretraining(config), config]
     chosen: list[StageResult] = []
-    for stage in _stage_configs(config):
+    for stage in stages:
         name = "" if stage is config else stage.model
-        chosen.append(
-            fit_best_epoch(
-                stage, context, name, _start(config, chosen, warm.fit_best_epoch if warm else None)
-            )
-        )
+        start = _start(stages, chosen, warm.fit_best_epoch if warm else None)
+        chosen.append(fit_best_epoch(stage, context, name, start))
     refitted: list[StageResult] = []
     if config.refit:
-        for stage, first in zip(_stage_configs(config), chosen, strict=True):
+        for stage, first in zip(stages, chosen, strict=True):
             assert first.monitor is not None
-            epochs = first.monitor.best_epoch
-            refitted.append(
-                refit(
-                    stage, context, epochs, _start(config, refitted, warm.refit if warm else None)
-                )
-            )
-    report = _report(config, distribution, chosen, refitted)
+            start = _start(stages, refitted, warm.refit if warm else None)
+            refitted.append(refit(stage, context, first.monitor.best_epoch, start))
+    report = _report(stages, distribution, chosen, refitted)
     if config.warm_start:
         report["warm_start"] = warm.report() if warm else COLD
     if not refitted:
@@ -116,45 +108,27 @@ def train(
     return Trained(refitted[-1].model, report, before)
 
 
-def _stage_configs(config: TrainerConfig) -> list[TrainerConfig]:
-    settings = config.section(NeuMFConfig)
-    pretrain = settings.pretrain
-    if config.model != "neumf" or not pretrain.gmf_epochs:
-        return [config]
-    neumf = settings.replace(pretrain=pretrain.replace(gmf_epochs=0, mlp_epochs=0))
-    parts = [
-        config.replace(
-            model=part,
-            epochs=epochs,
-            learning_rate=pretrain.learning_rate,
-            optimizer=pretrain.optimizer,
-            hr_threshold=None,
-            neumf=neumf,
-        )
-        for part, epochs in (("gmf", pretrain.gmf_epochs), ("mlp", pretrain.mlp_epochs))
-    ]
-    return [*parts, config]
-
-
 def _start(
-    config: TrainerConfig, done: list[StageResult], warm: Callable[[Recommender], None] | None
-) -> Callable[[Any], None] | None:
-    """What gives the next stage its weights; None leaves it those it was built with."""
+    stages: Sequence[TrainerConfig],
+    done: list[StageResult],
+    warm: Callable[[Recommender], None] | None,
+) -> Callable[[Recommender], None] | None:
+    """Choose what gives the next stage its weights; None leaves it those it was built with."""
     if warm is not None:
         return warm
-    if len(done) < 2:
+    pretrained = [stage.model for stage in done]
+    if not pretrained or len(pretrained) < len(stages) - 1:
         return None
-    gmf, mlp = done[0].model, done[1].model
-    alpha = config.section(NeuMFConfig).pretrain.alpha
-    return functools.partial(NeuMF.fuse, gmf=gmf, mlp=mlp, alpha=alpha)
+    return lambda model: model.start_from(pretrained)
 
 
 def _report(
-    config: TrainerConfig,
+    stages: Sequence[TrainerConfig],
     distribution: DistributionContext,
     chosen: list[StageResult],
     refitted: list[StageResult],
 ) -> dict[str, Any]:
+    *before, config = stages
     last = chosen[-1]
     monitor = last.monitor
     assert monitor is not None
@@ -168,8 +142,8 @@ def _report(
         **last.validation(),
         "warm_start": None,
         "pretraining": [
-            {"model": model, **stage.figures(), **stage.validation()}
-            for model, stage in zip(("gmf", "mlp"), chosen[:-1], strict=False)
+            {"model": stage.model, **result.figures(), **result.validation()}
+            for stage, result in zip(before, chosen[:-1], strict=True)
         ],
         "refit_epochs": len(refitted[-1].epochs) if refitted else 0,
         "refit_seconds": sum(stage.figures()["seconds"] for stage in refitted),

@@ -19,7 +19,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import newest, user_tensors
 from trainer.data.catalog import Catalog
 from trainer.data.interactions import ABSENT, Interactions
-from trainer.data.negative_sampling import NegativeSampler
+from trainer.data.negative_sampling import UnseenSampler
 from trainer.models.base import Recommender
 from trainer.ops.draws import marked
 from trainer.training import ranking
@@ -160,10 +160,10 @@ class Validator:
         self._target_splits = histories.target_splits
         self._mask_seen = protocol.mask_seen
         if protocol.candidates == SAMPLED:
-            sampler = NegativeSampler(histories.with_targets(), catalog.size)
+            sampler = UnseenSampler(histories.with_targets(), catalog.size)
             rows = tf.range(len(histories.user_index))
             seed = tf.constant([evaluation.seed, 0], tf.int64)
-            self._negatives = sampler(rows, protocol.negatives, seed)
+            self._negatives = sampler(rows, rows, protocol.negatives, seed)
         score = self._sampled if protocol.candidates == SAMPLED else self._full
         self._score = tf.function(score, reduce_retracing=True)
         self._compare = tf.function(_compare, reduce_retracing=True)

@@ -7,9 +7,19 @@ in the partition.
 
 from __future__ import annotations
 
-import numpy as np
+import dataclasses
+from collections.abc import Callable
 
-from components.example_gen.config import LEAVE_ONE_OUT, RANDOM, TEMPORAL, IngestConfig
+import numpy as np
+import pyarrow as pa
+
+from components.example_gen.config import (
+    LEAVE_ONE_OUT,
+    RANDOM,
+    TEMPORAL,
+    USER_RATIO,
+    IngestConfig,
+)
 from components.example_gen.splits.time_cutoffs import TimeCutoffs
 from components.example_gen.splits.user_segments import UserSegments
 from schema import features
@@ -22,46 +32,41 @@ UNUSED = len(features.INTERACTION_SPLITS)
 _MIN_INTERACTIONS = 3
 
 
-def assign(
-    segments: UserSegments, config: IngestConfig, brings_held_out: bool, cutoffs: TimeCutoffs | None
-) -> np.ndarray:
-    """Chooses the split of each interaction.
+@dataclasses.dataclass(frozen=True)
+class SplitInputs:
+    """What a partition knows besides interactions.
 
-    Args:
-      segments: the interactions.
-      config: `split` and its options.
-      brings_held_out: whether the dataset has a held-out file; of
-        leave-one-out only.
-      cutoffs: points in time of the temporal split; None for the others.
-
-    Returns:
-      int64 [rows], numbers in features.INTERACTION_SPLITS, or UNUSED.
+    Attributes:
+      users: user features, `user_id` and some of features.USER_FEATURES; None
+        where the dataset has none.
+      candidates: components.formats.base.CANDIDATES_SCHEMA, or None; of data
+        with a held-out file, which make a row ask for one target.
+      brings_held_out: whether the dataset has a held-out file.
+      cutoffs: of the temporal split, None for the others.
     """
-    if config.split == LEAVE_ONE_OUT:
-        return leave_one_out(segments, brings_held_out)
-    if config.split == TEMPORAL:
-        assert cutoffs is not None
-        return np.searchsorted([cutoffs.valid, cutoffs.test], segments.timestamps, side="right")
-    if config.split == RANDOM:
-        return random(segments, config)
-    return user_ratio(segments, config)
+
+    users: pa.Table | None = None
+    candidates: pa.Table | None = None
+    brings_held_out: bool = False
+    cutoffs: TimeCutoffs | None = None
 
 
-def leave_one_out(segments: UserSegments, brings_held_out: bool) -> np.ndarray:
-    """The last interaction into test, the one before into valid.
+def leave_one_out(segments: UserSegments, config: IngestConfig, inputs: SplitInputs) -> np.ndarray:
+    """Put the last interaction into test, the one before into valid.
 
     A user with fewer than three interactions, or without a held-out row where
     the dataset brings them, is in train only.
 
     Args:
       segments: the interactions.
-      brings_held_out: whether the dataset has a held-out file.
+      config: not read.
+      inputs: tell whether there is a held-out file.
 
     Returns:
-      As `assign`.
+      See SPLITS.
     """
     asked = segments.lengths >= _MIN_INTERACTIONS
-    if brings_held_out:
+    if inputs.brings_held_out:
         asked &= segments.last_held_out
     split_of = np.zeros(len(segments.owner), np.int64)
     split_of[segments.ends[asked] - 1] = TEST
@@ -70,8 +75,24 @@ def leave_one_out(segments: UserSegments, brings_held_out: bool) -> np.ndarray:
     return split_of
 
 
-def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """A share of each user's interactions, the newest or random ones.
+def temporal(segments: UserSegments, config: IngestConfig, inputs: SplitInputs) -> np.ndarray:
+    """Put what comes after one point in time into test, after another into valid.
+
+    Args:
+      segments: the interactions.
+      config: not read.
+      inputs: bring the points in time.
+
+    Returns:
+      See SPLITS.
+    """
+    cutoffs = inputs.cutoffs
+    assert cutoffs is not None
+    return np.searchsorted([cutoffs.valid, cutoffs.test], segments.timestamps, side="right")
+
+
+def user_ratio(segments: UserSegments, config: IngestConfig, inputs: SplitInputs) -> np.ndarray:
+    """Hold out a share of each user's interactions, the newest or random ones.
 
     Shares are rounded to the next whole number, and to one interaction at least
     in each split. A user with fewer than three interactions is in train only.
@@ -79,9 +100,10 @@ def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
     Args:
       segments: the interactions.
       config: shares, draw and seed.
+      inputs: not read.
 
     Returns:
-      As `assign`.
+      See SPLITS.
     """
     test = _part(config.test_share, segments.lengths, segments.lengths - 2)
     valid = _part(config.valid_share, segments.lengths - test, segments.lengths - test - 1)
@@ -96,21 +118,33 @@ def user_ratio(segments: UserSegments, config: IngestConfig) -> np.ndarray:
     return split_of
 
 
-def random(segments: UserSegments, config: IngestConfig) -> np.ndarray:
-    """A share of all interactions; a user with nothing left in train keeps all there.
+def random(segments: UserSegments, config: IngestConfig, inputs: SplitInputs) -> np.ndarray:
+    """Hold out a share of all interactions; a user with nothing left in train keeps all there.
 
     Args:
       segments: the interactions.
       config: shares and seed.
+      inputs: not read.
 
     Returns:
-      As `assign`.
+      See SPLITS.
     """
     uniform = _hashes(segments, config).astype(np.float64) / 2.0**64
     train_share = (1 - config.test_share) * (1 - config.valid_share)
     split_of = np.searchsorted([train_share, 1 - config.test_share], uniform, side="right")
     trained = segments.per_user(split_of == TRAIN) > 0
     return np.where(trained[segments.owner], split_of, TRAIN)
+
+
+# By the names of components.example_gen.config.SPLITS: from the interactions, `split`'s options
+# and what else the partition knows, the number of each interaction's split in
+# features.INTERACTION_SPLITS, or UNUSED; int64 [rows].
+SPLITS: dict[str, Callable[[UserSegments, IngestConfig, SplitInputs], np.ndarray]] = {
+    LEAVE_ONE_OUT: leave_one_out,
+    TEMPORAL: temporal,
+    USER_RATIO: user_ratio,
+    RANDOM: random,
+}
 
 
 def _hashes(segments: UserSegments, config: IngestConfig) -> np.ndarray:
@@ -120,6 +154,6 @@ def _hashes(segments: UserSegments, config: IngestConfig) -> np.ndarray:
 
 
 def _part(share: float, of: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """A share of some numbers, rounded; at least 1 and at most `most`."""
+    """Take a share of some numbers, rounded; at least 1 and at most `most`."""
     rounded = np.floor(share * of + 0.5).astype(np.int64)
     return np.minimum(np.maximum(rounded, 1), most)

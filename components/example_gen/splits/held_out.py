@@ -9,8 +9,6 @@ holds out.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,31 +16,11 @@ import pyarrow.compute as pc
 from components.example_gen import counts
 from components.example_gen.config import IngestConfig
 from components.example_gen.io import tables
-from components.example_gen.splits.assignment import TRAIN, assign
-from components.example_gen.splits.time_cutoffs import TimeCutoffs
+from components.example_gen.splits.assignment import SPLITS, TRAIN, SplitInputs
 from components.example_gen.splits.user_segments import Columns, UserSegments, singles
 from schema import features
 
 _KEY_SEPARATOR = "\x1f"
-
-
-@dataclasses.dataclass(frozen=True)
-class SplitInputs:
-    """What a partition knows besides interactions.
-
-    Attributes:
-      users: user features, `user_id` and some of features.USER_FEATURES; None
-        where the dataset has none.
-      candidates: components.formats.base.CANDIDATES_SCHEMA, or None; of data
-        with a held-out file, which make a row ask for one target.
-      brings_held_out: whether the dataset has a held-out file.
-      cutoffs: of the temporal split, None for the others.
-    """
-
-    users: pa.Table | None = None
-    candidates: pa.Table | None = None
-    brings_held_out: bool = False
-    cutoffs: TimeCutoffs | None = None
 
 
 def split(
@@ -63,7 +41,7 @@ def split(
       UserError: a user, or a user's candidates, described twice.
     """
     segments = UserSegments(table)
-    split_of = assign(segments, config, inputs.brings_held_out, inputs.cutoffs)
+    split_of = SPLITS[config.split](segments, config, inputs)
     rows, has_row = {}, {}
     used = np.zeros(table.num_rows, bool)
     for number, name in enumerate(features.INTERACTION_SPLITS):

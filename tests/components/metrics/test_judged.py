@@ -6,10 +6,10 @@ import tensorflow as tf
 from tensorflow_model_analysis import constants
 
 from components.evaluator.ranking import wrap
-from components.metrics.average_precision import RankMAP
 from components.metrics.coverage import ListCoverage
 from components.metrics.gather import GatherRanks, PackRanks
 from components.metrics.hr import RankHitRate
+from components.metrics.map import RankMAP
 from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG
 from tests.support import ranked

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from components.metrics.auc import RankAUC
-from components.metrics.average_precision import RankMAP
 from components.metrics.hr import RankHitRate
+from components.metrics.map import RankMAP
 from components.metrics.mean_rank import MeanRank
 from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG

@@ -9,7 +9,7 @@ from schema.errors import UserError
 from tests.support import planted
 from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, TrainingData, newest
 from trainer.data.interactions import ABSENT
-from trainer.data.negative_sampling import make_draw
+from trainer.data.negative_sampling import SAMPLERS
 
 LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
 
@@ -87,8 +87,8 @@ def test_ratings_stay_with_their_interactions():
 @pytest.mark.parametrize("sampler", ["unconsumed", "random", "popular"])
 def test_the_parts_of_a_batch_make_up_the_whole(sampler):
     histories = planted.make_histories([range(0, 9), range(3, 12), [1], range(2, 11)])
-    draw = make_draw(sampler, 0.5, histories, 12)
-    data = TrainingData(histories, 12, 3, seed=1, draw=draw, history_limit=2, ratings=True)
+    drawing = SAMPLERS[sampler](histories, 12, 0.5)
+    data = TrainingData(histories, 12, 3, 1, drawing, history_limit=2, ratings=True)
     whole = list(data.epoch(2, 8))
     assert len(whole) == 4
     # Two input pipelines, of three replicas and of one.

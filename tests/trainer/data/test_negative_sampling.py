@@ -7,19 +7,29 @@ import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
+from schema.settings import replace_values
 from tests.support import planted
+from tests.support.choices import choose, names_of
+from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import NEGATIVES, POSITIVE, TrainingData
-from trainer.data.negative_sampling import NegativeSampler, WeightedSampler, make_draw
+from trainer.data.negative_sampling import (
+    SAMPLERS,
+    NegativeSampler,
+    UnseenSampler,
+    WeightedSampler,
+)
+from trainer.training.train import train
 
 LISTS = [[0, 2, 3], [5], [4, 1, 0, 3]]
 
 
 def draw(sampler, rows, count, seed=(1, 2)):
-    return sampler(tf.constant(rows), count, tf.constant(seed, tf.int64)).numpy()
+    positives = tf.zeros([len(rows)], tf.int32)
+    return sampler(tf.constant(rows), positives, count, tf.constant(seed, tf.int64)).numpy()
 
 
 def test_negatives_are_uniform_over_exactly_the_unseen_items():
-    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
+    sampler = UnseenSampler(planted.make_histories(LISTS), 6)
     drawn = draw(sampler, [0, 1, 2], 30_000)
     for row, unseen in enumerate([[1, 4, 5], [0, 1, 2, 3, 4], [2, 5]]):
         counts = collections.Counter(drawn[row].tolist())
@@ -31,7 +41,7 @@ def test_negatives_are_uniform_over_exactly_the_unseen_items():
 
 
 def test_a_negative_depends_on_the_seed_only():
-    sampler = NegativeSampler(planted.make_histories(LISTS), 6)
+    sampler = UnseenSampler(planted.make_histories(LISTS), 6)
     np.testing.assert_array_equal(draw(sampler, [0, 2], 9), draw(sampler, [0, 2], 9))
     assert (draw(sampler, [0, 2], 9) != draw(sampler, [0, 2], 9, seed=(1, 3))).any()
 
@@ -39,7 +49,7 @@ def test_a_negative_depends_on_the_seed_only():
 def test_many_random_histories_have_no_seen_negative():
     random = np.random.default_rng(0)
     lists = [random.choice(50, random.integers(1, 50), replace=False) for _ in range(200)]
-    drawn = draw(NegativeSampler(planted.make_histories(lists), 50), np.arange(200), 40)
+    drawn = draw(UnseenSampler(planted.make_histories(lists), 50), np.arange(200), 40)
     for seen, negatives in zip(lists, drawn, strict=True):
         assert not set(seen) & set(negatives)
         assert set(negatives) <= set(range(50))
@@ -57,7 +67,7 @@ def draw_with(sampler, exponent, positives):
     """30,000 negatives of each positive; item counts are [2, 1, 1, 2, 1, 1]."""
     histories = planted.make_histories(LISTS)
     rows, seed = tf.zeros([len(positives)], tf.int32), tf.constant([1, 2], tf.int64)
-    drawn = make_draw(sampler, exponent, histories, 6)(rows, tf.constant(positives), 30_000, seed)
+    drawn = SAMPLERS[sampler](histories, 6, exponent)(rows, tf.constant(positives), 30_000, seed)
     assert drawn.dtype == tf.int32
     return drawn.numpy()
 
@@ -80,7 +90,8 @@ def test_popular_negatives_follow_the_powered_frequency(exponent):
 
 def test_items_without_weight_are_never_drawn():
     sampler = WeightedSampler(np.asarray([0.0, 0.3, 0.0, 0.7, 0.0]))
-    drawn = sampler(tf.constant([0, 1, 3]), 2000, tf.constant([1, 2], tf.int64)).numpy()
+    positives, seed = tf.constant([0, 1, 3]), tf.constant([1, 2], tf.int64)
+    drawn = sampler(tf.zeros([3], tf.int32), positives, 2000, seed).numpy()
     assert [sorted(set(row)) for row in drawn.tolist()] == [[1, 3], [3], [1]]
 
 
@@ -91,8 +102,48 @@ def test_a_single_item_to_sample_from_is_an_error():
 
 def test_batches_take_the_given_sampler():
     histories = planted.make_histories(LISTS)
-    data = TrainingData(histories, 6, 50, 1, make_draw("random", 0.0, histories, 6))
+    data = TrainingData(histories, 6, 50, 1, SAMPLERS["random"](histories, 6, 0.0))
     batch = next(iter(data.epoch(1, 8)))
     pairs = list(zip(batch[POSITIVE].numpy(), batch[NEGATIVES].numpy(), strict=True))
     assert all({own} | set(drawn) == set(range(6)) for own, drawn in pairs)
     assert all(own not in drawn for own, drawn in pairs)
+
+
+def test_the_settings_name_the_samplers_that_there_are():
+    assert names_of(TrainerConfig, "sampler") == set(SAMPLERS)
+
+
+class First(NegativeSampler):
+    """Draws item 0, and keeps what it was asked for."""
+
+    def __init__(self, histories, num_items, exponent):
+        self.made_with = len(histories.positions), num_items, exponent
+        self.tensors = {}
+        self.counts = []
+
+    def __call__(self, rows, positives, count, seed, part=None, tensors=None):
+        self.counts.append(count)
+        return tf.zeros([tf.size(rows), count], tf.int32)
+
+
+def toy_config():
+    changes = {"epochs": 1, "jit_compile": False, "popularity_exponent": 0.25}
+    return choose(replace_values(planted.CONFIGS["mf"], changes), "sampler", "toy")
+
+
+def test_one_class_and_one_name_make_a_sampler(monkeypatch):
+    made = []
+    monkeypatch.setitem(SAMPLERS, "toy", lambda *given: made.append(First(*given)) or made[-1])
+    dataset = planted.make_dataset()
+    config = toy_config()
+    trained = train(config, planted.EVALUATION, dataset, None)
+    assert [sampler.made_with for sampler in made] == [(80 * 8, 60, 0.25)]
+    assert made[0].counts == [config.negatives_per_positive]
+    # The item that is always the negative falls behind all others.
+    biases = trained.model._item_bias.numpy()[:60, 0]
+    assert biases.argmin() == 0
+
+
+def test_a_name_without_a_sampler_trains_nothing():
+    with pytest.raises(KeyError, match="toy"):
+        train(toy_config(), planted.EVALUATION, planted.make_dataset(), None)

@@ -4,10 +4,11 @@ import pytest
 import tensorflow as tf
 
 from schema.errors import UserError
+from tests.support.choices import names_of
 from trainer.config.trainer import TrainerConfig
 from trainer.distribution import strategy as distribution
 from trainer.distribution.cluster_task import ClusterTask
-from trainer.distribution.strategy import make_distribution, resolve_strategy
+from trainer.distribution.strategy import STRATEGIES, make_distribution, resolve_strategy
 
 ALONE = ClusterTask()
 WORKERS = ClusterTask({"worker": ["a:1", "b:1"]}, "worker", 1)
@@ -119,3 +120,7 @@ def test_processes_that_found_different_states_do_not_go_on(monkeypatch):
 def test_float16_wants_a_strategy_under_which_losses_are_scaled(strategy):
     with pytest.raises(UserError, match="precision: expected float32 or bfloat16"):
         config(strategy, precision="float16")
+
+
+def test_the_settings_name_the_strategies_that_there_are():
+    assert names_of(TrainerConfig, "strategy") == {"auto", *STRATEGIES}

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.support import planted
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes
 from trainer.serving import tflite
 from trainer.serving.export import export, serving_model
 
@@ -15,9 +16,7 @@ def path(request, tmp_path_factory):
     data = planted.make_dataset(users=12, items=16, length=3)
     tf.keras.utils.set_random_seed(1)
     sizes = DataSizes(data.num_users, data.context_sizes, data.catalog, data.user_oov_buckets)
-    serving = serving_model(
-        BUILDERS[request.param](planted.CONFIGS[request.param], sizes), data, 10
-    )
+    serving = serving_model(registry.build(planted.CONFIGS[request.param], sizes), data, 10)
     path = tmp_path_factory.mktemp("lite") / "model"
     export(serving, str(path), with_tflite=True)
     return path

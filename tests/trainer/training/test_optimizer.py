@@ -6,14 +6,22 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from tests.support import planted
+from tests.support.choices import names_of
 from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
-from trainer.models.registry import BUILDERS, DataSizes
-from trainer.training.loop import TrainingLoop
-from trainer.training.optimizer import Schedule, keeps_sparse, make_optimizer
+from trainer.models import registry
+from trainer.models.base import DataSizes
+from trainer.training.gradient_loop import GradientLoop
+from trainer.training.optimizer import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Schedule,
+    keeps_sparse,
+    make_optimizer,
+)
 
 RATE = 0.1
 GRADIENTS = np.asarray(
@@ -164,9 +172,9 @@ def trained_weights(**overrides):
     config = base.replace(**overrides)
     tf.keras.utils.set_random_seed(1)
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
-    model = BUILDERS["neumf"](config, sizes)
+    model = registry.build(config, sizes)
     data = TrainingData(dataset.train, dataset.catalog.size, 4, 0)
-    loop = TrainingLoop(model, config, data, DistributionContext(tf.distribute.get_strategy()))
+    loop = GradientLoop(model, config, data, DistributionContext(tf.distribute.get_strategy()))
     loop.fit(1, lambda _: False, _Quiet())
     return loop, model.get_weights()
 
@@ -216,3 +224,8 @@ def test_pretraining_needs_both_halves_and_neumf():
     both = NeuMFConfig(pretrain=PretrainConfig(gmf_epochs=3, mlp_epochs=3))
     with pytest.raises(UserError, match="expected 0 epochs with the model gmf"):
         TrainerConfig(model="gmf", neumf=both)
+
+
+def test_the_settings_name_the_optimizers_and_schedules_that_there_are():
+    assert names_of(OptimizerConfig, "name") == set(OPTIMIZERS)
+    assert names_of(OptimizerConfig, "schedule") == set(SCHEDULES)

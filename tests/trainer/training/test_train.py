@@ -10,7 +10,7 @@ from schema.errors import UserError
 from tests.support import planted
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.batches import user_tensors
-from trainer.data.negative_sampling import NegativeSampler
+from trainer.data.negative_sampling import UnseenSampler
 from trainer.training import stage
 from trainer.training.train import train
 from trainer.training.validation import is_better
@@ -27,10 +27,10 @@ def sampled_metrics(model, dataset):
     """HR@5 and NDCG@5 on the negatives that the validation draws, in NumPy."""
     valid = dataset.valid
     rows = tf.range(len(valid.user_index))
-    sampler = NegativeSampler(valid.with_targets(), dataset.catalog.size)
+    sampler = UnseenSampler(valid.with_targets(), dataset.catalog.size)
     count = planted.EVALUATION.protocols["sampled"].negatives
     seed = tf.constant([planted.EVALUATION.seed, 0], tf.int64)
-    negatives = sampler(rows, count, seed).numpy()
+    negatives = sampler(rows, rows, count, seed).numpy()
     users = model.user_embedding(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from tests.support import planted
+from tests.support.toy_model import Untrained
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.interactions import ABSENT
-from trainer.data.negative_sampling import NegativeSampler
-from trainer.models.base import Recommender
+from trainer.data.negative_sampling import UnseenSampler
 from trainer.training import validation
 
 USERS, ITEMS, K = 23, 40, 5
@@ -25,7 +25,7 @@ EVALUATION = EvaluationConfig(
 )
 
 
-class Fixed(Recommender):
+class Fixed(Untrained):
     """Scores, which are ratings too, given as a table; counts the users that it encodes."""
 
     predicts_ratings = True
@@ -112,8 +112,9 @@ def test_sampled_ranks_each_target_among_the_rows_negatives(table, histories):
     catalog = planted.make_catalog(ITEMS)
     model = Fixed(table)
     measure = validation.Validator(model, histories, catalog, EVALUATION, "sampled")
-    sampler = NegativeSampler(histories.with_targets(), ITEMS)
-    negatives = sampler(tf.range(USERS), 12, tf.constant([EVALUATION.seed, 0], tf.int64)).numpy()
+    sampler = UnseenSampler(histories.with_targets(), ITEMS)
+    rows, seed = tf.range(USERS), tf.constant([EVALUATION.seed, 0], tf.int64)
+    negatives = sampler(rows, rows, 12, seed).numpy()
     for user in range(USERS):
         assert not known(histories, user) & {*negatives[user].tolist()}
     assert measure() == pytest.approx(expected(table, histories, negatives.__getitem__))

@@ -15,7 +15,8 @@ from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
 from trainer.data.batches import HISTORY, user_tensors
 from trainer.data.vocabularies import Vocabulary
-from trainer.models.registry import BUILDERS, DataSizes
+from trainer.models import registry
+from trainer.models.base import DataSizes
 from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 from trainer.training.warm_start import WarmStart, carried
@@ -80,7 +81,7 @@ def build(config, dataset):
     sizes = DataSizes(
         dataset.num_users, dataset.context_sizes, dataset.catalog, dataset.user_oov_buckets
     )
-    return BUILDERS[config.model](config, sizes)
+    return registry.build(config, sizes)
 
 
 def written(model, config, dataset, folder, chosen=None):

@@ -15,15 +15,15 @@ import tensorflow as tf
 from schema import features
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions, user_table
-from trainer.models.solved import SolvedModel
+from trainer.models.base import SolvedModel
 from trainer.ops.draws import marked
 
 
 class ItemWeights(SolvedModel):
     """score(u, i) = sum over u's items j of weight(j, i).
 
-    A user's code is all of his scores, an item's code the position of its own
-    among them. Codes hold positions as float32, exact below 2^24 items.
+    A user's embedding is all of his scores, an item's the position of its own
+    among them, as a float32, which is exact below 2^24 items.
 
     Args:
       num_users: user indices.
@@ -51,7 +51,7 @@ class ItemWeights(SolvedModel):
 
     @abc.abstractmethod
     def weigh(self, seen: tf.Tensor) -> tf.Tensor:
-        """Sums weights.
+        """Sum weights.
 
         Args:
           seen: float32 [B, C], 1 at the users' items.
@@ -61,7 +61,7 @@ class ItemWeights(SolvedModel):
         """
 
     def remember(self, histories: Interactions) -> None:
-        """Keeps the interactions by user.
+        """Keep the interactions by user.
 
         Args:
           histories: what is trained on.
@@ -97,7 +97,7 @@ class ItemWeights(SolvedModel):
 
 
 def common_users(histories: Interactions, size: int) -> Iterator[np.ndarray]:
-    """Counts, for each item in turn, the users that it shares with every item.
+    """Count, for each item in turn, the users that it shares with every item.
 
     The rows of X^T X of the binary interactions X [users, items], in time
     proportional to the sum of the squared lengths of the histories.

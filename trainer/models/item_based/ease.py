@@ -13,8 +13,10 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from trainer.config.baselines import EASEConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
+from trainer.models.base import DataSizes
 from trainer.models.item_based.base import ItemWeights, common_users
 
 # Float32 matrices of items x items held at the peak of a training: the
@@ -58,6 +60,16 @@ class EASE(ItemWeights):
             trainable=False,
         )
 
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> EASE:
+        """See Recommender."""
+        return cls(
+            config.section(EASEConfig),
+            sizes.num_users,
+            int(sizes.catalog.counts.sum()),
+            CatalogTensors(sizes.catalog),
+        )
+
     def solve(self, histories: Interactions) -> Iterator[float]:
         """See SolvedModel; the loss is the minimized one.
 
@@ -84,7 +96,7 @@ class EASE(ItemWeights):
 
 
 def physical_memory() -> int:
-    """This machine's memory.
+    """Read how much memory this machine has.
 
     Returns:
       Bytes.

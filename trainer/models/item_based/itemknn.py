@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.config.baselines import ItemKNNConfig
+from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
+from trainer.models.base import DataSizes
 from trainer.models.item_based.base import ItemWeights, common_users
 
 
@@ -46,6 +48,16 @@ class ItemKNN(ItemWeights):
         )
         self._similarity = self.add_weight(
             name="similarity", shape=shape, initializer="zeros", trainable=False
+        )
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> ItemKNN:
+        """See Recommender."""
+        return cls(
+            config.section(ItemKNNConfig),
+            sizes.num_users,
+            int(sizes.catalog.counts.sum()),
+            CatalogTensors(sizes.catalog),
         )
 
     def solve(self, histories: Interactions) -> Iterator[float]:

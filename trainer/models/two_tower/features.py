@@ -14,6 +14,7 @@ from schema import features
 from trainer.config.two_tower import ID, TwoTowerConfig
 from trainer.data.batches import HISTORY
 from trainer.data.catalog import NUM_YEAR_GROUPS, CatalogTensors, title_words
+from trainer.models.base import DataSizes
 from trainer.models.initializers import KnownRows
 
 # Brings ages to about zero mean and unit variance.
@@ -88,7 +89,7 @@ class ItemFeatures(_Features):
         return tables
 
     def parts(self, positions: tf.Tensor) -> list[tf.Tensor]:
-        """Embeds items.
+        """Embed items.
 
         Args:
           positions: int32 [K] catalog positions.
@@ -96,10 +97,10 @@ class ItemFeatures(_Features):
         Returns:
           float32 [K, width], one a name in `names`.
         """
-        return [getattr(self, f"_embed_{name}")(positions) for name in self.names]
+        return [_EMBED[name](self, positions) for name in self.names]
 
     def mean_id(self, positions: tf.Tensor) -> tf.Tensor:
-        """Mean id embedding of lists of items.
+        """Average the id embeddings of lists of items.
 
         Args:
           positions: int32 [B, L] catalog positions, negative where padded.
@@ -111,7 +112,7 @@ class ItemFeatures(_Features):
         return _mean(rows, positions >= 0)
 
     def categories(self) -> list[np.ndarray]:
-        """Each feature in `names` as integer categories [C], a set being one category."""
+        """Describe each feature in `names` by integer categories [C], a set being one category."""
         source = self._catalog.source
         columns = {
             ID: np.arange(source.size),
@@ -143,39 +144,38 @@ class ItemFeatures(_Features):
         return _mean(tf.gather(self._word, numbers), numbers > 0)
 
 
+_EMBED = {
+    ID: ItemFeatures._embed_id,
+    "genres": ItemFeatures._embed_genres,
+    "year": ItemFeatures._embed_year,
+    "year_value": ItemFeatures._embed_year_value,
+    "title": ItemFeatures._embed_title,
+}
+
+
 class UserFeatures(_Features):
     """What the user tower reads.
 
     Args:
       settings: names and widths.
-      num_users: rows of the user table, the last `num_unknown` being for users
-        without a vocabulary row.
-      num_unknown: out-of-vocabulary rows.
-      context_sizes: rows of the tables of the user's context features, in the
-        order of schema.features.USER_CONTEXT_INDICES.
+      sizes: rows of the tables.
       items: embed the history.
     """
 
-    def __init__(
-        self,
-        settings: TwoTowerConfig,
-        num_users: int,
-        num_unknown: int,
-        context_sizes: Sequence[int],
-        items: ItemFeatures,
-    ) -> None:
+    def __init__(self, settings: TwoTowerConfig, sizes: DataSizes, items: ItemFeatures) -> None:
         super().__init__("user_features", settings)
         self._items = items
-        sizes = dict(zip(features.USER_CONTEXT_INDICES, context_sizes, strict=True))
+        rows = dict(zip(features.USER_CONTEXT_INDICES, sizes.context_sizes, strict=True))
         self._tables: dict[str, tf.Variable] = {}
         for name in settings.user_features:
             if name == ID:
-                self._tables[name] = self._ids("user", num_users, num_users - num_unknown)
+                known = sizes.num_users - sizes.unknown_users
+                self._tables[name] = self._ids("user", sizes.num_users, known)
             elif name == "age_value":
                 self._tables[name] = self._table(name, 1, settings.feature_dim)
             elif name in _INDICES:
                 index = _INDICES[name]
-                self._tables[name] = self._table(index, sizes[index], settings.feature_dim)
+                self._tables[name] = self._table(index, rows[index], settings.feature_dim)
 
     def tables(self) -> dict[str, Sequence[tf.Variable]]:
         """See Recommender; age groups are the same in all data."""
@@ -187,7 +187,7 @@ class UserFeatures(_Features):
         return {names[name]: [table] for name, table in self._tables.items() if name in names}
 
     def parts(self, users: dict[str, tf.Tensor]) -> list[tf.Tensor]:
-        """Embeds users.
+        """Embed users.
 
         Args:
           users: as Recommender.user_embedding takes them.
@@ -209,7 +209,7 @@ class UserFeatures(_Features):
 
 
 def make_layers(settings: TwoTowerConfig, name: str) -> tf.keras.Sequential:
-    """The layers of one tower, from its features side by side to its output.
+    """Stack the layers of one tower, from its features side by side to its output.
 
     Args:
       settings: widths, batch normalization and dropout.
@@ -236,7 +236,7 @@ def make_layers(settings: TwoTowerConfig, name: str) -> tf.keras.Sequential:
 
 
 def _mean(rows: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
-    """Mean over axis 1 of [K, L, D] where `counted` [K, L] holds; zeros where nothing counts."""
+    """Average over axis 1 of [K, L, D] where `counted` [K, L] holds; zeros where nothing counts."""
     weight = tf.cast(counted, rows.dtype)
     total = tf.einsum("kld,kl->kd", rows, weight)
     return total / tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1.0)

@@ -15,18 +15,18 @@ import tensorflow_recommenders as tfrs
 
 from schema import features
 from schema.errors import UserError
+from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
-from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, STEP
+from trainer.data.batches import HISTORY, POSITIVE, STEP
 from trainer.data.catalog import CatalogTensors
-from trainer.models import losses
-from trainer.models.base import Recommender
+from trainer.models.base import DataSizes, Recommender
+from trainer.models.losses import LOSSES
+from trainer.models.pairs import pair_embeddings, sampled_items
 from trainer.models.two_tower import cross_replica
+from trainer.models.two_tower.draws import Draws, Purpose
 from trainer.models.two_tower.features import ItemFeatures, UserFeatures, make_layers
 from trainer.models.two_tower.sampling_probability import SamplingProbability
 from trainer.models.two_tower.self_supervision import SelfSupervision
-
-# Tell the draws of one step apart.
-_UNIFORM, _VIEWED, _MASKS = range(3)
 
 
 class TwoTower(Recommender):
@@ -34,36 +34,23 @@ class TwoTower(Recommender):
 
     Args:
       settings: features, layers and loss.
-      num_users: rows of the user table.
-      context_sizes: rows of the tables of the user's context features, in the
-        order of schema.features.USER_CONTEXT_INDICES.
-      catalog: the items.
-      item_probability: float32 [C], each item's share of the positives.
+      sizes: of the data.
       seed: of uniform negatives and masks.
-      unknown_users: out-of-vocabulary rows at the end of the user table.
 
     Raises:
       UserError: self-supervision on a catalog with fewer than two features.
     """
 
-    def __init__(
-        self,
-        settings: TwoTowerConfig,
-        num_users: int,
-        context_sizes: Sequence[int],
-        catalog: CatalogTensors,
-        item_probability: np.ndarray,
-        seed: int = 0,
-        unknown_users: int = 0,
-    ) -> None:
+    def __init__(self, settings: TwoTowerConfig, sizes: DataSizes, seed: int = 0) -> None:
+        catalog = CatalogTensors(sizes.catalog)
         super().__init__(catalog)
         self._settings = settings
         self._extra = settings.softmax.uniform_negatives
         self.cross_replica = settings.softmax.cross_replica_negatives
-        self._seed = seed
+        self._draws = Draws(seed, catalog.size, self.cross_replica)
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
-        self._users = UserFeatures(settings, num_users, unknown_users, context_sizes, self._items)
+        self._users = UserFeatures(settings, sizes, self._items)
         self._user_layers = make_layers(settings, "user_tower")
         self._item_layers = make_layers(settings, "item_tower")
         self._make_temperature()
@@ -73,8 +60,15 @@ class TwoTower(Recommender):
             remove_accidental_hits=softmax.remove_accidental_hits,
             num_hard_negatives=softmax.hard_negatives or None,
         )
-        self._probability = SamplingProbability(softmax, item_probability)
+        counts = sizes.catalog.counts
+        shares = (counts / max(int(counts.sum()), 1)).astype(np.float32)
+        self._probability = SamplingProbability(softmax, shares)
         self._build_layers()
+
+    @classmethod
+    def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> TwoTower:
+        """See Recommender."""
+        return cls(config.section(TwoTowerConfig), sizes, config.seed)
 
     def _make_temperature(self) -> None:
         if self._settings.learn_temperature:
@@ -98,7 +92,7 @@ class TwoTower(Recommender):
         )
 
     def _build_layers(self) -> None:
-        """Makes all variables; a loop under a strategy needs them before its first step."""
+        """Make all variables; a loop under a strategy needs them before its first step."""
         zero = tf.zeros([1], tf.int32)
         parts = self._items.parts(zero)
         self._finish(self._item_layers, parts, False)
@@ -150,7 +144,7 @@ class TwoTower(Recommender):
         return tf.matmul(user_embeddings, item_embeddings, transpose_b=True)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """The configured loss and, weighted by alpha, that of self-supervision.
+        """Add up the configured loss and, weighted by alpha, that of self-supervision.
 
         Args:
           inputs: a batch of trainer.data.batches.TrainingData, with negatives unless
@@ -160,16 +154,16 @@ class TwoTower(Recommender):
         Returns:
           float32 scalar.
         """
-        return self.loss_and_codes(inputs, training)[0]
+        return self.loss_and_embeddings(inputs, training)[0]
 
-    def loss_and_codes(
+    def loss_and_embeddings(
         self, inputs: dict[str, tf.Tensor], training: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The loss, and what a further task may learn from.
+        """Compute the loss, and what a further task may learn from.
 
         Args:
-          inputs: as of compute_loss.
-          training: as of compute_loss.
+          inputs: see compute_loss.
+          training: see compute_loss.
 
         Returns:
           The loss, float32 scalar; the embeddings of users and positives, float32
@@ -199,7 +193,8 @@ class TwoTower(Recommender):
         own = tf.size(positions)
         candidates = positions
         if self._extra:
-            candidates = tf.concat([positions, self._uniform(self._extra, step, _UNIFORM)], axis=0)
+            extra = self._draws.items(self._extra, step, Purpose.UNIFORM)
+            candidates = tf.concat([positions, extra], axis=0)
         embeddings = self.item_embedding(candidates, training)
         positives = embeddings[:own]
         batch = positions
@@ -224,48 +219,19 @@ class TwoTower(Recommender):
         self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean loss over the sampled negatives; the positives' embeddings."""
-        items = tf.concat([inputs[POSITIVE][:, None], inputs[NEGATIVES]], axis=1)
-        pairs = items.shape.num_elements()
-        if pairs and self.catalog.size <= pairs and not self._settings.batch_norm:
-            embeddings = tf.gather(
-                self.item_embedding(tf.range(self.catalog.size), training), items
-            )
-        else:
-            embeddings = self.item_embedding(tf.reshape(items, [-1]), training)
-            embeddings = tf.reshape(
-                embeddings, [*tf.unstack(tf.shape(items)), embeddings.shape[-1]]
-            )
-        scores = self.score(users, embeddings)
-        if self._settings.loss == "cross_entropy":
-            loss = losses.cross_entropy(scores)
-        elif self._settings.loss == "max_margin":
-            loss = losses.max_margin(scores, self._settings.margin)
-        else:
-            loss = losses.bpr(scores)
-        return loss, embeddings[:, 0]
+        alone = not self._settings.batch_norm
+        embeddings = pair_embeddings(self, sampled_items(inputs), training, whole_catalog=alone)
+        loss = LOSSES[self._settings.loss]
+        return loss(self.score(users, embeddings), self._settings.margin), embeddings[:, 0]
 
     def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
         """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
-        positions = self._uniform(count, step, _VIEWED)
+        positions = self._draws.items(count, step, Purpose.VIEWED)
         parts = self._items.parts(positions)
-        left, right = (
-            self._item_layers(
-                tf.concat(self.self_supervision.view(parts, mask), axis=1), training=training
-            )
-            for mask in self.self_supervision.masks(self._draw_seed(step, _MASKS))
-        )
+        masks = self.self_supervision.masks(self._draws.seed(step, Purpose.MASKS))
+        views = [tf.concat(self.self_supervision.view(parts, mask), axis=1) for mask in masks]
+        left, right = [self._item_layers(view, training=training) for view in views]
         return self.self_supervision.loss(left, right, positions)
-
-    def _uniform(self, count: tf.Tensor | int, step: tf.Tensor, purpose: int) -> tf.Tensor:
-        seed = self._draw_seed(step, purpose)
-        return tf.random.stateless_uniform([count], seed, 0, self.catalog.size, tf.int32)
-
-    def _draw_seed(self, step: tf.Tensor, purpose: int) -> tf.Tensor:
-        """Of one draw of one step; replicas draw apart unless they share their candidates."""
-        shared = purpose == _UNIFORM and self.cross_replica
-        replica = tf.zeros([], tf.int64) if shared else cross_replica.number()
-        # XLA reads the lower 32 bits of each number.
-        return tf.stack([self._seed + replica * 2**16, 3 * step + purpose])
 
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import abc
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -18,26 +21,22 @@ class SamplingProbability(tf.keras.layers.Layer):
 
     def __init__(self, settings: SoftmaxConfig, shares: np.ndarray) -> None:
         super().__init__(name="sampling_probability")
-        self._settings = settings
-        self._shares = tf.constant(shares, tf.float32)
-        self._streaming = None
-        if settings.logq == "streaming":
-            self._streaming = StreamingFrequency(
-                settings.streaming_rate, settings.streaming_buckets
-            )
+        self._uniform_negatives = settings.uniform_negatives
+        self._num_items = len(shares)
+        self._estimator = ESTIMATORS[settings.logq](settings, shares)
 
     def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
-        """Takes note of a batch, where the estimate follows batches.
+        """Take note of a batch, where the estimate follows batches.
 
         Args:
           positions: int32 [B] catalog positions, repeats allowed.
           step: int64 scalar, from 1.
         """
-        if self._streaming is not None:
-            self._streaming.update(positions, step)
+        if self._estimator is not None:
+            self._estimator.update(positions, step)
 
     def of(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
-        """The probabilities of some items.
+        """Estimate the probabilities of some items.
 
         With n uniform negatives beside B items of the batch it is
         (B p + n / C) / (B + n), Yang et al. 2020, "Mixed Negative Sampling for
@@ -50,17 +49,54 @@ class SamplingProbability(tf.keras.layers.Layer):
         Returns:
           float32 [K], or None without logQ correction.
         """
-        if self._settings.logq == "none":
+        if self._estimator is None:
             return None
-        if self._streaming is None:
-            probability = tf.gather(self._shares, candidates)
-        else:
-            probability = self._streaming.probability(candidates) / batch
-        extra = self._settings.uniform_negatives
-        return (batch * probability + extra / self._shares.shape[0]) / (batch + extra)
+        probability = self._estimator.probability(candidates, batch)
+        extra = self._uniform_negatives
+        return (batch * probability + extra / self._num_items) / (batch + extra)
 
 
-class StreamingFrequency(tf.keras.layers.Layer):
+class Estimator(tf.keras.layers.Layer, abc.ABC):
+    """How likely a draw from the training interactions gives an item."""
+
+    def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
+        """Take note of a batch; nothing unless overridden.
+
+        Args:
+          positions: int32 [B] catalog positions, repeats allowed.
+          step: int64 scalar, from 1.
+        """
+
+    @abc.abstractmethod
+    def probability(self, positions: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """Estimate the probability that one row of a batch is an item's.
+
+        Args:
+          positions: int32 [K] catalog positions.
+          batch: float32 scalar, rows of a batch.
+
+        Returns:
+          float32 [K].
+        """
+
+
+class TrainingShare(Estimator):
+    """Takes each item's share of the training interactions.
+
+    Args:
+      shares: float32 [C].
+    """
+
+    def __init__(self, shares: np.ndarray) -> None:
+        super().__init__(name="training_share")
+        self._shares = tf.constant(shares, tf.float32)
+
+    def probability(self, positions: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """See Estimator."""
+        return tf.gather(self._shares, positions)
+
+
+class StreamingFrequency(Estimator):
     """Estimates sampling probabilities from the steps between two occurrences.
 
     Yi et al. 2019, algorithm 2: arrays A (step of the last occurrence) and B
@@ -93,12 +129,7 @@ class StreamingFrequency(tf.keras.layers.Layer):
         )
 
     def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
-        """Takes note of a batch.
-
-        Args:
-          positions: int32 [B] catalog positions, repeats allowed.
-          step: int64 scalar, from 1.
-        """
+        """See Estimator."""
         bucket = positions % self._buckets
         now = tf.cast(step, tf.float32)
         mean, newest = tf.gather(self._gap, bucket), now - tf.gather(self._last, bucket)
@@ -109,13 +140,17 @@ class StreamingFrequency(tf.keras.layers.Layer):
             tf.tensor_scatter_nd_update(self._last, rows, tf.fill(tf.shape(bucket), now))
         )
 
-    def probability(self, positions: tf.Tensor) -> tf.Tensor:
-        """The chance that a batch holds an item.
+    def probability(self, positions: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """See Estimator; 0 for an item that has not been seen yet."""
+        held = tf.math.divide_no_nan(1.0, tf.gather(self._gap, positions % self._buckets))
+        return held / batch
 
-        Args:
-          positions: int32 [K] catalog positions.
 
-        Returns:
-          float32 [K]; 0 for an item that has not been seen yet.
-        """
-        return tf.math.divide_no_nan(1.0, tf.gather(self._gap, positions % self._buckets))
+# By the names of trainer.config.two_tower.LOGQ.
+ESTIMATORS: dict[str, Callable[[SoftmaxConfig, np.ndarray], Estimator | None]] = {
+    "none": lambda settings, shares: None,
+    "frequency": lambda settings, shares: TrainingShare(shares),
+    "streaming": lambda settings, shares: StreamingFrequency(
+        settings.streaming_rate, settings.streaming_buckets
+    ),
+}

@@ -1,19 +1,21 @@
 """Two masked views of items, whose embeddings should agree.
 
 Yao et al. 2020, "Self-supervised Learning for Large-scale Item
-Recommendations" (arXiv 2007.12865), section 3. Called by
-trainer.models.two_tower.
+Recommendations" (arXiv 2007.12865), section 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from trainer.config.two_tower import SelfSupervisionConfig
+
+# Draws from a seed, int64 [2], what each of two views masks: bool [F] each.
+Masks = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class SelfSupervision(tf.keras.layers.Layer):
@@ -38,20 +40,17 @@ class SelfSupervision(tf.keras.layers.Layer):
         widths: Sequence[int],
     ) -> None:
         super().__init__(name="self_supervision")
-        self._pattern = settings.pattern
-        self._size = len(widths)
         self._masked = [
             self.add_weight(name=f"masked_{number}", shape=(width,), initializer="zeros")
             for number, width in enumerate(widths)
         ]
-        if settings.pattern == "cfm":
-            self._by_seed = correlated_masks(mutual_information(columns))
+        self._masks = PATTERNS[settings.pattern](columns)
         self.task = tfrs.tasks.Retrieval(
             temperature=settings.temperature, remove_accidental_hits=True
         )
 
     def masks(self, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws what each view masks.
+        """Draw what each view masks.
 
         Args:
           seed: int64 [2], of the stateless draw.
@@ -59,17 +58,10 @@ class SelfSupervision(tf.keras.layers.Layer):
         Returns:
           Two bool [F], True where a feature is masked.
         """
-        if self._pattern == "cfm":
-            # A seed feature and those that tell most about it.
-            first = tf.random.stateless_uniform([], seed, 0, self._size, tf.int32)
-            left = tf.gather(tf.constant(self._by_seed), first)
-            return left, ~left
-        ranks = tf.argsort(tf.argsort(tf.random.stateless_uniform([2, self._size], seed)))
-        left, right = tf.unstack(ranks < (self._size + 1) // 2)
-        return left, ~left if self._pattern == "rfm-complementary" else right
+        return self._masks(seed)
 
     def view(self, parts: Sequence[tf.Tensor], mask: tf.Tensor) -> list[tf.Tensor]:
-        """Puts the learned vectors in the place of the masked features.
+        """Put the learned vectors in the place of the masked features.
 
         Args:
           parts: F embedded features, float32 [K, width].
@@ -83,7 +75,7 @@ class SelfSupervision(tf.keras.layers.Layer):
         ]
 
     def loss(self, left: tf.Tensor, right: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """Mean softmax cross entropy of each item's left view picking its right view.
+        """Average the softmax cross entropy of each item's left view picking its right view.
 
         Yao et al. 2020, equation 1, with the cosine of the embeddings; other
         occurrences of the same item do not count.
@@ -106,8 +98,72 @@ class SelfSupervision(tf.keras.layers.Layer):
         return total / tf.cast(tf.size(positions), tf.float32)
 
 
+def random_masks(columns: Sequence[np.ndarray]) -> Masks:
+    """Mask random features, drawn for each view.
+
+    Args:
+      columns: F integer arrays [C].
+
+    Returns:
+      What draws the masks.
+    """
+    size = len(columns)
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ranks = tf.argsort(tf.argsort(tf.random.stateless_uniform([2, size], seed)))
+        left, right = tf.unstack(ranks < (size + 1) // 2)
+        return left, right
+
+    return draw
+
+
+def complementary_masks(columns: Sequence[np.ndarray]) -> Masks:
+    """Mask random features, and in the second view what the first one keeps.
+
+    Args:
+      columns: F integer arrays [C].
+
+    Returns:
+      What draws the masks.
+    """
+    draw = random_masks(columns)
+
+    def complementary(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        left, _ = draw(seed)
+        return left, ~left
+
+    return complementary
+
+
+def correlated_masks(columns: Sequence[np.ndarray]) -> Masks:
+    """Mask a random feature and those that tell most about it, and the rest in the second view.
+
+    Args:
+      columns: F integer arrays [C].
+
+    Returns:
+      What draws the masks.
+    """
+    by_seed = most_informative(mutual_information(columns))
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        first = tf.random.stateless_uniform([], seed, 0, len(by_seed), tf.int32)
+        left = tf.gather(tf.constant(by_seed), first)
+        return left, ~left
+
+    return draw
+
+
+# By the names of trainer.config.two_tower.SSL_PATTERNS; with "none" there is no self-supervision.
+PATTERNS: dict[str, Callable[[Sequence[np.ndarray]], Masks]] = {
+    "rfm": random_masks,
+    "rfm-complementary": complementary_masks,
+    "cfm": correlated_masks,
+}
+
+
 def mutual_information(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Mutual information of categorical features over the catalog's items.
+    """Compute the mutual information of categorical features over the catalog's items.
 
     I(x, y) = sum over categories of p(x, y) log(p(x, y) / (p(x) p(y))).
 
@@ -133,8 +189,8 @@ def mutual_information(columns: Sequence[np.ndarray]) -> np.ndarray:
     return result
 
 
-def correlated_masks(information: np.ndarray) -> np.ndarray:
-    """For each feature as the seed, itself and those that tell most about it.
+def most_informative(information: np.ndarray) -> np.ndarray:
+    """Choose, for each feature, itself and those that tell most about it.
 
     Args:
       information: float [F, F], mutual information.

@@ -8,9 +8,11 @@ from components.example_gen import counts, sort_and_dedupe
 from components.example_gen.component import InteractionsExampleGen
 from components.example_gen.config import IngestConfig
 from components.example_gen.splits import held_out
+from components.example_gen.splits.assignment import SPLITS, TEST, TRAIN, VALID
 from components.example_gen.splits.time_cutoffs import TimeCutoffs
 from schema.errors import UserError
 from tests.support import synthetic
+from tests.support.choices import choose, names_of
 
 
 def split(table, cutoffs=None, **settings):
@@ -199,3 +201,33 @@ def test_data_with_a_held_out_file_of_its_own_is_refused(tmp_path, run_generator
     )
     with pytest.raises(UserError, match="own held-out file; expected split=leave_one_out"):
         run_generator(generator)
+
+
+def test_the_settings_name_the_splits_that_there_are():
+    assert names_of(IngestConfig, "split") == set(SPLITS)
+
+
+def by_item(segments, config, inputs):
+    """Item a into test and b into valid, whosever they are."""
+    items = segments._items.indices.to_numpy(zero_copy_only=False)
+    names = np.asarray(segments._items.dictionary.to_pylist())[items]
+    return np.select([names == "a", names == "b"], [TEST, VALID], TRAIN)
+
+
+def test_one_function_and_one_name_make_a_split(monkeypatch, interactions):
+    monkeypatch.setitem(SPLITS, "toy", by_item)
+    table = interactions([("u", "b", 3.0, 1), ("u", "a", 4.0, 2), ("u", "c", 5.0, 3)])
+    config = choose(IngestConfig(), "split", "toy")
+    ordered, _ = sort_and_dedupe.sort_and_dedupe(table, config)
+    columns, _ = held_out.split(ordered, held_out.SplitInputs(), config)
+    found = {name: pa.table(part).to_pylist() for name, part in columns.items()}
+    assert [items(row) for row in found["train"]] == [["c"]]
+    assert [items(row, "target_item_id") for row in found["valid"]] == [["b"]]
+    assert [items(row, "target_item_id") for row in found["test"]] == [["a"]]
+
+
+def test_a_name_without_a_function_splits_nothing(interactions):
+    config = choose(IngestConfig(), "split", "toy")
+    ordered, _ = sort_and_dedupe.sort_and_dedupe(interactions([("u", "a", 3.0, 1)]), config)
+    with pytest.raises(KeyError, match="toy"):
+        held_out.split(ordered, held_out.SplitInputs(), config)

@@ -10,6 +10,7 @@ from tests.support.small_towers import ITEMS, POSITIVES, PROBABILITY, batch, bui
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig
 from trainer.data.batches import NEGATIVES
 from trainer.models.two_tower import cross_replica
+from trainer.models.two_tower.draws import Purpose
 
 
 def logits_by_numpy(model, inputs, candidates, temperature=0.1):
@@ -95,8 +96,8 @@ def test_a_model_with_restored_weights_goes_on_with_the_same_draws_and_estimates
 def test_uniform_negatives_join_the_batch_with_the_mixed_probability(monkeypatch):
     model = build(softmax=SoftmaxConfig(uniform_negatives=3))
     drawn = []
-    uniform = model._uniform
-    monkeypatch.setattr(model, "_uniform", lambda *a: drawn.append(uniform(*a)) or drawn[-1])
+    draw = model._draws.items
+    monkeypatch.setattr(model._draws, "items", lambda *a: drawn.append(draw(*a)) or drawn[-1])
     inputs = batch([0, 1, 2, 3], POSITIVES)
     loss = model.compute_loss(inputs, training=True)
     candidates = [*POSITIVES, *drawn[0].numpy().tolist()]
@@ -109,7 +110,9 @@ def test_uniform_negatives_join_the_batch_with_the_mixed_probability(monkeypatch
 def test_uniform_draws_cover_the_catalog_and_depend_on_step_and_seed():
     first, second = build(seed=1), build(seed=2)
     drawn = [
-        m._uniform(600, tf.constant(step, tf.int64), 0) for m in (first, second) for step in (1, 2)
+        m._draws.items(600, tf.constant(step, tf.int64), Purpose.UNIFORM)
+        for m in (first, second)
+        for step in (1, 2)
     ]
     for left, right in itertools.combinations(drawn, 2):
         assert (left.numpy() != right.numpy()).any()
@@ -158,8 +161,8 @@ def test_replicas_draw_apart_unless_they_share_their_candidates(monkeypatch, com
         for number in range(3):
             replica = tf.constant(number, tf.int64)
             monkeypatch.setattr(cross_replica, "number", lambda replica=replica: replica)
-            draw = tf.function(model._uniform, jit_compile=compiled)
-            found.append(tuple(draw(20, tf.constant(7, tf.int64), 0).numpy()))
+            draw = tf.function(model._draws.items, jit_compile=compiled)
+            found.append(tuple(draw(20, tf.constant(7, tf.int64), Purpose.UNIFORM).numpy()))
         return found
 
     own = drawn(build(softmax=SoftmaxConfig(uniform_negatives=20)))

@@ -10,7 +10,7 @@ from tests.support import planted
 from trainer.config.ratings import MultiTaskConfig
 from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.batches import POSITIVE, user_tensors
-from trainer.data.catalog import CatalogTensors
+from trainer.models.base import DataSizes
 from trainer.models.two_tower.model import TwoTower
 from trainer.models.two_tower.multi_task import MultiTask
 
@@ -24,10 +24,10 @@ BATCH = {
 
 def build(**weights):
     tf.keras.utils.set_random_seed(3)
-    catalog = CatalogTensors(planted.make_catalog(ITEMS))
+    catalog = planted.make_catalog(ITEMS).with_counts(np.ones(ITEMS, int))
     towers = TwoTowerConfig(embedding_dim=4, feature_dim=2)
     settings = MultiTaskConfig(hidden_units=(), **weights)
-    return MultiTask(settings, towers, 5, (3, 8, 2), catalog, np.full(ITEMS, 1 / ITEMS))
+    return MultiTask(settings, towers, DataSizes(5, (3, 8, 2), catalog))
 
 
 def squared_error(model):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models.two_tower.sampling_probability import StreamingFrequency
+from tests.support.choices import names_of
+from trainer.config.two_tower import SoftmaxConfig
+from trainer.models.two_tower.sampling_probability import ESTIMATORS, StreamingFrequency
 
 
 def algorithm_2(batches, rate, buckets):
@@ -29,7 +31,7 @@ def test_estimates_equal_the_papers_algorithm(buckets, compiled):
         update(tf.constant(batch), tf.constant(step, tf.int64))
     gap = algorithm_2(batches, 0.1, buckets)
     np.testing.assert_allclose(
-        layer.probability(tf.range(9)), 1 / gap[np.arange(9) % buckets], rtol=1e-5
+        layer.probability(tf.range(9), 1.0), 1 / gap[np.arange(9) % buckets], rtol=1e-5
     )
 
 
@@ -41,8 +43,12 @@ def test_estimates_approach_the_chance_of_being_in_a_batch():
     for step in range(1, 2001):
         present = np.flatnonzero(random.random(3) < chances)
         update(tf.constant(present, tf.int32), tf.constant(step, tf.int64))
-    np.testing.assert_allclose(layer.probability(tf.range(3)), chances, rtol=0.35)
+    np.testing.assert_allclose(layer.probability(tf.range(3), 1.0), chances, rtol=0.35)
 
 
 def test_an_item_that_was_never_seen_has_probability_zero():
-    assert StreamingFrequency(0.1, 8).probability(tf.constant([3])).numpy() == [0.0]
+    assert StreamingFrequency(0.1, 8).probability(tf.constant([3]), 1.0).numpy() == [0.0]
+
+
+def test_the_settings_name_the_estimators_that_there_are():
+    assert names_of(SoftmaxConfig, "logq") == set(ESTIMATORS)

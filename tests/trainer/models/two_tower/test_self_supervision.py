@@ -8,8 +8,14 @@ import tensorflow as tf
 
 from schema.errors import UserError
 from tests.support import planted
+from tests.support.choices import names_of
 from tests.support.small_towers import ITEMS, POSITIVES, batch, build
 from trainer.config.two_tower import SelfSupervisionConfig
+from trainer.models.two_tower.self_supervision import (
+    PATTERNS,
+    most_informative,
+    mutual_information,
+)
 
 
 def ssl_loss(pattern, alpha, catalog=None, **overrides):
@@ -57,7 +63,7 @@ def test_correlated_masks_come_from_the_catalog():
         title_min_count=1,
         ssl=SelfSupervisionConfig(pattern="cfm"),
     )
-    masks = model.self_supervision._by_seed
+    masks = most_informative(mutual_information(model._items.categories()))
     assert masks.tolist() == [[True, False, True], [True, True, False], [True, False, True]]
 
 
@@ -67,3 +73,7 @@ def test_self_supervision_needs_features_that_the_catalog_has():
     )
     with pytest.raises(UserError, match="two or more that the catalog has, got id"):
         build(bare, item_features=("id", "genres"), ssl=SelfSupervisionConfig(pattern="rfm"))
+
+
+def test_the_settings_name_the_patterns_that_there_are():
+    assert names_of(SelfSupervisionConfig, "pattern") == {"none", *PATTERNS}

@@ -1,5 +1,7 @@
 """Training of the models that are solved for: epochs, best weights, refit, errors."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
