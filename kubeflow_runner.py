@@ -24,6 +24,7 @@ import sys
 import warnings
 
 from pipeline.cli import common
+from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam
 from pipeline.config import run as configuration
 from pipeline.config.cluster import (
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Compiles the pipeline for Vertex AI or Kubeflow Pipelines, and submits it.",
         allow_abbrev=False,
     )
+    add_print_schema(parser, ClusterConfig, "--cluster's file")
     commands = parser.add_subparsers(dest="command", required=True)
     where = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     where.add_argument("--target", choices=TARGETS, default=TARGETS[0])

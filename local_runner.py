@@ -20,6 +20,7 @@ from typing import TextIO
 
 from pipeline.cli import common
 from pipeline.cli.output_folder import Workspace
+from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam, presets
 from pipeline.config import run as configuration
 from pipeline.config.run import RunConfig
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-presets", action="store_true", help="list presets and stop")
     parser.add_argument("--print-config", action="store_true", help="print it as YAML and stop")
+    add_print_schema(parser, RunConfig, "--config's file")
     return parser
 
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from schema.errors import SettingError, UserError
-from schema.mistakes import below, members, refuse_choice, sentence, settings_in, unknown_key
+from schema.mistakes import (
+    annotations_of,
+    below,
+    members,
+    refuse_choice,
+    sentence,
+    settings_in,
+    unknown_key,
+)
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
@@ -94,6 +102,17 @@ def to_dict(settings: Settings) -> dict[str, Any]:
       settings: any settings.
     """
     return settings.model_dump(mode="json")
+
+
+def json_schema(cls: type[Settings]) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of what `from_dict` reads.
+
+    Rules between several keys are not part of it.
+
+    Args:
+      cls: the settings.
+    """
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **cls.model_json_schema()}
 
 
 def from_dict(cls: type[S], values: Mapping[str, Any], where: str = "") -> S:
@@ -213,6 +232,10 @@ def _holder(settings: Settings, values: dict[str, Any], path: str) -> tuple[dict
     here, hint = values, type(settings)
     keys = path.split(".")
     for depth, key in enumerate(keys[:-1]):
+        known = annotations_of(hint)
+        if key in known and key not in here:
+            # A model's section, where its row was added after these settings were made.
+            here[key] = to_dict(known[key]())
         if not isinstance(here.get(key), dict):
             groups = [name for name, value in here.items() if isinstance(value, dict)]
             raise UserError(unknown_key(key, groups, ".".join(keys[:depth])))

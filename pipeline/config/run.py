@@ -12,7 +12,7 @@ import re
 from typing import Final, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import IngestConfig
@@ -98,7 +98,7 @@ class RunConfig(settings.Settings):
     """Which data."""
     transform: TransformConfig = TransformConfig()
     """Vocabularies."""
-    trainer: TrainerConfig = TrainerConfig()
+    trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     """Model and training."""
     tune: TuningConfig = TuningConfig()
     """Search for the trainer's hyper-parameters; off by default."""

@@ -1,13 +1,34 @@
-"""Mappings and unions in settings, and several keys set together."""
+"""Types, bounds, mappings and unions in settings, and several keys set together."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    Strict,
+    Tag,
+    model_validator,
+)
 
+from pipeline.config.cluster import ClusterConfig
+from pipeline.config.run import RunConfig
 from schema import settings
 from schema.errors import UserError
-from schema.settings import Items, Key, Number, Settings
+from schema.mistakes import settings_in
+from schema.settings import (
+    READS_TEXT,
+    Items,
+    Key,
+    NonNegative,
+    Number,
+    Positive,
+    Settings,
+    Share,
+    ShareBelowOne,
+)
 
 
 class Limits(Settings):
@@ -79,3 +100,110 @@ def test_a_wrong_shape_is_told_with_its_key(values, message):
     with pytest.raises(UserError) as caught:
         settings.from_dict(Root, values)
     assert str(caught.value) == message
+
+
+class Bounds(Settings):
+    count: PositiveInt = 1
+    seed: NonNegativeInt = 0
+    many: Annotated[int, Field(ge=2)] = 2
+    rate: Positive = 1.0
+    l2: NonNegative = 0.0
+    share: Share = 0.0
+    dropout: ShareBelowOne = 0.0
+    part: Annotated[float, Field(gt=0, lt=1), READS_TEXT] = 0.5
+    decay: Annotated[float, Field(gt=0, le=1), READS_TEXT] | None = None
+    low: Annotated[float, Field(le=3), READS_TEXT] = 0.0
+    below: Annotated[float, Field(lt=3), READS_TEXT] = 0.0
+    plain: Number | None = None
+    name: str | None = None
+    flag: bool = False
+    loss: Literal["softmax", "bpr"] = "bpr"
+    widths: Annotated[Items[PositiveInt], Field(min_length=2)] = (1, 1)
+    names: Annotated[Items[Literal["id", "year"]], Field(min_length=1)] = ("id",)
+    labels: dict[Key, str] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"count": 0}, "count: expected at least 1, got 0."),
+        ({"count": 1.0}, "count: expected an integer, got 1.0."),
+        ({"count": True}, "count: expected an integer, got True."),
+        ({"count": "1"}, "count: expected an integer, got '1'."),
+        ({"count": None}, "count: expected an integer, got None."),
+        ({"seed": -1}, "seed: expected 0 or more, got -1."),
+        ({"many": 1}, "many: expected at least 2, got 1."),
+        ({"rate": 0}, "rate: expected > 0, got 0."),
+        ({"rate": "0"}, "rate: expected > 0, got 0.0."),
+        ({"rate": True}, "rate: expected a number, got True."),
+        ({"rate": "fast"}, "rate: expected a number, got 'fast'."),
+        ({"l2": -0.5}, "l2: expected 0 or more, got -0.5."),
+        ({"share": 1.5}, "share: expected in [0, 1], got 1.5."),
+        ({"dropout": 1.0}, "dropout: expected in [0, 1), got 1.0."),
+        ({"part": 1.0}, "part: expected between 0 and 1, got 1.0."),
+        ({"decay": 0.0}, "decay: expected in (0, 1] or null, got 0.0."),
+        ({"low": 4.0}, "low: expected <= 3, got 4.0."),
+        ({"below": 3.0}, "below: expected < 3, got 3.0."),
+        ({"name": 3}, "name: expected text, got 3."),
+        ({"flag": 1}, "flag: expected true or false, got 1."),
+        ({"flag": "yes"}, "flag: expected true or false, got 'yes'."),
+        ({"loss": "sftmax"}, "loss: expected one of softmax, bpr, got 'sftmax'; did you mean"),
+        ({"loss": False}, "loss: expected one of softmax, bpr, got False."),
+        ({"widths": [1]}, "widths: expected at least 2 values, got [1]."),
+        ({"widths": [1, 0]}, "widths: expected each at least 1, got 0."),
+        ({"widths": "11"}, "widths: expected a list, got '11'."),
+        ({"widths": [1, "a"]}, "widths: expected an integer, got 'a'."),
+        ({"names": []}, "names: expected at least one of id, year, got []."),
+        ({"names": ["yaer"]}, "names: expected one of id, year, got 'yaer'; did you mean 'year'?"),
+        ({"labels": {"a": 1}}, "labels.a: expected text, got 1."),
+        ({1: 2}, "Unknown key '1'; valid keys there are below, count, decay, dropout, flag, l2, "),
+        (["count"], "configuration: expected a mapping, got ['count']."),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key_and_what_was_expected(values, message):
+    with pytest.raises(UserError) as caught:
+        settings.from_dict(Bounds, values)
+    assert str(caught.value).startswith(message)
+    with pytest.raises(UserError) as caught:
+        settings.from_dict(Bounds, values, "root")
+    assert "root: " in str(caught.value) or "root." in str(caught.value)
+
+
+def test_values_are_read_as_yaml_and_json_write_them():
+    values = {"rate": "1e-3", "l2": 3, "plain": "2", "widths": [1, 2], "labels": {2024: "a"}}
+    bounds = settings.from_dict(Bounds, values)
+    assert (bounds.rate, bounds.l2, bounds.plain, bounds.widths) == (0.001, 3.0, 2.0, (1, 2))
+    assert isinstance(bounds.l2, float)
+    assert bounds.labels == {"2024": "a"}
+    assert settings.to_dict(bounds)["widths"] == [1, 2]
+
+
+def _parts(hint, added=()):
+    """Every type within a hint, with what Annotated adds to it."""
+    if get_origin(hint) is Annotated:
+        kind, *more = get_args(hint)
+        yield from _parts(kind, (*added, *more))
+    else:
+        yield hint, added
+        for kind in get_args(hint) if get_origin(hint) is not Literal else ():
+            yield from _parts(kind)
+
+
+def _classes(cls):
+    yield cls
+    for hint in cls.annotations().values():
+        for kind, _ in _parts(hint):
+            if settings_in(kind) is kind:
+                yield from _classes(kind)
+
+
+@pytest.mark.parametrize(("root", "groups"), [(RunConfig, 20), (ClusterConfig, 6)])
+def test_every_number_takes_text_and_every_tuple_a_list(root, groups):
+    classes = set(_classes(root))
+    assert len(classes) >= groups
+    for cls in classes:
+        for key, hint in cls.annotations().items():
+            for kind, added in _parts(hint):
+                where = f"{cls.__name__}.{key}"
+                assert kind is not float or READS_TEXT in added, where
+                assert get_origin(kind) is not tuple or Strict(False) in added, where

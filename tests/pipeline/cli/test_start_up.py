@@ -1,0 +1,55 @@
+"""What a user waits for at once is answered at once."""
+
+import pathlib
+import resource
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+HEAVY = {
+    *("tensorflow", "tf_keras", "tfx", "apache_beam", "tensorflow_model_analysis", "ml_metadata"),
+    *("numpy", "pandas", "pyarrow", "optuna", "kfp", "grpc", "rich", "requests"),
+}
+CODE = """
+import sys, {module}
+try:
+    code = {module}.main({arguments})
+except SystemExit as ended:
+    code = ended.code
+print(code, *sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "code"),
+    [
+        ("local_runner", ["--help"], "0"),
+        ("local_runner", ["--set", "trainer.epoch=3"], "2"),
+        ("local_runner", ["--model", "neumff"], "2"),
+        ("local_runner", ["--print-schema"], "0"),
+        ("kubeflow_runner", ["--help"], "0"),
+        ("kubeflow_runner", ["compile", "--set", "trainer.epoch=3"], "2"),
+    ],
+)
+def test_help_and_mistakes_cost_less_than_a_second_and_a_half(module, arguments, code):
+    before = _seconds()
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE.format(module=module, arguments=arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    spent = _seconds() - before
+    ended, *modules = ran.stderr.splitlines()[-1].split()
+    assert ended == code
+    assert not HEAVY & {name.partition(".")[0] for name in modules}
+    # Of the processor: other processes on the machine do not count.
+    assert spent < 1.5
+
+
+def _seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
