@@ -22,7 +22,7 @@ from components.example_gen import counts
 from pipeline import node_ids
 from pipeline.config.run import RunConfig
 from pipeline.metadata.runs import ComponentRun
-from schema import settings
+from schema import atomic_write, settings
 
 VERSION = 1
 TRAINING_FILE = "training.json"
@@ -128,12 +128,7 @@ def write(summary: dict[str, Any], path: str) -> None:
       summary: JSON-ready.
       path: the file, local or a URI; its folder exists.
     """
-    text = as_json(summary)
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f".{name}.unfinished")
-    with fileio.open(unfinished, "w") as file:
-        file.write(text)
-    fileio.rename(unfinished, path, overwrite=True)
+    atomic_write.write(path, as_json(summary))
 
 
 def as_json(report: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer.ops import atomic_write
+from schema import atomic_write
 from trainer.serving import tflite
 from trainer.serving.signatures import ServingModel
 
