@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 
+import numpy as np
 import pytest
 
 from schema.errors import UserError
@@ -48,7 +49,7 @@ class FakeTraining:
         assert run_dir is None
         assert not config.refit
         self.configs.append(config)
-        speed = 1 / (1 + abs(search.np.log10(config.learning_rate / 0.01)))
+        speed = 1 / (1 + abs(np.log10(config.learning_rate / 0.01)))
         history = []
         for epoch in range(1, config.epochs + 1):
             if len(self.configs) == self._fatal:
@@ -128,11 +129,22 @@ def test_values_that_cannot_be_trained_are_told_and_passed_over(dataset):
         )
 
 
+def test_a_search_makes_one_study(monkeypatch, tmp_path):
+    FakeTraining(monkeypatch)
+    made, create = [], search.optuna.create_study
+    monkeypatch.setattr(
+        search.optuna, "create_study", lambda **asked: made.append(asked) or create(**asked)
+    )
+    for trials in (4, 7):
+        assert len(tune(GMF, None, str(tmp_path), trials=trials, space=RATES).trials) == trials
+    assert len(made) == 2
+
+
 def test_later_trials_learn_from_the_earlier_ones(monkeypatch):
     FakeTraining(monkeypatch)
     config = dataclasses.replace(GMF, learning_rate=1.0)
     search = tune(config, None, trials=40, space=RATES)
-    distance = [abs(search.np.log10(t.values["learning_rate"] / 0.01)) for t in search.trials]
+    distance = [abs(np.log10(t.values["learning_rate"] / 0.01)) for t in search.trials]
     # Draws by chance would lie 1.3 powers of ten away.
     assert sum(distance[5:]) / 35 < 0.9
     assert search.report()["pruned"] > 5
