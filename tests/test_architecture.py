@@ -156,6 +156,33 @@ def test_feature_names_are_written_once():
     assert not wrong
 
 
+def _strings(path):
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+
+
+def test_keys_and_files_of_artifacts_are_written_once():
+    homes = ("schema/keys.py", "trainer/config/keys.py")
+    # Plain words stand for other things too.
+    names = {
+        name
+        for home in homes
+        for name in _strings(home)
+        if isinstance(name, str) and re.fullmatch(r"[a-z]+[._][a-z_.]+", name)
+    }
+    assert {"source_digest", "saved_model.pb", "training.json", "user_oov_buckets"} <= names
+    # The journal of a search, and a parameter of the metrics.
+    others = {"trainer/tuning/trials.py", "components/evaluator/eval_config.py"}
+    wrong = [
+        f"{name}: {value!r}"
+        for path in _every_source()
+        if (name := _relative(path)) not in {*homes, *others}
+        for value in _strings(name)
+        if value in names
+    ]
+    assert not wrong
+
+
 def test_tfx_is_not_imported_through_its_slow_front_door():
     wrong = [
         f"{_relative(path)} imports {name}"

@@ -10,6 +10,9 @@ import dataclasses
 
 from schema.settings import check
 
+# Of the settings, in Transform's custom_config.
+SETTINGS_KEY = "transform"
+
 
 @dataclasses.dataclass(frozen=True)
 class TransformConfig:
