@@ -1,15 +1,12 @@
 """Executor of the Pusher that publishes a model whole or not at all.
 
-Handed to the stock Pusher by pipeline.pipeline. A model server that watches the
-folder never loads half a version. On this machine a version appears by one
-rename. A store behind a URI knows no folders and copies a file that is renamed,
-so there the graph, without which no server loads a version, comes last.
+A model server that watches the folder never loads half a version; see
+schema.atomic_write.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from typing import Any
 
@@ -20,9 +17,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
-# Servers look for folders named by a number; a name with a dot is passed over.
-_UNFINISHED = ".unfinished-"
-_GRAPH = "saved_model.pb"
+from schema import atomic_write
 
 
 class Executor(executor.Executor):
@@ -74,12 +69,13 @@ def publish(model: str, base: str) -> str:
     fileio.makedirs(base)
     names = [name.rstrip("/") for name in fileio.listdir(base)]
     for name in names:
-        if name.startswith(_UNFINISHED):
-            _clear(os.path.join(base, name.removeprefix(_UNFINISHED)))
-            _clear(os.path.join(base, name))
+        if name.startswith(atomic_write.UNFINISHED):
+            begun = name.removeprefix(atomic_write.UNFINISHED)
+            for left in (begun, name):
+                atomic_write.remove_folder(os.path.join(base, left))
     version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
     place = os.path.join(base, str(version))
-    _copy_at_once(model, place)
+    atomic_write.copy_folder(model, place)
     return place
 
 
@@ -92,32 +88,7 @@ def restore(archive: str, place: str) -> None:
       archive: uri of the PushedModel artifact.
       place: the version's folder; left alone when it exists.
     """
-    if not fileio.exists(place) or fileio.exists(_unfinished(place)):
-        _clear(place)
+    if not fileio.exists(place) or fileio.exists(atomic_write.unfinished(place)):
+        atomic_write.remove_folder(place)
         fileio.makedirs(os.path.dirname(place))
-        _copy_at_once(archive, place)
-
-
-def _copy_at_once(model: str, place: str) -> None:
-    """Copies a SavedModel; whoever is killed leaves what `_unfinished` names."""
-    unfinished = _unfinished(place)
-    if "://" not in place:
-        io_utils.copy_dir(model, unfinished)
-        fileio.rename(unfinished, place)
-        return
-    graph = os.path.join(model, _GRAPH)
-    fileio.makedirs(unfinished)
-    io_utils.copy_dir(model, place, deny_regex_patterns=[f"^{re.escape(graph)}$"])
-    fileio.copy(graph, os.path.join(place, _GRAPH))
-    fileio.rmtree(unfinished)
-
-
-def _unfinished(place: str) -> str:
-    """What lies beside a version as long as it is not whole."""
-    base, version = os.path.split(place)
-    return os.path.join(base, f"{_UNFINISHED}{version}")
-
-
-def _clear(place: str) -> None:
-    if fileio.exists(place):
-        fileio.rmtree(place)
+        atomic_write.copy_folder(archive, place)

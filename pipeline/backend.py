@@ -26,11 +26,9 @@ KFP = "kfp"
 # Node ids.
 IMPORTER = "BaselineImporter"
 
-# Names of runtime parameters.
+# Names of runtime parameters, besides those of trainer.config.runtime.
 DATA = "data"
 BASELINE = "baseline"
-EPOCHS = "epochs"
-OVERRIDES = "trainer_overrides"
 
 _IMPORTED = "result"
 

@@ -14,9 +14,6 @@ BASE_RESOLVER = "BaseModelResolver"
 EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
-# Of a node's digest, in its properties.
-DIGEST_KEY = "source_digest"
-
 _NAMES = "schema/features.py"
 _INGEST = ("components/example_gen", "components/formats", _NAMES)
 # An edit of these makes a node, and what depends on it, run again.

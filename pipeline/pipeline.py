@@ -14,6 +14,7 @@ from tfx.components import Pusher, StatisticsGen, Transform
 from tfx.dsl.components.base import base_node, executor_spec
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
+from tfx.types import standard_component_specs
 
 from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.eval_config import build_eval_config
@@ -30,7 +31,6 @@ from pipeline.backend import Backend, Blessed
 from pipeline.config.run import RunConfig
 from pipeline.node_ids import (
     CATALOG,
-    DIGEST_KEY,
     EVALUATOR,
     INTERACTIONS,
     PUSHER,
@@ -40,6 +40,10 @@ from pipeline.node_ids import (
     digest,
 )
 from schema import curated, features, settings
+from schema.keys import DIGEST_KEY
+from trainer.config import keys
+from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
+from transform.config import SETTINGS_KEY
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
 GATE_FN = "components.evaluator.gate.run_gate.run_gate"
@@ -104,7 +108,7 @@ def create_pipeline(
         # more, which doubles its time.
         disable_statistics=True,
         custom_config={
-            "transform": settings.to_dict(config.transform),
+            SETTINGS_KEY: settings.to_dict(config.transform),
             DIGEST_KEY: digest(TRANSFORM),
         },
     )
@@ -188,30 +192,30 @@ def _training(
     channels = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
-        "catalog": catalog,
+        keys.CATALOG_KEY: catalog,
     }
     custom_config = {
-        "trainer": settings.to_dict(config.trainer),
-        "evaluation": settings.to_dict(
+        keys.TRAINER_KEY: settings.to_dict(config.trainer),
+        keys.EVALUATION_KEY: settings.to_dict(
             config.evaluation.for_training(config.trainer.validation_protocol)
         ),
-        "user_oov_buckets": config.transform.user_oov_buckets,
-        "item_oov_buckets": config.transform.item_oov_buckets,
-        "checkpoints": paths.checkpoints,
+        keys.USER_OOV_KEY: config.transform.user_oov_buckets,
+        keys.ITEM_OOV_KEY: config.transform.item_oov_buckets,
+        keys.STATES_KEY: paths.checkpoints,
     }
     # What the two executors of trainer.config.runtime read.
     runtime = {
-        "epochs": backend.parameter(backends.EPOCHS, config.trainer.epochs),
-        "trainer_overrides": backend.parameter(backends.OVERRIDES, "{}"),
+        EPOCHS_KEY: backend.parameter(EPOCHS_KEY, config.trainer.epochs),
+        OVERRIDES_KEY: backend.parameter(OVERRIDES_KEY, "{}"),
     }
     nodes: list[base_node.BaseNode] = []
     found = None
     if config.tune.trials:
-        tuned = {"tune": settings.to_dict(config.tune), DIGEST_KEY: digest(TUNER)}
+        tuned = {keys.TUNE_KEY: settings.to_dict(config.tune), DIGEST_KEY: digest(TUNER)}
         nodes.append(
             RecommenderTuner(**channels, custom_config={**custom_config, **tuned}, **runtime)
         )
-        found = nodes[0].outputs["best_hyperparameters"]
+        found = nodes[0].outputs[standard_component_specs.BEST_HYPERPARAMETERS_KEY]
     kind = RecommenderTrainer
     if backend.training_job is not None:
         # It loads Google's client.

@@ -78,15 +78,17 @@ def test_the_pipeline_knows_only_the_settings_of_the_trainer():
 
 
 def test_schema_needs_no_heavy_library():
-    # yaml reads the values of --set; annotated_types holds pydantic's bounds.
-    allowed = {"schema", "yaml", "pydantic", "annotated_types"}
+    # yaml reads the values of --set; annotated_types holds pydantic's bounds; atomic_write
+    # loads a file system when it writes to it.
+    allowed = {"schema", "yaml", "pydantic", "annotated_types", "tfx"}
     standard = {"__future__", "collections", "dataclasses", "difflib", "hashlib", "importlib"}
-    standard |= {"inspect", "re", "types", "typing"}
+    standard |= {"contextlib", "inspect", "os", "re", "types", "typing"}
     wrong = {
         f"{_relative(path)} imports {name}"
         for path in _sources("schema")
         for name in _imports(path)
         if name.partition(".")[0] not in allowed | standard
+        or (name.startswith("tfx.") and not name.startswith("tfx.dsl.io"))
     }
     assert not wrong
 
@@ -96,7 +98,7 @@ def test_schema_needs_no_heavy_library():
     [
         *(
             f"schema/{name}.py"
-            for name in ("features", "settings", "mistakes", "errors", "curated")
+            for name in ("features", "settings", "mistakes", "errors", "curated", "atomic_write")
         ),
         *("components/example_gen/config.py", "components/evaluator/gate/config.py"),
         *("transform/config.py", "pipeline/datasets/synthetic_config.py"),
@@ -154,6 +156,33 @@ def test_feature_names_are_written_once():
         if _relative(path) != "schema/features.py"
         for key in _keys(ast.parse(path.read_text(encoding="utf-8")))
         if key.value in names
+    ]
+    assert not wrong
+
+
+def _strings(path):
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+
+
+def test_keys_and_files_of_artifacts_are_written_once():
+    homes = ("schema/keys.py", "trainer/config/keys.py")
+    # Plain words stand for other things too.
+    names = {
+        name
+        for home in homes
+        for name in _strings(home)
+        if isinstance(name, str) and re.fullmatch(r"[a-z]+[._][a-z_.]+", name)
+    }
+    assert {"source_digest", "saved_model.pb", "training.json", "user_oov_buckets"} <= names
+    # The journal of a search, and a parameter of the metrics.
+    others = {"trainer/tuning/trials.py", "components/evaluator/eval_config.py"}
+    wrong = [
+        f"{name}: {value!r}"
+        for path in _every_source()
+        if (name := _relative(path)) not in {*homes, *others}
+        for value in _strings(name)
+        if value in names
     ]
     assert not wrong
 

@@ -31,7 +31,7 @@ _CACHE = "published and generated data sets are kept in the user's cache on this
 # What each file may use, and why.
 ALLOWED = {
     "components/evaluator/analysis.py": ({"tempfile"}, "Arrow writes to local files; then copied"),
-    "pipeline/datasets/archive.py": ({"pathlib", "shutil", "zipfile"}, _CACHE),
+    "pipeline/datasets/archive.py": ({"pathlib", "zipfile"}, _CACHE),
     "pipeline/config/beam_options.py": (
         {"os.path.abspath", "os.path.isfile"},
         "Beam packs --setup_file and the like on this machine",

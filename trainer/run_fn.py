@@ -1,9 +1,10 @@
 """run_fn, which the Trainer component calls: read, train, export.
 
 TFX reloads this module before calling it, so everything with identity
-(classes, Keras registrations) lives elsewhere. custom_config holds, by the
-keys below, settings as dicts, the catalog's file patterns, and optionally a
-folder for the states of unfinished trainings and a digest of the sources.
+(classes, Keras registrations) lives elsewhere. custom_config holds, by
+trainer.config.keys, settings as dicts, the catalog's file patterns, and
+optionally a folder for the states of unfinished trainings and a digest of the
+sources.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import os
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from schema.keys import DIGEST_KEY
 from schema.settings import from_dict, replace_values
+from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.data.dataset import read_dataset
@@ -26,15 +29,6 @@ from trainer.serving.export import export, serving_model
 from trainer.training.checkpoint import digest
 from trainer.training.train import train
 from trainer.training.warm_start_source import read_warm_start_source, write_warm_start_source
-
-TRAINER_KEY = "trainer"
-EVALUATION_KEY = "evaluation"
-USER_OOV_KEY = "user_oov_buckets"
-ITEM_OOV_KEY = "item_oov_buckets"
-CATALOG_KEY = "catalog"
-STATES_KEY = "checkpoints"
-DIGEST_KEY = "source_digest"
-REPORT_FILE = "training.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -51,9 +45,9 @@ def run_fn(fn_args: FnArgs) -> None:
         diverged.
     """
     settings = fn_args.custom_config
-    config = from_dict(TrainerConfig, settings[TRAINER_KEY], TRAINER_KEY)
+    config = from_dict(TrainerConfig, settings[keys.TRAINER_KEY], keys.TRAINER_KEY)
     if fn_args.hyperparameters:
-        config = replace_values(config, fn_args.hyperparameters["values"])
+        config = replace_values(config, fn_args.hyperparameters[keys.VALUES_KEY])
     task = read_cluster_task()
     config = resolve_strategy(config, task)
     if config.strategy == "parameter_server" and task.kind != CHIEF:
@@ -67,22 +61,22 @@ def run_fn(fn_args: FnArgs) -> None:
 
 def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionContext) -> None:
     settings = fn_args.custom_config
-    evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
+    evaluation = from_dict(EvaluationConfig, settings[keys.EVALUATION_KEY], keys.EVALUATION_KEY)
     dataset = read_dataset(
         fn_args.transform_graph_path,
         fn_args.train_files,
         fn_args.eval_files,
-        settings[CATALOG_KEY],
-        settings[USER_OOV_KEY],
-        settings[ITEM_OOV_KEY],
+        settings[keys.CATALOG_KEY],
+        settings[keys.USER_OOV_KEY],
+        settings[keys.ITEM_OOV_KEY],
     )
     base = None
     if config.warm_start and fn_args.base_model:
         base = read_warm_start_source(fn_args.base_model, config)
     states = None
-    if settings.get(STATES_KEY):
+    if settings.get(keys.STATES_KEY):
         name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
-        states = os.path.join(settings[STATES_KEY], name)
+        states = os.path.join(settings[keys.STATES_KEY], name)
     writes = distribution.task.writes
     run_dir = fn_args.model_run_dir if writes else None
     trained = train(config, evaluation, dataset, run_dir, states, base, distribution=distribution)
@@ -94,7 +88,7 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
         config.export_tflite,
         functools.partial(write_warm_start_source, trained.model, trained.chosen, config, dataset),
     )
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, REPORT_FILE), "w") as report:
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, keys.TRAINING_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
     if states and tf.io.gfile.exists(states):
         tf.io.gfile.rmtree(states)

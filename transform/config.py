@@ -10,6 +10,9 @@ from pydantic import PositiveInt
 
 from schema.settings import Settings
 
+# Of the settings, in Transform's custom_config.
+SETTINGS_KEY = "transform"
+
 
 class TransformConfig(Settings):
     """Vocabulary settings."""

@@ -12,9 +12,7 @@ import tensorflow_transform as tft
 
 from schema import features
 from schema.settings import from_dict
-from transform.config import TransformConfig
-
-SETTINGS_KEY = "transform"
+from transform.config import SETTINGS_KEY, TransformConfig
 
 _AS_THEY_CAME = (
     features.RATING,

@@ -22,7 +22,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.io import fileio
 
 from components.evaluator.ranking.wrap import wrap
-from schema import curated, features
+from schema import atomic_write, curated, features
 from trainer.config.evaluation import EvaluationConfig
 
 _RANK = "rank"
@@ -114,9 +114,8 @@ def write_ranks(
             progress(users)
         if writer is not None:
             writer.close()
-            unfinished = f"{path}.unfinished"
-            fileio.copy(local, unfinished, overwrite=True)
-            fileio.rename(unfinished, path, overwrite=True)
+            with atomic_write.file(path) as unfinished:
+                fileio.copy(local, unfinished, overwrite=True)
 
 
 def _batches(files: list[str]) -> Iterator[list[bytes]]:

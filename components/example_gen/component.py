@@ -18,6 +18,7 @@ from tfx.proto import example_gen_pb2
 from components import formats
 from components.example_gen import executor
 from components.example_gen.config import IngestConfig
+from schema.keys import DIGEST_KEY
 from schema.settings import to_dict
 
 
@@ -54,7 +55,7 @@ class InteractionsExampleGen(FileBasedExampleGen):
                 {
                     executor.FORMAT_KEY: format_name,
                     executor.INGEST_KEY: json.dumps(to_dict(config), sort_keys=True),
-                    executor.DIGEST_KEY: source_digest,
+                    DIGEST_KEY: source_digest,
                 }
             ),
         )
@@ -86,7 +87,7 @@ class CatalogExampleGen(FileBasedExampleGen):
             input_config=_input_config(format_name, executor.CATALOG_ROLES),
             output_config=example_gen_pb2.Output(),
             custom_config=_custom_config(
-                {executor.FORMAT_KEY: format_name, executor.DIGEST_KEY: source_digest}
+                {executor.FORMAT_KEY: format_name, DIGEST_KEY: source_digest}
             ),
         )
 

@@ -27,7 +27,6 @@ from schema.settings import from_dict
 # Keys of the custom config.
 FORMAT_KEY = "format"
 INGEST_KEY = "ingest"
-DIGEST_KEY = "source_digest"
 
 INTERACTION_ROLES = (base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES, base.USERS)
 CATALOG_ROLES = (base.ITEMS, base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES)

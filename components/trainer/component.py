@@ -16,8 +16,9 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
-from components.trainer.executor import CATALOG_KEY, Executor
+from components.trainer.executor import Executor
 from schema import features
+from trainer.config.keys import CATALOG_KEY
 from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 RUN_FN = "trainer.run_fn.run_fn"

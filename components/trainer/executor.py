@@ -10,10 +10,8 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from schema import features
+from trainer.config.keys import CATALOG_KEY, TRAINER_KEY
 from trainer.config.runtime import changed
-
-CATALOG_KEY = "catalog"
-TRAINER_KEY = "trainer"
 
 
 class Executor(executor.GenericExecutor):

@@ -15,7 +15,8 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
-from components.tuner.executor import CATALOG_KEY, Executor
+from components.tuner.executor import Executor
+from trainer.config.keys import CATALOG_KEY
 from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 
@@ -48,9 +49,8 @@ class RecommenderTuner(base_component.BaseComponent):
         splits.
       transform_graph: Transform's `transform_graph`.
       catalog: `examples` of CatalogExampleGen.
-      custom_config: JSON-ready settings, by the keys of components.tuner.executor
-        and trainer.run_fn; a digest of the sources among them makes an edit miss
-        the cache.
+      custom_config: JSON-ready settings, by trainer.config.keys; a digest of the
+        sources among them makes an edit miss the cache.
       epochs: see RecommenderTrainer.
       trainer_overrides: see RecommenderTrainer.
     """

@@ -14,7 +14,9 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils
 
 from schema import features
+from schema.keys import DIGEST_KEY
 from schema.settings import from_dict
+from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.runtime import changed
 from trainer.config.trainer import TrainerConfig
@@ -24,11 +26,7 @@ if TYPE_CHECKING:
     from trainer.data.dataset import Dataset
     from trainer.tuning.trials import Search
 
-CATALOG_KEY = "catalog"
-TUNE_KEY = "tune"
 BEST_FILE = "best_hyperparameters.txt"
-RESULTS_FILE = "trials.json"
-TABLE_FILE = "trials.csv"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -52,30 +50,26 @@ class Executor(base_executor.BaseExecutor):
             be trained.
         """
         # Whoever only wires or reads a pipeline shall not load the models.
-        from trainer import run_fn
         from trainer.training.checkpoint import digest
         from trainer.tuning.search import tune
 
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        trainer = changed(custom[run_fn.TRAINER_KEY], exec_properties)
-        config = from_dict(TrainerConfig, trainer, run_fn.TRAINER_KEY)
-        evaluation = from_dict(
-            EvaluationConfig, custom[run_fn.EVALUATION_KEY], run_fn.EVALUATION_KEY
-        )
-        tuning = from_dict(TuningConfig, custom[TUNE_KEY], TUNE_KEY)
+        trainer = changed(custom[keys.TRAINER_KEY], exec_properties)
+        config = from_dict(TrainerConfig, trainer, keys.TRAINER_KEY)
+        evaluation = from_dict(EvaluationConfig, custom[keys.EVALUATION_KEY], keys.EVALUATION_KEY)
+        tuning = from_dict(TuningConfig, custom[keys.TUNE_KEY], keys.TUNE_KEY)
         dataset = _dataset(input_dict, custom)
         folder = None
-        if custom.get(run_fn.STATES_KEY):
+        if custom.get(keys.STATES_KEY):
             # More trials go on with those that were finished.
             search = tuning.replace(trials=0)
-            version = (custom.get(run_fn.DIGEST_KEY), optuna.__version__)
+            version = (custom.get(DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, search, version)
-            folder = os.path.join(custom[run_fn.STATES_KEY], f"tuning-{name}")
+            folder = os.path.join(custom[keys.STATES_KEY], f"tuning-{name}")
         _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:
-    from trainer import run_fn
     from trainer.data.dataset import read_dataset
 
     def patterns(key: str, split: str) -> list[str]:
@@ -87,9 +81,9 @@ def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]
         artifact_utils.get_single_uri(graph),
         patterns(standard_component_specs.EXAMPLES_KEY, features.TRAIN),
         patterns(standard_component_specs.EXAMPLES_KEY, features.VALID),
-        patterns(CATALOG_KEY, features.CATALOG),
-        custom[run_fn.USER_OOV_KEY],
-        custom[run_fn.ITEM_OOV_KEY],
+        patterns(keys.CATALOG_KEY, features.CATALOG),
+        custom[keys.USER_OOV_KEY],
+        custom[keys.ITEM_OOV_KEY],
     )
 
 
@@ -99,11 +93,11 @@ def _write(search: Search, output_dict: dict[str, list[types.Artifact]]) -> None
     )
     results = artifact_utils.get_single_uri(output_dict[standard_component_specs.TUNER_RESULTS_KEY])
     # As KerasTuner's HyperParameters.from_config reads it.
-    chosen = {"space": [], "values": search.best().values}
+    chosen = {"space": [], keys.VALUES_KEY: search.best().values}
     for folder, name, text in (
         (best, BEST_FILE, json.dumps(chosen, indent=2)),
-        (results, RESULTS_FILE, json.dumps(search.report(), indent=2)),
-        (results, TABLE_FILE, search.csv()),
+        (results, keys.TRIALS_FILE, json.dumps(search.report(), indent=2)),
+        (results, keys.TABLE_FILE, search.csv()),
     ):
         fileio.makedirs(folder)
         with fileio.open(os.path.join(folder, name), "w") as file:

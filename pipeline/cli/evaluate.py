@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tfx.dsl.io.plugins.local import LocalFilesystem
+from tfx.utils import path_constants
 
 from pipeline.cli import common
 from pipeline.cli.output_folder import Workspace
@@ -27,6 +28,7 @@ from pipeline.config.run import DataConfig
 from pipeline.uris import check_known, is_uri
 from schema import features, settings
 from schema.errors import UserError
+from schema.keys import SAVED_MODEL_FILE
 from trainer.config.evaluation import EvaluationConfig
 
 if TYPE_CHECKING:
@@ -41,9 +43,6 @@ DONE = 0
 # counted so often.
 _PATIENCE = 2.0
 _RANKS_EVERY = 10.0
-_SAVED_MODEL = "saved_model.pb"
-# Where TFX puts a SavedModel in a Model artifact.
-_INSIDE_ARTIFACT = "Format-Serving"
 
 
 class Evaluated(settings.Settings):
@@ -122,12 +121,12 @@ def _saved_model(given: str, files: Any) -> str:
     """
     names = [name.rstrip("/") for name in files.listdir(given)] if files.isdir(given) else []
     newest = max((name for name in names if name.isdigit()), key=int, default="")
-    for inside in ("", _INSIDE_ARTIFACT, newest):
+    for inside in ("", path_constants.SERVING_MODEL_DIR, newest):
         folder = os.path.join(given, inside).rstrip("/")
-        if files.exists(os.path.join(folder, _SAVED_MODEL)):
+        if files.exists(os.path.join(folder, SAVED_MODEL_FILE)):
             return folder
     raise UserError(
-        f"MODEL: expected a folder with {_SAVED_MODEL}, a Model artifact or a served folder, "
+        f"MODEL: expected a folder with {SAVED_MODEL_FILE}, a Model artifact or a served folder, "
         f"got {given!r}."
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 import stat
 import zipfile
 import zlib
@@ -44,19 +43,6 @@ def extract(
             return written
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UserError(f"{archive}: damaged or truncated archive ({error}).") from None
-
-
-def publish(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Puts a finished folder in its place by one rename.
-
-    Args:
-      folder: the finished folder, on the same file system as `target`.
-      target: its place; what lies there already stays, being complete.
-    """
-    if target.is_dir():
-        shutil.rmtree(folder)
-    else:
-        folder.rename(target)
 
 
 def _check_member(archive: pathlib.Path, member: zipfile.ZipInfo) -> None:

@@ -21,6 +21,7 @@ from rich.progress import Progress
 
 from pipeline.datasets import archive, synthetic_config
 from pipeline.datasets.download import Checksum, fetch
+from schema import atomic_write
 from schema.errors import UserError
 from schema.settings import check_choice
 
@@ -141,14 +142,13 @@ def _generate(
     from pipeline.datasets import synthetic
 
     with (
-        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch,
+        atomic_write.folder(str(folder)) as unfinished,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(folder.name, total=config.interactions)
-        written = pathlib.Path(scratch) / "written"
+        written = pathlib.Path(unfinished)
         written.mkdir()
         synthetic.write(config, written, lambda count: progress.advance(task, count))
-        archive.publish(written, folder)
     console.print(f"{folder.name}: generated from {config.text}", soft_wrap=True, highlight=False)
     return folder
 
@@ -186,7 +186,8 @@ def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -
         archive.extract(packed, unpacked)
         tops = list(unpacked.iterdir())
         # ml-10m.zip unpacks as ml-10M100K: the name in the archive is not ours.
-        archive.publish(tops[0] if len(tops) == 1 and tops[0].is_dir() else unpacked, folder)
+        found = tops[0] if len(tops) == 1 and tops[0].is_dir() else unpacked
+        atomic_write.move_folder(str(found), str(folder))
     packed.unlink()
 
 
@@ -207,7 +208,7 @@ def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
             raise UserError(f"{wheel.requirement} cannot be fetched from PyPI ({reason}).")
         unpacked = here / "unpacked"
         archive.extract(wheels[0], unpacked, wheel.holds)
-        archive.publish(unpacked / wheel.prefix, folder)
+        atomic_write.move_folder(str(unpacked / wheel.prefix), str(folder))
 
 
 def main(arguments: list[str] | None = None) -> int:

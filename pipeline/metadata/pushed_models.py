@@ -11,13 +11,16 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx.types import standard_artifacts
+from tfx.utils import path_constants
 
 from pipeline.metadata import runs
 from pipeline.uris import is_uri
 from schema.errors import UserError
 
-# Where TFX puts a SavedModel in a Model artifact.
-_INSIDE_ARTIFACT = "/Format-Serving"
+# Properties that TFX's Pusher gives a PushedModel.
+PUSHED = "pushed"
+DESTINATION = "pushed_destination"
+VERSION = "pushed_version"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +57,11 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
     """
     pushed = models(store)
     path = model.rstrip("/") if is_uri(model) else os.path.abspath(model)
-    path = path.removesuffix(_INSIDE_ARTIFACT)
+    path = path.removesuffix(f"/{path_constants.SERVING_MODEL_DIR}")
     ways: tuple[Callable[[Artifact], bool], ...] = (
-        lambda one: path == one.properties["pushed_destination"],
-        lambda one: path == os.path.dirname(one.properties["pushed_destination"]),
-        lambda one: model == one.properties["pushed_version"],
+        lambda one: path == one.properties[DESTINATION],
+        lambda one: path == os.path.dirname(one.properties[DESTINATION]),
+        lambda one: model == one.properties[VERSION],
         lambda one: model == str(one.id) or path == one.uri,
     )
     for fits in ways:
@@ -71,7 +74,7 @@ def find(store: mlmd.MetadataStore, model: str, label: str) -> Artifact:
             raise UserError(f"{model}: {label} knows this model, but it was never pushed.")
     if not pushed:
         raise UserError(f"{model}: {label} knows of no pushed model.")
-    newest = pushed[-1].properties["pushed_destination"]
+    newest = pushed[-1].properties[DESTINATION]
     raise UserError(f"{model}: {label} knows no such pushed model; its newest is {newest}.")
 
 
@@ -86,7 +89,7 @@ def models(store: mlmd.MetadataStore) -> list[Artifact]:
       left out.
     """
     found = _of_type(store, standard_artifacts.PushedModel)
-    return sorted((one for one in found if one.properties.get("pushed")), key=lambda one: one.id)
+    return sorted((one for one in found if one.properties.get(PUSHED)), key=lambda one: one.id)
 
 
 def made_of(store: mlmd.MetadataStore, model_id: int) -> Artifact | None:

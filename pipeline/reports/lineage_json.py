@@ -19,10 +19,12 @@ from components.evaluator.gate import run_gate
 from components.evaluator.gate.results import read_metrics
 from components.example_gen import counts, executor
 from pipeline import node_ids
+from pipeline.metadata import pushed_models
 from pipeline.metadata.lineage import Ancestry, OtherModel, Step
 from pipeline.metadata.pushed_models import Artifact
-from pipeline.reports.summary import TRAINING_FILE, TRIALS_FILE
 from schema import curated
+from schema.keys import DIGEST_KEY
+from trainer.config import keys
 
 # Changes when a key changes its meaning or goes away.
 VERSION = 1
@@ -70,8 +72,8 @@ def _model(ancestry: Ancestry) -> dict[str, Any]:
     """Describe the push itself."""
     pushed, push = ancestry.pushed, ancestry.steps[0]
     return {
-        "pushed_model": pushed.properties["pushed_destination"],
-        "version": pushed.properties["pushed_version"],
+        "pushed_model": pushed.properties[pushed_models.DESTINATION],
+        "version": pushed.properties[pushed_models.VERSION],
         "artifact": pushed.id,
         "uri": pushed.uri,
         "pipeline": push.pipeline,
@@ -88,7 +90,7 @@ def _other(other: OtherModel) -> dict[str, Any]:
         "part": other.part,
         "artifact": other.artifact.id,
         "uri": other.artifact.uri,
-        "pushed_model": pushed.properties["pushed_destination"] if pushed else None,
+        "pushed_model": pushed.properties[pushed_models.DESTINATION] if pushed else None,
     }
 
 
@@ -112,13 +114,13 @@ def _data(step: Step, ancestry: Ancestry) -> dict[str, Any]:
     """Describe the raw files that a generator read."""
     (examples,) = step.outputs[specs.EXAMPLES_KEY]
     known = ancestry.artifacts[examples].properties
-    packed = json.loads(step.properties["custom_config"])["custom_config"]["value"]
-    splits = json.loads(step.properties["input_config"])["splits"]
+    packed = json.loads(step.properties[specs.CUSTOM_CONFIG_KEY])["custom_config"]["value"]
+    splits = json.loads(step.properties[specs.INPUT_CONFIG_KEY])["splits"]
     patterns = {split["name"]: split["pattern"] for split in splits}
     files = []
     for line in known["input_fingerprint"].splitlines():
         role, _, fingerprint = line.removeprefix("split:").partition(",")
-        path = os.path.join(step.properties["input_base"], patterns[role])
+        path = os.path.join(step.properties[specs.INPUT_BASE_KEY], patterns[role])
         files.append({"role": role, "path": path, "fingerprint": fingerprint})
     return {
         "component": step.component,
@@ -141,19 +143,19 @@ def _code(step: Step) -> dict[str, Any] | None:
 
 def _find(value: Any) -> str | None:
     """Find a component's digest, wherever in its properties it is."""
-    if isinstance(value, str) and node_ids.DIGEST_KEY in value:
+    if isinstance(value, str) and DIGEST_KEY in value:
         return _find(json.loads(value))
-    if isinstance(value, dict) and node_ids.DIGEST_KEY in value:
-        return str(value[node_ids.DIGEST_KEY])
+    if isinstance(value, dict) and DIGEST_KEY in value:
+        return str(value[DIGEST_KEY])
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return next((found for one in inner if (found := _find(one))), None)
 
 
 def _tuned(ancestry: Ancestry) -> dict[str, Any] | None:
     """Read the values that the Tuner chose instead of the configured ones."""
-    if (results := _output(ancestry, node_ids.TUNER, "tuner_results")) is None:
+    if (results := _output(ancestry, node_ids.TUNER, specs.TUNER_RESULTS_KEY)) is None:
         return None
-    values: dict[str, Any] = _read(results, TRIALS_FILE)["best"]["values"]
+    values: dict[str, Any] = _read(results, keys.TRIALS_FILE)["best"]["values"]
     return values
 
 
@@ -161,7 +163,7 @@ def _training(ancestry: Ancestry) -> dict[str, Any] | None:
     """Read the Trainer's report, without its epochs."""
     if (run := _output(ancestry, node_ids.TRAINER, specs.MODEL_RUN_KEY)) is None:
         return None
-    told = _read(run, TRAINING_FILE)
+    told = _read(run, keys.TRAINING_FILE)
     del told["history"]
     return told
 

@@ -15,19 +15,19 @@ import platform
 from typing import Any
 
 from tfx.dsl.io import fileio
+from tfx.types import standard_component_specs as specs
 
 from components.evaluator.gate import run_gate
 from components.evaluator.gate.results import SliceResult, read_metrics
 from components.example_gen import counts
 from pipeline import node_ids
 from pipeline.config.run import RunConfig
+from pipeline.metadata import pushed_models
 from pipeline.metadata.runs import ComponentRun
-from schema import settings
+from schema import atomic_write, settings
+from trainer.config import keys
 
 VERSION = 1
-TRAINING_FILE = "training.json"
-TRIALS_FILE = "trials.json"
-TABLE_FILE = "trials.csv"
 
 _PACKAGES = (
     "movielens-tfx",
@@ -72,15 +72,15 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
     Returns:
       The outcome.
     """
-    evaluation = runs[node_ids.EVALUATOR].outputs["evaluation"][0].uri
-    pushed = runs[node_ids.PUSHER].outputs["pushed_model"][0].properties
+    evaluation = runs[node_ids.EVALUATOR].outputs[specs.EVALUATION_KEY][0].uri
+    pushed = runs[node_ids.PUSHER].outputs[specs.PUSHED_MODEL_KEY][0].properties
     resolvers = (node_ids.RESOLVER, node_ids.BASE_RESOLVER)
-    model_run = runs[node_ids.TRAINER].outputs["model_run"][0].uri
+    model_run = runs[node_ids.TRAINER].outputs[specs.MODEL_RUN_KEY][0].uri
     return Outcome(
         gate=run_gate.read(evaluation),
-        pushed=pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
+        pushed=pushed[pushed_models.DESTINATION] if pushed.get(pushed_models.PUSHED) == 1 else None,
         results=read_metrics(evaluation),
-        training=_read_json(os.path.join(model_run, TRAINING_FILE)),
+        training=_read_json(os.path.join(model_run, keys.TRAINING_FILE)),
         tuning=_tuning(runs),
         counts={
             "interactions": _counts(runs[node_ids.INTERACTIONS], counts.INTERACTION_COUNTS),
@@ -128,12 +128,7 @@ def write(summary: dict[str, Any], path: str) -> None:
       summary: JSON-ready.
       path: the file, local or a URI; its folder exists.
     """
-    text = as_json(summary)
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f".{name}.unfinished")
-    with fileio.open(unfinished, "w") as file:
-        file.write(text)
-    fileio.rename(unfinished, path, overwrite=True)
+    atomic_write.write(path, as_json(summary))
 
 
 def as_json(report: dict[str, Any]) -> str:
@@ -162,10 +157,10 @@ def _plain(value: Any) -> Any:
 def _tuning(runs: dict[str, ComponentRun]) -> dict[str, Any] | None:
     if node_ids.TUNER not in runs:
         return None
-    folder = runs[node_ids.TUNER].outputs["tuner_results"][0].uri
-    results = _read_json(os.path.join(folder, TRIALS_FILE))
+    folder = runs[node_ids.TUNER].outputs[specs.TUNER_RESULTS_KEY][0].uri
+    results = _read_json(os.path.join(folder, keys.TRIALS_FILE))
     del results["history"]
-    return {**results, "table": os.path.join(folder, TABLE_FILE)}
+    return {**results, "table": os.path.join(folder, keys.TABLE_FILE)}
 
 
 def _read_json(path: str) -> Any:

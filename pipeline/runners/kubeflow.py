@@ -20,6 +20,7 @@ from tfx.orchestration.pipeline import Pipeline
 from pipeline import backend
 from pipeline.config.cluster import ClusterConfig, Resources
 from pipeline.node_ids import CATALOG, INTERACTIONS, TUNER
+from schema import atomic_write
 from schema.errors import UserError
 from schema.settings import check_choice
 
@@ -96,11 +97,7 @@ class ClusterRunner(stock.KubeflowV2DagRunner):
         else:
             text = json.dumps(job, sort_keys=True, indent=1)
         fileio.makedirs(self._output_dir)
-        unfinished = os.path.join(self._output_dir, f".{self._output_filename}.unfinished")
-        with fileio.open(unfinished, "w") as file:
-            file.write(text)
-        place = os.path.join(self._output_dir, self._output_filename)
-        fileio.rename(unfinished, place, overwrite=True)
+        atomic_write.write(os.path.join(self._output_dir, self._output_filename), text)
 
 
 def _defaults(pipeline: Pipeline) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 from tfx.dsl.io import fileio
+from tfx.dsl.io.plugins.local import LocalFilesystem
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
@@ -14,6 +15,7 @@ from components import pusher
 def model(tmp_path):
     folder = tmp_path / "model" / "Format-Serving"
     (folder / "variables").mkdir(parents=True)
+    (folder / "assets").mkdir()
     (folder / "saved_model.pb").write_text("graph")
     (folder / "variables" / "variables.index").write_text("weights")
     return folder
@@ -45,7 +47,7 @@ def test_a_blessed_model_is_published_whole_under_a_number(tmp_path, model):
     assert os.listdir(tmp_path / "serving") == [os.path.basename(place)]
     assert os.path.basename(place).isdigit()
     for folder in (place, tmp_path / "archive"):
-        assert sorted(os.listdir(folder)) == ["saved_model.pb", "variables"]
+        assert sorted(os.listdir(folder)) == ["assets", "saved_model.pb", "variables"]
 
 
 def test_a_model_that_is_not_blessed_is_not_published(tmp_path, model):
@@ -68,7 +70,9 @@ def test_what_a_killed_push_left_is_cleared_and_was_never_a_version(tmp_path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pusher.fileio, "rename", killed)
+        # Whoever is killed tidies nothing up.
+        for last in ("rename", "rmtree"):
+            patched.setattr(LocalFilesystem, last, killed)
         with pytest.raises(KeyboardInterrupt):
             pusher.publish(str(model), str(base))
     (left,) = os.listdir(base)
@@ -82,10 +86,10 @@ def test_a_version_that_was_removed_comes_back_under_its_number(tmp_path, model)
     place = pushed.get_string_custom_property("pushed_destination")
     shutil.rmtree(tmp_path / "serving")
     pusher.restore(pushed.uri, place)
-    assert sorted(os.listdir(place)) == ["saved_model.pb", "variables"]
+    assert sorted(os.listdir(place)) == ["assets", "saved_model.pb", "variables"]
     os.unlink(os.path.join(place, "saved_model.pb"))
     pusher.restore(pushed.uri, place)
-    assert os.listdir(place) == ["variables"]
+    assert sorted(os.listdir(place)) == ["assets", "variables"]
 
 
 GRAPH, WEIGHTS = "saved_model.pb", "variables/variables.index"

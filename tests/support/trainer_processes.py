@@ -13,6 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.trainer.component import RUN_FN
 from schema import features, settings
 from tests.support import ports
+from trainer.config import keys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXECUTOR = "components.trainer.executor.Executor"
@@ -49,11 +50,11 @@ class Job:
         model, run = standard_artifacts.Model(), standard_artifacts.ModelRun()
         model.uri, run.uri = str(self.folder / "model"), str(self.folder / "model_run")
         custom = {
-            "trainer": settings.to_dict(config),
-            "evaluation": settings.to_dict(evaluation),
-            "user_oov_buckets": 1,
-            "item_oov_buckets": 1,
-            "checkpoints": str(self.folder / STATES),
+            keys.TRAINER_KEY: settings.to_dict(config),
+            keys.EVALUATION_KEY: settings.to_dict(evaluation),
+            keys.USER_OOV_KEY: 1,
+            keys.ITEM_OOV_KEY: 1,
+            keys.STATES_KEY: str(self.folder / STATES),
         }
         properties = {
             "run_fn": RUN_FN,

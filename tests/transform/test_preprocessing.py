@@ -15,8 +15,8 @@ from tensorflow_transform.tf_metadata import metadata_io
 from schema import curated, features
 from schema.errors import UserError
 from schema.settings import to_dict
-from transform.config import TransformConfig
-from transform.preprocessing import SETTINGS_KEY, preprocessing_fn
+from transform.config import SETTINGS_KEY, TransformConfig
+from transform.preprocessing import preprocessing_fn
 
 DIRECT = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 

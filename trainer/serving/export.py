@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from schema import atomic_write
 from trainer.data.dataset import Dataset
 from trainer.data.interactions import user_table
 from trainer.models.base import Recommender
-from trainer.ops import atomic_write
 from trainer.serving import tflite
 from trainer.serving.scorer import Scorer
 from trainer.serving.signatures import ServingModel

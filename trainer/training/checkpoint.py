@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from schema import atomic_write
 from schema.settings import Settings
-from trainer.ops import atomic_write
 from trainer.training.early_stopping import EarlyStopping
 from trainer.training.loop import Epoch, TrainingLoop
 

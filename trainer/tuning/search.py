@@ -1,16 +1,18 @@
 """The search for hyper-parameters: trials on the valid split, drawn by Optuna.
 
-Every trial starts from a study that is built anew from the finished trials and
-draws from a seed of its own number. So a search that goes on after a kill
-draws, prunes and finds what an uninterrupted one does, as far as the trainings
-themselves repeat to the last digit.
+A search has one study. Finished trials enter it with their rounded values,
+whether they ran just now or before a kill, and every trial draws from a seed of
+its own number. So a search that goes on draws, prunes and finds what an
+uninterrupted one does, as far as the trainings themselves repeat to the last
+digit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.pruners import MedianPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from schema.errors import UserError
@@ -73,19 +75,19 @@ def tune(
         trained.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    objective = _Objective(config, evaluation, dataset, tuning)
     journal = Journal(folder)
     trials = journal.read()[: tuning.trials]
     resumed = len(trials)
+    objective = _Objective(config, evaluation, dataset, tuning, trials)
     progress = Progress("tuning", tuning.trials)
     while len(trials) < tuning.trials:
-        proposed = objective.propose(trials)
+        proposed = objective.propose()
         if proposed is None:
             progress.line(f"all of the space was tried in {len(trials)} trials")
             break
         shown = ", ".join(f"{key} {value}" for key, value in proposed.items())
         progress.line(f"trial {len(trials) + 1} of {tuning.trials}: {shown}")
-        trials.append(objective.run(trials, proposed))
+        trials.append(objective.run(proposed))
         if trials[-1].state != COMPLETE:
             progress.line(" ".join(filter(None, (trials[-1].state, trials[-1].error))))
         journal.write(trials)
@@ -96,7 +98,15 @@ def tune(
 
 
 class _Objective:
-    """Draws and runs trials; knows the finished ones from its arguments alone."""
+    """Draws and runs trials.
+
+    Args:
+      config: as of `tune`.
+      evaluation: as of `tune`.
+      dataset: as of `tune`.
+      tuning: as of `tune`.
+      trials: that an earlier search finished.
+    """
 
     def __init__(
         self,
@@ -104,6 +114,7 @@ class _Objective:
         evaluation: EvaluationConfig,
         dataset: Dataset,
         tuning: TuningConfig,
+        trials: list[Trial],
     ) -> None:
         self._config = config.replace(refit=False)
         self._evaluation = evaluation
@@ -112,30 +123,43 @@ class _Objective:
         self._space = search_space(tuning, config)
         self._distributions = {key: _distribution(domain) for key, domain in self._space.items()}
         self.metric = tuning.metric or config.criterion
+        lower = is_better({self.metric: 0.0}, {self.metric: 1.0}, self.metric)
+        self._study = optuna.create_study(
+            direction="minimize" if lower else "maximize",
+            pruner=MedianPruner(n_startup_trials=tuning.startup_trials),
+        )
+        self._tried: list[dict[str, Any]] = []
+        for trial in trials:
+            self._add(trial)
 
-    def propose(self, trials: list[Trial]) -> dict[str, Any] | None:
-        """Values that no trial had, or None where none are found."""
-        if not trials:
+    def propose(self) -> dict[str, Any] | None:
+        """Return values that no trial had, or None where none are found."""
+        if not self._tried:
             return {key: value_at(self._config, key) for key in self._space}
-        tried = [trial.values for trial in trials]
+        startup = self._tuning.startup_trials
         for attempt in range(_GUIDED_DRAWS + _RANDOM_DRAWS):
-            entropy = np.random.SeedSequence([self._tuning.seed, len(trials), attempt])
+            entropy = np.random.SeedSequence([self._tuning.seed, len(self._tried), attempt])
             seed = int(entropy.generate_state(1)[0])
             if attempt < _GUIDED_DRAWS:
-                startup = self._tuning.startup_trials
-                study = self._study(trials, TPESampler(n_startup_trials=startup, seed=seed))
+                self._study.sampler = TPESampler(n_startup_trials=startup, seed=seed)
             else:
-                study = self._study([], RandomSampler(seed))
-            drawn = study.ask(self._distributions).params
+                self._study.sampler = RandomSampler(seed)
+            with self._asked(self._distributions) as asked:
+                drawn = asked.params
             values = {key: _external(domain, drawn[key]) for key, domain in self._space.items()}
-            if values not in tried:
+            if values not in self._tried:
                 return values
         return None
 
-    def run(self, trials: list[Trial], values: dict[str, Any]) -> Trial:
-        """Trains with `values`; `trials` tell when to give up."""
-        # Nothing is drawn here: this trial stands for the one to be judged.
-        asked = self._study(trials, RandomSampler()).ask()
+    def run(self, values: dict[str, Any]) -> Trial:
+        """Train with `values`; the earlier trials tell when to give up."""
+        with self._asked() as asked:
+            trial = self._train(values, asked)
+        self._add(trial)
+        return trial
+
+    def _train(self, values: dict[str, Any], asked: optuna.Trial) -> Trial:
+        number = len(self._tried) + 1
         pruned = False
 
         def behind(epoch: int, metrics: Mapping[str, float]) -> bool:
@@ -151,12 +175,12 @@ class _Objective:
         except (UserError, tf.errors.ResourceExhaustedError) as error:
             seconds = time.perf_counter() - started
             reason = " ".join(str(error).split())[:300]
-            return Trial(len(trials) + 1, FAILED, values, seconds=seconds, error=reason)
+            return Trial(number, FAILED, values, seconds=seconds, error=reason)
         finally:
             # A model and its functions hold each other.
             gc.collect()
         return Trial(
-            number=len(trials) + 1,
+            number=number,
             state=PRUNED if pruned else COMPLETE,
             values=values,
             metric=report["best_validation"][self.metric],
@@ -165,16 +189,19 @@ class _Objective:
             seconds=time.perf_counter() - started,
         )
 
-    def _study(self, trials: list[Trial], sampler: BaseSampler) -> optuna.Study:
-        """A study that knows `trials`."""
-        lower = is_better({self.metric: 0.0}, {self.metric: 1.0}, self.metric)
-        study = optuna.create_study(
-            direction="minimize" if lower else "maximize",
-            sampler=sampler,
-            pruner=MedianPruner(n_startup_trials=self._tuning.startup_trials),
-        )
-        study.add_trials(self._frozen(trial) for trial in trials)
-        return study
+    @contextlib.contextmanager
+    def _asked(
+        self, distributions: dict[str, BaseDistribution] | None = None
+    ) -> Iterator[optuna.Trial]:
+        """A trial to draw or to prune with; samplers and pruners pass over it when it is done."""
+        asked = self._study.ask(distributions)
+        yield asked
+        self._study.tell(asked, state=TrialState.FAIL)
+
+    def _add(self, trial: Trial) -> None:
+        """Tells the study of a finished trial."""
+        self._study.add_trial(self._frozen(trial))
+        self._tried.append(trial.values)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         # The first trial's values need not lie in the space. A failed one

@@ -11,8 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from schema import atomic_write
 from schema.errors import UserError
-from trainer.ops import atomic_write
 from trainer.training.validation import is_better
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"

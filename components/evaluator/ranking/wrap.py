@@ -8,10 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from components.evaluator.ranking.evaluation_model import EvaluationModel
-from schema import features
+from schema import atomic_write, features
 from schema.errors import UserError
 from trainer.config.evaluation import EvaluationConfig
-from trainer.ops import atomic_write
 
 # Signatures of the exported model that a judge calls, and those that it has.
 NEEDED = ("scores", "catalog", "known_users", "score")

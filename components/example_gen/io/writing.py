@@ -9,6 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from schema import atomic_write
+
 # What tfx calls the files of a split, and the format it records.
 _PREFIX = "data_tfrecord"
 FILE_FORMAT = "tfrecords_gzip"
@@ -45,11 +47,13 @@ def write_shard(shard: Shard, split_uri: str) -> str:
       Path of the file.
     """
     # Beside the split's folder, where no reader of the split looks.
-    partial = os.path.join(os.path.dirname(split_uri), f".{uuid.uuid4().hex}")
+    unfinished = os.path.join(os.path.dirname(split_uri), f".{uuid.uuid4().hex}")
     path = os.path.join(split_uri, f"{_PREFIX}-{shard.number:05d}-of-{shard.total:05d}.gz")
     fileio.makedirs(split_uri)
-    with tf.io.TFRecordWriter(partial, _OPTIONS) as writer:
+    with (
+        atomic_write.file(path, unfinished) as partial,
+        tf.io.TFRecordWriter(partial, _OPTIONS) as writer,
+    ):
         for record in shard.records:
             writer.write(record)
-    fileio.rename(partial, path, overwrite=True)
     return path

@@ -11,6 +11,7 @@ from tfx.types import channel_utils
 from components.trainer.component import RecommenderTrainer
 from schema import features, settings
 from tests.support import upstream
+from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.trainer import TrainerConfig
@@ -35,10 +36,10 @@ def trained(tmp_path_factory):
         component = RecommenderTrainer(
             **{name: channel_utils.as_channel(artifacts) for name, artifacts in channels.items()},
             custom_config={
-                "trainer": settings.to_dict(config),
-                "evaluation": settings.to_dict(EvaluationConfig(k=3)),
-                "user_oov_buckets": 1,
-                "item_oov_buckets": 1,
+                keys.TRAINER_KEY: settings.to_dict(config),
+                keys.EVALUATION_KEY: settings.to_dict(EvaluationConfig(k=3)),
+                keys.USER_OOV_KEY: 1,
+                keys.ITEM_OOV_KEY: 1,
             },
         )
         return run(component.with_id(f"Trainer{len(base_model)}"), **inputs, **base_model)
@@ -64,7 +65,7 @@ def test_it_writes_a_model_that_serves_raw_ids(trained):
 
 def test_the_report_tells_what_was_trained(trained):
     data, _, outputs, _ = trained
-    report = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+    report = json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
     # Each of the 60 users holds out two interactions; four negatives a positive.
     positives = len(data.interactions) - 2 * len(data.users)
     assert report["examples"] == report["epochs"] * 5 * positives
@@ -90,7 +91,7 @@ def test_the_served_indices_are_those_of_transform(trained):
 def test_a_base_model_is_what_a_warm_start_begins_with(trained):
     data, _, first, warm = trained
     cold, report = (
-        json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+        json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
         for outputs in (first, warm)
     )
     assert cold["warm_start"] is None

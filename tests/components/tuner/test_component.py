@@ -12,6 +12,7 @@ from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
 from schema import settings
 from tests.support import upstream
+from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.trainer import TrainerConfig
@@ -41,10 +42,10 @@ def inputs(tmp_path_factory):
 def run(folder, component, inputs, runtime=None, **settings_of_its_own):
     channels = {name: channel_utils.as_channel([artifact]) for name, artifact in inputs.items()}
     custom_config = {
-        "trainer": settings.to_dict(CONFIG),
-        "evaluation": settings.to_dict(EvaluationConfig(k=3)),
-        "user_oov_buckets": 1,
-        "item_oov_buckets": 1,
+        keys.TRAINER_KEY: settings.to_dict(CONFIG),
+        keys.EVALUATION_KEY: settings.to_dict(EvaluationConfig(k=3)),
+        keys.USER_OOV_KEY: 1,
+        keys.ITEM_OOV_KEY: 1,
         **settings_of_its_own,
     }
     node = component(**channels, custom_config=custom_config, **(runtime or {}))
@@ -57,7 +58,7 @@ def tune(folder, inputs, trials, states):
 
 
 def report(outputs):
-    return json.loads((pathlib.Path(outputs["tuner_results"].uri) / "trials.json").read_text())
+    return json.loads((pathlib.Path(outputs["tuner_results"].uri) / keys.TRIALS_FILE).read_text())
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_run_may_change_the_epochs_of_trials_and_training(inputs, tmp_path):
     assert len(report(found)["best"]["curve"]) == 1
     changes = {"trainer_overrides": '{"epochs": 1}'}
     outputs = run(tmp_path / "2", RecommenderTrainer, inputs, runtime=changes)
-    training = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+    training = json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
     assert training["epochs"] == 1
 
 
@@ -85,7 +86,7 @@ def test_the_trainer_trains_with_the_values_that_were_found(inputs, tuned, tmp_p
     assert best["values"]["learning_rate"] > 1e-6
     given = {**inputs, "hyperparameters": tuned["best_hyperparameters"]}
     outputs = run(tmp_path, RecommenderTrainer, given)
-    training = json.loads((pathlib.Path(outputs["model_run"].uri) / "training.json").read_text())
+    training = json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
     # The same training once more, to the last digit.
     assert [epoch["valid_ndcg"] for epoch in training["history"]] == best["curve"]
     assert training["best_validation"]["ndcg"] == best["valid_ndcg"]
@@ -98,7 +99,7 @@ def test_the_artifact_is_what_keras_tuner_writes(tuned):
 
 
 def test_the_table_is_written_as_csv_and_json(tuned):
-    with open(pathlib.Path(tuned["tuner_results"].uri) / "trials.csv", newline="") as file:
+    with open(pathlib.Path(tuned["tuner_results"].uri) / keys.TABLE_FILE, newline="") as file:
         rows = list(csv.DictReader(file))
     trials = report(tuned)["history"]
     assert [row["number"] for row in rows] == ["1", "2"]

@@ -45,12 +45,3 @@ def test_a_truncated_archive_is_named(tmp_path, keep):
     packed.write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(UserError, match=r"a\.zip: damaged or truncated"):
         archive.extract(packed, tmp_path / "out")
-
-
-def test_publish_keeps_what_is_already_there(tmp_path):
-    for name in ("new", "target"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "who").write_text(name)
-    archive.publish(tmp_path / "new", tmp_path / "target")
-    assert (tmp_path / "target" / "who").read_text() == "target"
-    assert not (tmp_path / "new").exists()

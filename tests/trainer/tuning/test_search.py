@@ -129,6 +129,17 @@ def test_values_that_cannot_be_trained_are_told_and_passed_over(dataset):
         )
 
 
+def test_a_search_makes_one_study(monkeypatch, tmp_path):
+    FakeTraining(monkeypatch)
+    made, create = [], search.optuna.create_study
+    monkeypatch.setattr(
+        search.optuna, "create_study", lambda **asked: made.append(asked) or create(**asked)
+    )
+    for trials in (4, 7):
+        assert len(tune(GMF, None, str(tmp_path), trials=trials, space=RATES).trials) == trials
+    assert len(made) == 2
+
+
 def test_later_trials_learn_from_the_earlier_ones(monkeypatch):
     FakeTraining(monkeypatch)
     config = GMF.replace(learning_rate=1.0)

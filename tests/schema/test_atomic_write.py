@@ -1,9 +1,12 @@
 """What is written is there whole, or what was there before still is."""
 
-import pytest
-import tensorflow as tf
+import subprocess
+import sys
 
-from trainer.ops import atomic_write
+import pytest
+from tfx.dsl.io import fileio
+
+from schema import atomic_write
 
 
 def test_a_folder_takes_the_place_of_the_one_before(tmp_path):
@@ -38,17 +41,64 @@ def test_a_file_takes_the_place_of_the_one_before(tmp_path):
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"state.json": "new"}
 
 
+def test_a_file_that_fails_leaves_the_one_before_and_nothing_else(tmp_path):
+    place = tmp_path / "state.json"
+    place.write_text("old")
+
+    def fail(**options):
+        with atomic_write.file(str(place), **options) as unfinished:
+            (tmp_path / unfinished).write_text("new")
+            assert place.read_text() == "old"
+            raise RuntimeError
+
+    for options in ({}, {"at": str(tmp_path / "elsewhere")}):
+        with pytest.raises(RuntimeError):
+            fail(**options)
+        assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"state.json": "old"}
+
+
+def test_what_a_killed_process_left_of_a_folder_is_not_in_the_next(tmp_path):
+    place = tmp_path / "model"
+    (tmp_path / atomic_write.unfinished(str(place)) / "half").mkdir(parents=True)
+    with atomic_write.folder(str(place)) as unfinished:
+        (tmp_path / unfinished).mkdir()
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert list(place.iterdir()) == []
+
+
+def test_a_copy_has_all_files_and_folders_and_leaves_the_original(tmp_path):
+    source, place = tmp_path / "source", tmp_path / "copy"
+    (source / "assets").mkdir(parents=True)
+    (source / "saved_model.pb").write_text("graph")
+    atomic_write.copy_folder(str(source), str(place))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["copy", "source"]
+    for folder in (source, place):
+        assert sorted(file.name for file in folder.iterdir()) == ["assets", "saved_model.pb"]
+    assert (place / "saved_model.pb").read_text() == "graph"
+
+
+def test_local_files_wait_for_no_tensorflow(tmp_path):
+    code = f"""
+import sys
+from schema import atomic_write
+atomic_write.write({str(tmp_path / "text")!r}, "é")
+assert not {{"tensorflow", "apache_beam", "numpy"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "text").read_bytes() == b"\xc3\xa9"
+
+
 def _write(folder, *names):
     for name in names:
-        tf.io.gfile.makedirs(f"{folder}/{name}".rpartition("/")[0])
-        with tf.io.gfile.GFile(f"{folder}/{name}", "w") as file:
+        fileio.makedirs(f"{folder}/{name}".rpartition("/")[0])
+        with fileio.open(f"{folder}/{name}", "w") as file:
             file.write(name)
 
 
 def _files(folder):
     return {
         f"{inner}/{name}".removeprefix(f"{folder}/")
-        for inner, _, names in tf.io.gfile.walk(folder)
+        for inner, _, names in fileio.walk(folder)
         for name in names
     }
 
@@ -59,9 +109,9 @@ NEW = ("saved_model.pb", "variables/variables.index", "assets.extra/tflite/model
 def test_behind_a_uri_the_files_move_one_by_one_and_the_graph_is_the_last(monkeypatch):
     place = "ram://atomic/moved/model"
     _write(place, "saved_model.pb", "old")
-    moved, rename = [], tf.io.gfile.rename
+    moved, rename = [], fileio.rename
     monkeypatch.setattr(
-        tf.io.gfile, "rename", lambda source, target: (moved.append(target), rename(source, target))
+        fileio, "rename", lambda source, target: (moved.append(target), rename(source, target))
     )
     with atomic_write.folder(place) as unfinished:
         assert unfinished.startswith("ram://atomic/moved/")
@@ -74,7 +124,7 @@ def test_behind_a_uri_the_files_move_one_by_one_and_the_graph_is_the_last(monkey
 
 def test_behind_a_uri_a_move_that_is_cut_short_leaves_no_graph(monkeypatch):
     place = "ram://atomic/cut/model"
-    rename = tf.io.gfile.rename
+    rename = fileio.rename
 
     def fail(source, target):
         if target.endswith("variables.index"):
@@ -86,7 +136,7 @@ def test_behind_a_uri_a_move_that_is_cut_short_leaves_no_graph(monkeypatch):
             _write(unfinished, *NEW)
 
     with monkeypatch.context() as patched:
-        patched.setattr(tf.io.gfile, "rename", fail)
+        patched.setattr(fileio, "rename", fail)
         with pytest.raises(RuntimeError):
             export()
     assert "model/saved_model.pb" not in _files("ram://atomic/cut")

@@ -1,0 +1,156 @@
+"""Files and folders that appear whole or not at all, on this machine or behind a URI.
+
+What is written lies beside its place, under a name that readers pass over, until
+it is complete. On this machine it is then renamed. A store behind a URI knows no
+folders and copies a file that is renamed: there a folder's files go one by one,
+and a SavedModel's graph, without which nobody loads it, is the last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from schema.keys import SAVED_MODEL_FILE
+
+# Model servers look for folders named by a number.
+UNFINISHED = ".unfinished-"
+
+
+def unfinished(path: str) -> str:
+    """Return where a file or folder lies as long as it is not whole.
+
+    Args:
+      path: of the file or folder, local or a URI.
+
+    Returns:
+      A path in the same folder.
+    """
+    folder, name = os.path.split(path.rstrip("/"))
+    return os.path.join(folder, f"{UNFINISHED}{name}")
+
+
+def write(path: str, text: str) -> None:
+    """Write a text file that has the old content until it has all of the new.
+
+    Args:
+      path: local or a URI; its folder exists.
+      text: the content.
+    """
+    with file(path) as written, _files(path).open(written, "wb") as stream:
+        stream.write(text.encode())
+
+
+@contextlib.contextmanager
+def file(path: str, at: str | None = None) -> Iterator[str]:
+    """Make a file that appears when the block ends well.
+
+    Args:
+      path: of the file, local or a URI; replaced when it exists.
+      at: where to write it until then; beside `path` when None, where two that
+        write the same file would meet.
+
+    Yields:
+      The path to write to; removed when the block fails.
+    """
+    at = at or unfinished(path)
+    files = _files(path)
+    try:
+        yield at
+        files.rename(at, path, overwrite=True)
+    finally:
+        if files.exists(at):
+            files.remove(at)
+
+
+@contextlib.contextmanager
+def folder(path: str) -> Iterator[str]:
+    """Make a folder that appears when the block ends well.
+
+    Args:
+      path: of the folder, local or a URI; replaced when it exists.
+
+    Yields:
+      The path to write to, which does not exist; removed when the block fails.
+    """
+    at = unfinished(path)
+    remove_folder(at)
+    try:
+        yield at
+        move_folder(at, path)
+    finally:
+        remove_folder(at)
+
+
+def move_folder(source: str, path: str) -> None:
+    """Put a finished folder in its place.
+
+    Args:
+      source: the folder, in the same file system as `path`.
+      path: its place, local or a URI; replaced when it exists.
+    """
+    remove_folder(path)
+    files = _files(path)
+    if _is_local(path):
+        files.rename(source, path)
+    else:
+        _each_file(source, path, files.rename)
+
+
+def copy_folder(source: str, path: str) -> None:
+    """Copy a folder, which appears at its place when it is complete.
+
+    Behind a URI `unfinished(path)` exists as long as the copy is not whole, also
+    after a failure.
+
+    Args:
+      source: the folder, local or a URI.
+      path: its place, local or a URI, where nothing is.
+    """
+    from tfx.dsl.io import fileio
+
+    if _is_local(path):
+        with folder(path) as at:
+            _each_file(source, at, fileio.copy)
+        return
+    fileio.makedirs(unfinished(path))
+    _each_file(source, path, fileio.copy)
+    fileio.rmtree(unfinished(path))
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and all below it.
+
+    Args:
+      path: local or a URI; nothing happens when it does not exist.
+    """
+    files = _files(path)
+    if files.exists(path):
+        files.rmtree(path)
+
+
+def _each_file(source: str, target: str, put: Callable[[str, str], None]) -> None:
+    """Puts the files below a folder below another, a SavedModel's graph last."""
+    files, found = _files(target), []
+    for inner, _, names in _files(source).walk(source):
+        files.makedirs(target.rstrip("/") + inner.rstrip("/").removeprefix(source.rstrip("/")))
+        found += [os.path.join(inner, name) for name in names]
+    for path in sorted(found, key=lambda path: os.path.basename(path) == SAVED_MODEL_FILE):
+        put(path, target.rstrip("/") + path.removeprefix(source.rstrip("/")))
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path
+
+
+def _files(path: str) -> Any:
+    """The functions of tfx.dsl.io.fileio for a path; a local one waits for no TensorFlow."""
+    if _is_local(path):
+        from tfx.dsl.io.plugins.local import LocalFilesystem
+
+        return LocalFilesystem
+    from tfx.dsl.io import fileio
+
+    return fileio
