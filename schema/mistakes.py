@@ -175,11 +175,18 @@ def _refusal(mistake: _Mistake, hints: Sequence[Any]) -> str:
         each = "each " if mistake.location and isinstance(mistake.location[-1], int) else ""
         return f"expected {each}{_range(hints[-1])}, got {given!r}."
     if mistake.kind == "too_short":
-        least, choices = mistake.details["min_length"], _choices(below(hints[-1], 0))
-        number = "one" if least == 1 else f"{least} values"
-        among = f" of {', '.join(map(str, choices))}" if choices else ""
-        return f"expected at least {number}{among}, got {list(given)}."
+        return f"expected {_length(mistake.details['min_length'], hints[-1])}, got {list(given)}."
     return f"{mistake.message[:1].lower()}{mistake.message[1:]}, got {given!r}."
+
+
+def _length(least: int, hint: Any) -> str:
+    """What a list holds at least, such as "at least 2 values, each > 0"."""
+    item = below(hint, 0)
+    number, choices = "one" if least == 1 else str(least), _choices(item)
+    if choices:
+        return f"at least {number} of {', '.join(map(str, choices))}"
+    each = f", each {_range(item)}" if any(_bounds(item)) else ""
+    return f"at least {number} value{'s' * (least > 1)}{each}"
 
 
 def _choices(hint: Any) -> list[Any]:

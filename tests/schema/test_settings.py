@@ -149,7 +149,7 @@ class Bounds(Settings):
         ({"flag": "yes"}, "flag: expected true or false, got 'yes'."),
         ({"loss": "sftmax"}, "loss: expected one of softmax, bpr, got 'sftmax'; did you mean"),
         ({"loss": False}, "loss: expected one of softmax, bpr, got False."),
-        ({"widths": [1]}, "widths: expected at least 2 values, got [1]."),
+        ({"widths": [1]}, "widths: expected at least 2 values, each at least 1, got [1]."),
         ({"widths": [1, 0]}, "widths: expected each at least 1, got 0."),
         ({"widths": "11"}, "widths: expected a list, got '11'."),
         ({"widths": [1, "a"]}, "widths: expected an integer, got 'a'."),

@@ -87,7 +87,10 @@ def test_unknown_users_and_items_start_from_nothing():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"hidden_units": ()}, r"hidden_units: expected one or more positive widths, got \[\]"),
+        (
+            {"hidden_units": ()},
+            r"hidden_units: expected at least one value, each at least 1, got \[\]",
+        ),
         ({"l2": -1.0}, "l2: expected 0 or more, got -1.0"),
         ({"dropout": 1.0}, r"dropout: expected in \[0, 1\), got 1.0"),
     ],
