@@ -15,7 +15,8 @@ EVALUATOR = "Evaluator"
 PUSHER = "Pusher"
 
 _NAMES = "schema/features.py"
-_INGEST = ("components/example_gen", "components/formats", _NAMES)
+_HASH = "components/splitmix64.py"
+_INGEST = ("components/example_gen", "components/formats", _HASH, _NAMES)
 # An edit of these makes a node, and what depends on it, run again.
 _SOURCES = {
     INTERACTIONS: _INGEST,
@@ -29,6 +30,7 @@ _SOURCES = {
         "components/metrics",
         "trainer/ops",
         "trainer/config/evaluation.py",
+        _HASH,
         _NAMES,
     ),
     PUSHER: ("components/pusher.py",),

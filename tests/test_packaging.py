@@ -65,7 +65,7 @@ def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
         "trainer.run_fn.run_fn",
         "transform.preprocessing.preprocessing_fn",
         "components.evaluator.gate.run_gate.run_gate",
-        "pipeline.datasets.published.main",
+        "pipeline.cli.dataset.main",
         "pipeline.cli.evaluate.main",
         "kubeflow_runner.main",
         "local_runner.main",

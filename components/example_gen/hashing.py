@@ -10,6 +10,8 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 
+from components import splitmix64
+
 _HASH_BITS = 64
 
 
@@ -57,9 +59,6 @@ def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Returns:
       uint64 [N], the sum of an odd multiple of `first` and of `second` through
-      SplitMix64's finalizer (Steele, Lea and Flood, OOPSLA 2014), a bijection.
+      SplitMix64's finalizer, a bijection.
     """
-    value = first * np.uint64(0x9E3779B97F4A7C15) + second
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    return splitmix64.finalize(first * splitmix64.GAMMA + second)

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from components import splitmix64
+
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
@@ -91,19 +93,10 @@ def _sums(columns: np.ndarray, users: np.ndarray) -> np.ndarray:
 def _weights(users: np.ndarray) -> np.ndarray:
     """Draw Poisson(1) counts, float32 [RESAMPLES, N]."""
     counters = np.arange(1, RESAMPLES // _DRAWS_PER_HASH + 1, dtype=np.uint64)
-    hashes = _mixed(users.astype(np.uint64)[:, np.newaxis] + counters * _GOLDEN)
+    hashes = splitmix64.finalize(
+        users.astype(np.uint64)[:, np.newaxis] + counters * splitmix64.GAMMA
+    )
     return _counts()[hashes.view(np.uint16)].T
-
-
-# Steele et al. 2014, "Fast Splittable Pseudorandom Number Generators".
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Finalize as SplitMix64 does."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(values ^ (values >> np.uint64(31)))
 
 
 @functools.cache

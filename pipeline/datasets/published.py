@@ -1,13 +1,10 @@
 """Published MovieLens data by name, and generated data: obtained once, verified, cached.
 
-The command `movielens-dataset`, or `python -m pipeline.datasets.published`, obtains
-data ahead of time. GroupLens asks for its licences to be read: a README lies in
-every archive.
+GroupLens asks for its licences to be read: a README lies in every archive.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import pathlib
 import subprocess
@@ -209,37 +206,3 @@ def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
         unpacked = here / "unpacked"
         archive.extract(wheels[0], unpacked, wheel.holds)
         atomic_write.move_folder(str(unpacked / wheel.prefix), str(folder))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command `movielens-dataset`, which prints the folder of each dataset named.
-
-    Args:
-      arguments: the command line; that of the process when None.
-
-    Returns:
-      Exit code: 0, or 2 where a dataset could not be obtained.
-    """
-    parser = argparse.ArgumentParser(prog="movielens-dataset", description=__doc__.split("\n")[0])
-    parser.add_argument("name", nargs="*", help="datasets to obtain")
-    parser.add_argument("--list", action="store_true", help="list the names and stop")
-    parser.add_argument("--cache-dir", metavar="DIR", help="keep datasets here")
-    options = parser.parse_args(arguments)
-    if options.list:
-        for name, checksum in ARCHIVES.items():
-            size = f"{checksum.size / 1e6:.1f} MB" if checksum.size else "size not published"
-            print(f"{name:16} {size}")
-        return 0
-    if not options.name:
-        parser.error("expected the name of a dataset; --list shows them")
-    try:
-        for name in options.name:
-            print(obtain(name, options.cache_dir))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

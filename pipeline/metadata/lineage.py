@@ -104,6 +104,9 @@ def trace(store: mlmd.MetadataStore, model: Artifact) -> Ancestry:
     Returns:
       Its ancestry.
     """
+    # ML Metadata's get_lineage_subgraph does not serve: it cannot end at an input's
+    # key, so that it goes on through the models that were started from and compared
+    # with, gives up silently after 100 hops, and what it returns wants the same walk.
     steps: dict[int, Step] = {}
     wanted = {model.id}
     seen: set[int] = set()

@@ -247,12 +247,3 @@ def test_when_the_fallback_fails_too_both_reasons_are_given(tmp_path, server, to
     with pytest.raises(UserError, match=r"answered 404; and recbole==1\.2\.1 cannot.*No matching"):
         _obtain(tmp_path, server, told, "ml-100k")
     assert _files(tmp_path) == []
-
-
-def test_the_command_lists_names_and_tells_mistakes(capsys, tmp_path):
-    assert published.main(["--list"]) == 0
-    assert "ml-latest-small  1.0 MB" in capsys.readouterr().out
-    assert published.main(["ml-7", "--cache-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: dataset: expected one of ml-100k")
