@@ -11,8 +11,9 @@ from schema.errors import UserError
 from tests.support import planted
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.batches import user_tensors
-from trainer.data.negative_sampling import NegativeSampler
+from trainer.ops import draws
 from trainer.training import stage
+from trainer.training.rank_validation import RankValidator
 from trainer.training.train import train
 from trainer.training.validation import is_better
 
@@ -27,11 +28,16 @@ def dataset():
 def sampled_metrics(model, dataset):
     """HR@5 and NDCG@5 on the negatives that the validation draws, in NumPy."""
     valid = dataset.valid
-    rows = tf.range(len(valid.user_index))
-    sampler = NegativeSampler(valid.with_targets(dataset.catalog), dataset.catalog.size)
-    count = planted.EVALUATION.protocols["sampled"].negatives
-    seed = tf.constant([planted.EVALUATION.seed, 0], tf.int64)
-    negatives = sampler(rows, count, seed).numpy()
+    known = valid.with_targets(dataset.catalog)
+    allowed = np.ones((len(valid.user_index), dataset.catalog.size), bool)
+    allowed[known.rows, known.positions] = False
+    negatives = draws.draw(
+        draws.fingerprint(tf.constant(valid.user_id.tolist())),
+        draws.fingerprint(tf.constant(dataset.catalog.item_ids.tolist())),
+        tf.constant(allowed),
+        count=planted.EVALUATION.protocols["sampled"].negatives,
+        seed=planted.EVALUATION.seed,
+    ).numpy()
     users = model.user_embedding(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
@@ -140,7 +146,7 @@ def test_a_rating_model_keeps_the_epoch_of_the_lowest_error(dataset, tmp_path):
     users = model.user_embedding(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
-    ratings = model.rate(users, model.item_embedding(tf.constant(valid.targets)))
+    ratings = model.predict_ratings(users, model.item_embedding(tf.constant(valid.targets)))
     error = ratings - valid.target_ratings
     best = trained.report["best_validation"]
     assert best["rmse"] == pytest.approx(np.sqrt(np.mean(np.square(error))), rel=1e-5)
@@ -153,3 +159,20 @@ def test_better_is_lower_for_errors_and_higher_for_gains():
     assert is_better(high, low, "ndcg")
     for criterion in ("rmse", "ndcg"):
         assert not is_better(low, low, criterion)
+
+
+def test_popularity_draws_of_the_validation_go_by_the_training_counts(dataset):
+    protocols = {"hard": ProtocolConfig(candidates="sampled", negatives=20, draw="popularity")}
+    evaluation = EvaluationConfig(k=5, protocols=protocols)
+    config = dataclasses.replace(
+        planted.CONFIGS["popularity"], validation_protocol="hard", refit=False
+    )
+    trained = train(config, evaluation, dataset, None)
+    counts = dataset.train.counts(dataset.catalog.size)
+    catalog = dataset.catalog.with_counts(counts)
+    measure = RankValidator(trained.model, dataset.valid, catalog, evaluation, "hard")
+    assert trained.report["best_validation"] == measure()
+    protocols = {"easy": dataclasses.replace(protocols["hard"], draw="uniform")}
+    uniform = EvaluationConfig(k=5, protocols=protocols)
+    other = RankValidator(trained.model, dataset.valid, catalog, uniform, "easy")
+    assert measure()["ndcg"] < other()["ndcg"]

@@ -1,4 +1,4 @@
-"""Where the targets of a slice's rows stand under a tie rule.
+"""Where the targets of some rows stand under a tie rule, in NumPy.
 
 Targets with equal scores form a group: `first` is the group's best position and
 `size` the number of positions it fills, with candidates that tie among them.
@@ -76,7 +76,7 @@ class TieGroups:
 def tie_groups(
     greater: np.ndarray, ties: np.ndarray, count: np.ndarray, length: np.ndarray, rule: str
 ) -> TieGroups:
-    """Finds the groups of targets with equal scores and applies the tie rule.
+    """Find the groups of targets with equal scores and applies the tie rule.
 
     Equal scores mean an equal `greater`, since a row's targets are candidates
     of each other. Targets that rank last without a score (outside the catalog,
