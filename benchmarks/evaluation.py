@@ -1,7 +1,7 @@
 """Seconds and peak memory of an evaluation, by users and items.
 
-A two-tower model with random weights is judged on a made-up test split: wrapped
-(components.evaluator.ranking.wrap), then evaluated by TFX's Evaluator with the metrics, slices and
+A two-tower model with random weights is evaluated on a made-up test split: wrapped
+(components.evaluator.ranking.wrap), then measured by TFX's Evaluator with the metrics, slices and
 intervals of the default settings. The rank signature is also timed by itself,
 which tells TFMA's part. Sizes are USERSxITEMS; each is measured in a process of
 its own, so that peaks do not mix.
@@ -53,7 +53,7 @@ def main() -> None:
 
 def measure(users: int, items: int, model: str) -> dict[str, float]:
     """Seconds of each step by the clock and of all cores, and the peak memory so far in MiB."""
-    from components.evaluator.ranking import wrap
+    from components.evaluator.ranking.wrap import wrap_for_evaluation
     from trainer.config.evaluation import EvaluationConfig
 
     figures = {}
@@ -69,9 +69,9 @@ def measure(users: int, items: int, model: str) -> dict[str, float]:
         histories = make_histories(users, items)
         write_split(root / "examples" / "Split-test", histories, items)
         export_model(str(root / "exported"), model, histories, items)
-        judged = root / "judged" / "Format-Serving"
-        timed("wrap", wrap.wrap, str(root / "exported"), EvaluationConfig(), str(judged))
-        timed("rank signature", rank_all, str(judged), root / "examples" / "Split-test")
+        wrapped = root / "wrapped" / "Format-Serving"
+        timed("wrap", wrap_for_evaluation, str(root / "exported"), EvaluationConfig(), str(wrapped))
+        timed("rank signature", rank_all, str(wrapped), root / "examples" / "Split-test")
         figures["peak MiB"] = peak()
         timed("Evaluator", evaluate, root)
         figures["peak with TFMA MiB"] = peak()
@@ -186,24 +186,23 @@ def export_model(path: str, name: str, histories, items: int) -> None:
     export(ServingModel(scorer, catalog, names, 1, 10), path)
 
 
-def rank_all(judged: str, split: pathlib.Path) -> None:
+def rank_all(wrapped: str, split: pathlib.Path) -> None:
     """Calls the rank signature for all rows, in batches as TFMA has them."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(judged)
+    loaded = tf.saved_model.load(wrapped)
     files = [str(file) for file in split.iterdir()]
     for batch in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(1000):
         loaded.signatures["rank"](examples=batch)
 
 
 def evaluate(root: pathlib.Path) -> None:
-    """Runs TFX's Evaluator on the judged model."""
+    """Runs TFX's Evaluator on the wrapped model."""
     from tfx.components.evaluator.executor import Executor
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils
 
     from components.evaluator.eval_config import build_eval_config
-    from components.evaluator.gate.config import GateConfig
     from trainer.config.evaluation import EvaluationConfig
 
     def artifact(kind, path):
@@ -213,10 +212,10 @@ def evaluate(root: pathlib.Path) -> None:
 
     examples = artifact(standard_artifacts.Examples, root / "examples")
     examples.split_names = artifact_utils.encode_split_names(["test"])
-    config = build_eval_config(EvaluationConfig(), GateConfig(), "digest")
+    config = build_eval_config(EvaluationConfig(), "digest")
     context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(root / "tmp"))
     Executor(context).Do(
-        {"examples": [examples], "model": [artifact(standard_artifacts.Model, root / "judged")]},
+        {"examples": [examples], "model": [artifact(standard_artifacts.Model, root / "wrapped")]},
         {
             "evaluation": [artifact(standard_artifacts.ModelEvaluation, root / "evaluation")],
             "blessing": [artifact(standard_artifacts.ModelBlessing, root / "blessing")],

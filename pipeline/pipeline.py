@@ -1,7 +1,6 @@
 """The wiring: which component reads what, and what makes it run again.
 
-Nothing here knows a number: settings come from pipeline.config, thresholds from
-components.evaluator.eval_config.
+Nothing here knows a number: settings come from pipeline.config.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from tfx.types import standard_component_specs
 
 from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.eval_config import build_eval_config
-from components.evaluator.executor import EVALUATION_KEY, FORCE_KEY
-from components.evaluator.gate.run_gate import GATE_KEY
+from components.evaluator.keys import EVALUATION_KEY, FORCE_KEY, GATE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.pusher import Executor as AtomicPusherExecutor
 from components.schema_gen import CuratedSchema
@@ -46,7 +44,6 @@ from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 from transform.config import SETTINGS_KEY
 
 PREPROCESSING_FN = "transform.preprocessing.preprocessing_fn"
-GATE_FN = "components.evaluator.gate.run_gate.run_gate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,12 +248,10 @@ def _evaluator(
         schema=schema,
         eval_config=build_eval_config(
             config.evaluation,
-            config.gate,
             sources,
             config.trainer.predicts_ratings,
             config.trainer.negatives_per_positive,
         ),
-        gate_fn=GATE_FN,
         settings={
             EVALUATION_KEY: settings.to_dict(config.evaluation),
             GATE_KEY: settings.to_dict(config.gate),

@@ -59,7 +59,7 @@ OCCUPATION_VOCABULARY = "occupation_vocabulary"
 # only as these groups, so every dataset can be sliced alike.
 AGE_BOUNDARIES = (18, 25, 35, 45, 50, 56)
 
-# Slice features that the judge of a model adds to a held-out row: those that the
+# Slice features that the evaluation model adds to a held-out row: those that the
 # row alone decides, and those that what the model knows has a part in.
 AGE_GROUP = "age_group"
 ACTIVITY = "activity"

@@ -21,13 +21,13 @@ ALLOWED = {
     "kubeflow_runner": {"schema", "transform", "trainer", "components", "pipeline"},
     "local_runner": {"schema", "transform", "trainer", "components", "pipeline"},
 }
-# The components that run the trainer's code may import it.
+# What else a folder, and all below it, may import: the components that run the
+# trainer's code may import it, those that rank only what ranks.
 _EXTRA = {
     "components/trainer": ("trainer",),
     "components/tuner": ("trainer",),
-    "components/evaluator": ("trainer.config.evaluation",),
-    "components/evaluator/gate": ("trainer.config.evaluation",),
-    "components/evaluator/ranking": ("trainer.config", "trainer.ops"),
+    "components/evaluator": ("trainer.config.evaluation", "trainer.ops"),
+    "components/metrics": ("trainer.ops",),
 }
 
 
@@ -54,6 +54,12 @@ def _relative(path):
     return path.relative_to(ROOT).as_posix()
 
 
+def _extra(path):
+    """What a file may import beside what its package may."""
+    folders = (folder for folder in _EXTRA if _relative(path).startswith(f"{folder}/"))
+    return tuple(name for folder in folders for name in _EXTRA[folder])
+
+
 @pytest.mark.parametrize("package", ALLOWED)
 def test_packages_import_only_what_lies_below_them(package):
     wrong = [
@@ -62,7 +68,7 @@ def test_packages_import_only_what_lies_below_them(package):
         for name in _imports(path)
         if (top := name.partition(".")[0]) in ALLOWED
         and top not in ALLOWED[package]
-        and not name.startswith(_EXTRA.get(_relative(path).rpartition("/")[0], "-"))
+        and not name.startswith(_extra(path))
     ]
     assert not wrong
 
@@ -75,6 +81,44 @@ def test_the_pipeline_knows_only_the_settings_of_the_trainer():
         if name.partition(".")[0] == "trainer" and not re.match(r"trainer\.config\b", name)
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("room", "others"),
+    [
+        ("ranking", ("keys",)),
+        # Of the ranking, the facts of a model.
+        ("gate", ("keys", "metric_names", "ranking.wrap")),
+    ],
+)
+def test_the_rooms_of_the_evaluator_import_nothing_of_other_components(room, others):
+    wrong = [
+        f"{_relative(path)} imports {name}"
+        for path in _sources(f"components/evaluator/{room}")
+        for name in _imports(path)
+        if name.startswith("components.")
+        and not name.startswith(tuple(f"components.evaluator.{own}" for own in (room, *others)))
+    ]
+    assert not wrong
+
+
+def test_only_the_component_knows_its_executor():
+    wrong = [
+        f"{_relative(path)} imports {name}"
+        for path in _every_source()
+        for name in _imports(path)
+        if name.startswith("components.evaluator.executor")
+        and _relative(path) != "components/evaluator/component.py"
+    ]
+    assert not wrong
+
+
+def test_the_gates_rules_load_no_tensorflow():
+    names = ("gate.rules", "gate.config", "gate.results", "gate.baseline", "ranking.outputs")
+    modules = ", ".join(f"components.evaluator.{name}" for name in (*names, "keys", "metric_names"))
+    heavy = "{'tensorflow', 'tfx', 'apache_beam', 'tensorflow_model_analysis'}"
+    code = f"import sys, {modules}; assert not {heavy} & {{*sys.modules}}"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_schema_needs_no_heavy_library():

@@ -1,1 +1,1 @@
-"""The Evaluator component: TFMA's figures of judged models, and a gate of our own."""
+"""The Evaluator component: TFMA's figures of exported models, and a gate of our own."""

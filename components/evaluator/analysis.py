@@ -21,47 +21,27 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.io import fileio
 
-from components.evaluator.ranking.wrap import wrap
+from components.evaluator.keys import RANK
+from components.evaluator.ranking.outputs import MODEL, POPULARITY, RankOutputs
 from schema import atomic_write, curated, features
-from trainer.config.evaluation import EvaluationConfig
 
-_RANK = "rank"
 _WRITERS = {".csv": pyarrow.csv.CSVWriter, ".parquet": pyarrow.parquet.ParquetWriter}
 _BATCH = 512
-_COUNTS = ("greater", "ties", "candidates")
-_POPULARITY = "popularity_"
-
-
-def judge(model_path: str, evaluation: EvaluationConfig, judge_path: str) -> bool:
-    """Puts a judge around a model.
-
-    Args:
-      model_path: folder of the exported SavedModel.
-      evaluation: the settings to judge under.
-      judge_path: folder to write.
-
-    Returns:
-      Whether the model predicts ratings, so that their errors can be measured.
-
-    Raises:
-      UserError: the model lacks signatures that a judge needs.
-    """
-    return wrap(model_path, evaluation, judge_path).predicts_ratings
 
 
 def measure(
-    judge_path: str, pattern: str, eval_config: config_pb2.EvalConfig, output_path: str
+    wrapped_path: str, pattern: str, eval_config: config_pb2.EvalConfig, output_path: str
 ) -> None:
-    """Lets TFMA evaluate a judged model.
+    """Let TFMA evaluate a wrapped model.
 
     Args:
-      judge_path: what `judge` wrote.
+      wrapped_path: what ranking.wrap.wrap_for_evaluation wrote.
       pattern: of the TFRecord files of the held-out rows.
       eval_config: as for the Evaluator; a baseline in it is passed over.
       output_path: folder for what TFMA writes, as in a ModelEvaluation artifact.
     """
     model = tfma.default_eval_shared_model(
-        eval_saved_model_path=judge_path,
+        eval_saved_model_path=wrapped_path,
         model_name=tfma.constants.CANDIDATE_KEY,
         eval_config=eval_config,
     )
@@ -76,13 +56,13 @@ def measure(
 
 
 def write_ranks(
-    judge_path: str,
+    wrapped_path: str,
     files: list[str],
     protocols: tuple[str, ...],
     path: str,
     progress: Callable[[int], None],
 ) -> None:
-    """Writes where each held-out item stands, whole or not at all.
+    """Write where each held-out item stands, whole or not at all.
 
     One row a user and held-out item: `user_id`, `target_item_id` and, for each
     protocol, `{protocol}_greater` (candidates that are scored better),
@@ -91,7 +71,7 @@ def write_ranks(
     them.
 
     Args:
-      judge_path: what `judge` wrote.
+      wrapped_path: what ranking.wrap.wrap_for_evaluation wrote.
       files: TFRecord files of the held-out rows.
       protocols: names of the protocols.
       path: a file whose name ends in .csv or .parquet; not written where there
@@ -99,14 +79,14 @@ def write_ranks(
       progress: called with the number of users that are done.
     """
     # Signatures hold the model's tables weakly: the model must stay referenced.
-    judged = tf.saved_model.load(judge_path)
+    wrapped = tf.saved_model.load(wrapped_path)
     users = 0
     # Arrow writes to local files only.
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, os.path.basename(path))
         writer = None
         for serialized in _batches(files):
-            table = _ranks(judged.signatures[_RANK], serialized, protocols)
+            table = _ranks(wrapped.signatures[RANK], serialized, protocols)
             if writer is None:
                 writer = _WRITERS[os.path.splitext(path)[1]](local, table.schema)
             writer.write_table(table)
@@ -139,11 +119,12 @@ def _ranks(rank: Any, serialized: list[bytes], protocols: tuple[str, ...]) -> pa
     columns = {name: column.cast(pa.string()) for name, column in columns.items()}
     found = rank(examples=tf.constant(serialized))
     for protocol in protocols:
-        for count in _COUNTS:
-            for subject in ("", _POPULARITY):
-                name = f"{subject}{protocol}_{count}"
-                if name in found:
-                    columns[name] = pa.array(_flat(found[name].numpy(), lengths))
+        for name in (
+            *(RankOutputs.greater(protocol, subject) for subject in (MODEL, POPULARITY)),
+            *(RankOutputs.ties(protocol, subject) for subject in (MODEL, POPULARITY)),
+            RankOutputs.candidates(protocol),
+        ):
+            columns[name] = pa.array(_flat(found[name].numpy(), lengths))
     return pa.table(columns)
 
 

@@ -1,6 +1,6 @@
-"""RecommenderEvaluator: TFX's Evaluator for models that are judged as they are evaluated.
+"""RecommenderEvaluator: TFX's Evaluator for exported models, with a gate of our own.
 
-Wired in pipeline.pipeline. The stock spec has no slot for settings that are not
+The stock spec has no slot for settings that are not
 TFMA's, so the component declares its own.
 """
 
@@ -16,17 +16,17 @@ from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
-from components.evaluator.executor import BLESSING_KEY, GATE_FN_KEY, SETTINGS_KEY, Executor
+from components.evaluator.executor import Executor
+from components.evaluator.keys import BLESSING_KEY, SETTINGS_KEY
 from schema import features
 
 
 class RecommenderEvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """EvaluatorSpec with the settings of judge and gate, and the baseline's blessing."""
+    """EvaluatorSpec with the settings of ranking and gate, and the baseline's blessing."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
         SETTINGS_KEY: ExecutionParameter(type=str),
-        GATE_FN_KEY: ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
         **standard_component_specs.EvaluatorSpec.INPUTS,
@@ -46,13 +46,11 @@ class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
       baseline_model: the last blessed model, or none.
       baseline_blessing: what it was blessed with, or none.
       schema: of the examples.
-      eval_config: metrics, slices and thresholds for TFMA.
-      gate_fn: dotted name of the function that judges the figures; takes the
-        evaluation's uri, `settings` and what was found of the baseline, and
-        returns the content of gate.json, whose `blessed` decides.
-      settings: JSON-ready; `evaluation` holds the settings of the judge,
-        `force_bless` a reason or None, the rest is for gate_fn. A digest of the
-        sources among them makes an edit miss the cache.
+      eval_config: metrics and slices for TFMA.
+      settings: JSON-ready, by the keys of components.evaluator.keys: the
+        EvaluationConfig, the GateConfig, and a reason to bless the model whatever
+        the gate finds, or None. A digest of the sources among them makes an edit
+        miss the cache.
     """
 
     SPEC_CLASS = RecommenderEvaluatorSpec
@@ -66,7 +64,6 @@ class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
         baseline_blessing: types.BaseChannel,
         schema: types.BaseChannel,
         eval_config: config_pb2.EvalConfig,
-        gate_fn: str,
         settings: dict[str, Any],
     ) -> None:
         spec = RecommenderEvaluatorSpec(
@@ -80,7 +77,6 @@ class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             **{
                 BLESSING_KEY: baseline_blessing,
-                GATE_FN_KEY: gate_fn,
                 SETTINGS_KEY: json.dumps(settings, sort_keys=True),
             },
         )

@@ -1,15 +1,12 @@
-"""Executor of RecommenderEvaluator: judge both models, let TFMA measure, apply the gate.
+"""Executor of RecommenderEvaluator: wrap both models, let TFMA measure, apply the gate.
 
-Run by TFX for `component.RecommenderEvaluator`. A model is exported without any
-protocol; what TFMA evaluates is the model with a judge of the present
-evaluation settings around it, candidate and baseline alike.
+A model is exported without any protocol; what TFMA evaluates is the model
+wrapped under the present evaluation settings, candidate and baseline alike.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import importlib
 import json
 import os
 import uuid
@@ -19,64 +16,58 @@ from tfx import types
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as stock
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import io_utils, path_utils
 
-from components.evaluator.gate import baseline as compatibility
-from components.evaluator.gate.baseline import Baseline
-from components.evaluator.ranking.wrap import ModelFacts, wrap
+from components.evaluator.gate.baseline import Baseline, blessing_history, model_differences
+from components.evaluator.gate.run_gate import run_gate
+from components.evaluator.keys import (
+    BLESSING_KEY,
+    EVALUATION_KEY,
+    EVALUATION_PROPERTY,
+    FORCE_KEY,
+    FORCE_PROPERTY,
+    GATE_FILE,
+    SETTINGS_KEY,
+)
+from components.evaluator.ranking.wrap import ModelFacts, wrap_for_evaluation
 from schema.errors import UserError
 from schema.settings import from_dict
 from trainer.config.evaluation import EvaluationConfig
-
-# Inputs and parameters that the stock component lacks.
-BLESSING_KEY = "baseline_blessing"
-SETTINGS_KEY = "settings"
-GATE_FN_KEY = "gate_fn"
-# What the executor itself reads of the settings.
-EVALUATION_KEY = "evaluation"
-FORCE_KEY = "force_bless"
-GATE_FILE = "gate.json"
 
 _Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(stock.Executor):
-    """The stock executor between a judge and a gate; see RecommenderEvaluator."""
+    """The stock executor on wrapped models, followed by the gate; see RecommenderEvaluator."""
 
     def Do(
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Evaluates and decides.
+        """Evaluate and decide.
 
         Args:
           input_dict: as of the stock executor, and the baseline's blessing or
             nothing under BLESSING_KEY.
           output_dict: as of the stock executor.
-          exec_properties: as of the stock executor, SETTINGS_KEY and GATE_FN_KEY;
-            see RecommenderEvaluator.
+          exec_properties: as of the stock executor, and SETTINGS_KEY; see
+            RecommenderEvaluator.
 
         Raises:
-          UserError: the candidate lacks a signature that the judge needs.
+          UserError: the candidate lacks a signature that is needed.
         """
         settings = json.loads(exec_properties[SETTINGS_KEY])
-        scratch = os.path.join(self._get_tmp_dir(), f"judged-{uuid.uuid4().hex}")
+        scratch = os.path.join(self._get_tmp_dir(), f"wrapped-{uuid.uuid4().hex}")
         try:
-            judged, baseline = _judge(input_dict, settings[EVALUATION_KEY], scratch)
-            # The stock executor blesses by TFMA's thresholds alone, so it gets a
-            # blessing of its own.
-            discarded = standard_artifacts.ModelBlessing()
-            discarded.uri = os.path.join(scratch, "blessing")
-            outputs = {**output_dict, specs.BLESSING_KEY: [discarded]}
-            super().Do(judged, outputs, exec_properties)
+            wrapped, baseline = _wrap_models(input_dict, settings[EVALUATION_KEY], scratch)
+            # Without thresholds it leaves the blessing alone.
+            super().Do(wrapped, output_dict, exec_properties)
         finally:
             if fileio.exists(scratch):
                 fileio.rmtree(scratch)
         evaluation = artifact_utils.get_single_uri(output_dict[specs.EVALUATION_KEY])
-        module, _, name = exec_properties[GATE_FN_KEY].rpartition(".")
-        gate = getattr(importlib.import_module(module), name)
-        verdict = gate(evaluation, settings, dataclasses.asdict(baseline))
+        verdict = run_gate(evaluation, settings, baseline)
         text = json.dumps(verdict, indent=2, allow_nan=False) + "\n"
         io_utils.write_string_file(os.path.join(evaluation, GATE_FILE), text)
         blessing = artifact_utils.get_single_instance(output_dict[specs.BLESSING_KEY])
@@ -84,46 +75,47 @@ class Executor(stock.Executor):
         _bless(blessing, verdict["blessed"])
 
 
-def _judge(
+def _wrap_models(
     input_dict: _Artifacts, evaluation: dict[str, Any], scratch: str
 ) -> tuple[_Artifacts, Baseline]:
-    """Puts a judge around each model; the inputs with those models, and the baseline found.
+    """Wraps each model; the inputs with the wrapped ones, and the baseline found.
 
-    A baseline that cannot be judged is left out, so that the candidate is still
+    A baseline that cannot be wrapped is left out, so that the candidate is still
     measured; the gate decides what that means.
     """
     settings = from_dict(EvaluationConfig, evaluation, EVALUATION_KEY)
     candidate = artifact_utils.get_single_instance(input_dict[specs.MODEL_KEY])
-    judged = {name: artifacts for name, artifacts in input_dict.items() if name != BLESSING_KEY}
-    wrapped, ours = _wrapped(candidate, settings, os.path.join(scratch, "candidate"))
-    judged[specs.MODEL_KEY] = [wrapped]
-    found = judged.pop(specs.BASELINE_MODEL_KEY, None)
+    wrapped = {name: artifacts for name, artifacts in input_dict.items() if name != BLESSING_KEY}
+    model, ours = _wrapped(candidate, settings, os.path.join(scratch, "candidate"))
+    wrapped[specs.MODEL_KEY] = [model]
+    found = wrapped.pop(specs.BASELINE_MODEL_KEY, None)
     if not found:
-        return judged, Baseline()
+        return wrapped, Baseline()
     baseline = artifact_utils.get_single_instance(found)
     blessings = input_dict.get(BLESSING_KEY)
-    notes = tuple(compatibility.history(blessings[0] if blessings else None, evaluation))
+    notes = tuple(blessing_history(blessings[0] if blessings else None, evaluation))
     try:
-        wrapped, theirs = _wrapped(baseline, settings, os.path.join(scratch, "baseline"))
+        model, theirs = _wrapped(baseline, settings, os.path.join(scratch, "baseline"))
     except UserError as error:
-        return judged, Baseline(baseline.uri, str(error), notes)
+        return wrapped, Baseline(baseline.uri, str(error), notes)
     except Exception as error:  # Whatever ails an old model; the same steps served the candidate.
         reason = " ".join(str(error).split())[:200]
         obstacle = f"{baseline.uri}: cannot be loaded ({type(error).__name__}: {reason})."
-        return judged, Baseline(baseline.uri, obstacle, notes)
-    judged[specs.BASELINE_MODEL_KEY] = [wrapped]
-    return judged, Baseline(baseline.uri, notes=(*compatibility.differences(ours, theirs), *notes))
+        return wrapped, Baseline(baseline.uri, obstacle, notes)
+    wrapped[specs.BASELINE_MODEL_KEY] = [model]
+    return wrapped, Baseline(baseline.uri, notes=(*model_differences(ours, theirs), *notes))
 
 
 def _wrapped(
     model: types.Artifact, evaluation: EvaluationConfig, uri: str
 ) -> tuple[types.Artifact, ModelFacts]:
-    """A copy of the artifact whose SavedModel has a judge around it; what the model knows."""
-    judged = copy.deepcopy(model)
-    judged.uri = uri
+    """A copy of the artifact whose SavedModel is wrapped; what the model knows."""
+    wrapped = copy.deepcopy(model)
+    wrapped.uri = uri
     # As the stock executor will look for it: old artifacts nest one folder deeper.
     inside = _model_path(model).removeprefix(model.uri).strip("/")
-    return judged, wrap(_model_path(model), evaluation, os.path.join(uri, inside))
+    facts = wrap_for_evaluation(_model_path(model), evaluation, os.path.join(uri, inside))
+    return wrapped, facts
 
 
 def _model_path(model: types.Artifact) -> str:
@@ -153,9 +145,9 @@ def _describe(
     if component is not None:
         blessing.set_string_custom_property("component_id", component)
     evaluation = json.dumps(settings[EVALUATION_KEY], sort_keys=True)
-    blessing.set_string_custom_property(compatibility.EVALUATION_PROPERTY, evaluation)
+    blessing.set_string_custom_property(EVALUATION_PROPERTY, evaluation)
     if settings[FORCE_KEY] is not None:
-        blessing.set_string_custom_property(compatibility.FORCE_PROPERTY, settings[FORCE_KEY])
+        blessing.set_string_custom_property(FORCE_PROPERTY, settings[FORCE_KEY])
 
 
 def _bless(blessing: types.Artifact, blessed: bool) -> None:

@@ -12,25 +12,19 @@ import abc
 import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
-from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluator.ranking.outputs import LIFT, MODEL, POPULARITY, RankOutputs
 from components.metrics.gather import TABLE, GatherRanks, PackRanks
 from components.metrics.intervals import RowValues, with_intervals
-from components.metrics.table import MODEL, POPULARITY, RankTable
-from components.metrics.tie_groups import AVERAGE, TieGroups
-
-# A subject beside MODEL and POPULARITY: the first less the second, over the same rows.
-LIFT = "lift"
-# TFMA takes a relative change against exactly 0 for a failure, so a baseline
-# that hits nothing could never be replaced.
-_LEAST_BASELINE = 1e-12
+from components.metrics.table import RankTable
+from trainer.ops.tie_groups import AVERAGE, TieGroups
 
 
 class RankMetric(tfma.metrics.Metric, abc.ABC):
     """Average a function of the `rank` signature's outputs over rows.
 
     Args:
-      name: of the metric; thresholds need it equal to the MetricConfig's.
+      name: of the metric.
       source_digest: of this package's code; not read, but part of the
         Evaluator's cache key.
       **config: of a subclass; from the MetricConfig too.
@@ -75,11 +69,8 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
         weights = self.weights(table)
         return RowValues(np.where(weights > 0, self.values(table), 0.0), weights, self.root)
 
-    def _computations(
-        self, model_names: list[str], eval_config: config_pb2.EvalConfig, **_: object
-    ) -> metric_types.MetricComputations:
+    def _computations(self, model_names: list[str], **_: object) -> metric_types.MetricComputations:
         keys = [metric_types.MetricKey(name=self.name, model_name=m) for m in model_names]
-        baselines = {spec.name for spec in eval_config.model_specs if spec.is_baseline}
 
         def means(
             metrics: dict[metric_types.MetricKey, object],
@@ -91,10 +82,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
                 if not isinstance(table, RankTable):
                     continue
                 rows = self.rows(table)
-                mean = self.mean(rows)
-                if key.model_name in baselines and mean == 0:
-                    mean = _LEAST_BASELINE
-                results |= {key: mean, rows.key_of(key): rows}
+                results |= {key: self.mean(rows), rows.key_of(key): rows}
             return results
 
         return [
@@ -117,7 +105,7 @@ class TargetMetric(RankMetric):
       protocol: name of the protocol.
       subject: whose ranking: MODEL's, POPULARITY's, or LIFT for the difference
         between the two, whose interval is a paired one.
-      ties: rule of components.metrics.tie_groups for equal scores.
+      ties: rule of trainer.ops.tie_groups for equal scores.
       source_digest: see RankMetric.
       **config: of a subclass.
     """
@@ -159,7 +147,7 @@ class TargetMetric(RankMetric):
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
-        return table.row(f"{self._protocol}_weight")
+        return table.row(RankOutputs.weight(self._protocol))
 
 
 class CutOffMetric(TargetMetric):

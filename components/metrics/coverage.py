@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import ListMetric
-from components.metrics.table import CATALOG_SIZE, TOP_ITEM, RankTable
+from components.metrics.table import RankTable
 
 
 class ListCoverage(ListMetric):
@@ -25,8 +26,8 @@ class ListCoverage(ListMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
-        items, listed = table.lists[TOP_ITEM][:, : self.k], table.listed(self.k)
-        size = table.row(CATALOG_SIZE).max(initial=1)
+        items, listed = table.lists[RankOutputs.TOP_ITEM][:, : self.k], table.listed(self.k)
+        size = table.row(RankOutputs.CATALOG_SIZE).max(initial=1)
         served = np.bincount(items[listed], minlength=1)
         alone = ((served[items] == 1) & listed).sum(axis=1)
         counted = self.weights(table)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import ListMetric
-from components.metrics.table import TOP_DIVERSITY, RankTable
+from components.metrics.table import RankTable
 
 
 class ListDiversity(ListMetric):
@@ -21,7 +22,7 @@ class ListDiversity(ListMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
-        return table.row(TOP_DIVERSITY)
+        return table.row(RankOutputs.TOP_DIVERSITY)
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Return 1 where the list holds a pair, else 0."""

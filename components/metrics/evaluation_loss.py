@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import RankMetric
 from components.metrics.table import RankTable
 
@@ -35,12 +36,14 @@ class EvaluationLoss(RankMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
-        negatives = table.row(f"{self._protocol}_candidates") - table.count
-        of_target = table.row(f"{self._protocol}_positive_loss") / table.count
-        of_negative = table.row(f"{self._protocol}_negative_loss") / np.maximum(negatives, 1)
+        negatives = table.row(RankOutputs.candidates(self._protocol)) - table.count
+        of_target = table.row(RankOutputs.positive_loss(self._protocol)) / table.count
+        of_negative = table.row(RankOutputs.negative_loss(self._protocol)) / np.maximum(
+            negatives, 1
+        )
         trained = self._training_negatives
         return (of_target + trained * of_negative) / (1 + trained)
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
-        return table.row(f"{self._protocol}_weight")
+        return table.row(RankOutputs.weight(self._protocol))

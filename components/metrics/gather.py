@@ -14,14 +14,8 @@ import apache_beam as beam
 import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.metrics.table import (
-    GREATER,
-    LISTS,
-    RATINGS,
-    TIES,
-    USER,
-    RankTable,
-)
+from components.evaluator.ranking.outputs import RankOutputs
+from components.metrics.table import RankTable
 
 # TFMA drops keys that begin with "_" before it writes results.
 TABLE = "_rank_table"
@@ -109,12 +103,12 @@ class PackRanks(metric_types.Preprocessor):
         inputs = metric_types.StandardMetricInputs(extracts)
         outputs = {model: inputs.get_predictions(model) for model in self._models}
         columns = self._columns = self._columns or _layout(outputs)
-        held_out = next(column for column in columns if column.name.endswith(GREATER))
+        held_out = next(column for column in columns if RankOutputs.counts_greater(column.name))
         real = np.ravel(outputs[held_out.model][held_out.name]) >= 0
         count = int(np.count_nonzero(real))
         if not count:
             return
-        user = np.ravel(outputs[held_out.model][USER]).astype(np.int64)
+        user = np.ravel(outputs[held_out.model][RankOutputs.USER]).astype(np.int64)
         head = np.asarray([count], np.int32).tobytes() + user.tobytes()
         bits = [column.pack(outputs[column.model][column.name]) for column in columns]
         split = sum(1 for column in columns if column.width)
@@ -169,15 +163,15 @@ def _layout(outputs: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Column, ..
         Column(model, name, np.asarray(value).dtype.kind == "f", _width(name, value))
         for model, named in outputs.items()
         for name, value in sorted(named.items())
-        if name != USER
+        if name != RankOutputs.USER
     ]
     return tuple(sorted(columns, key=lambda column: not column.width))
 
 
 def _width(name: str, value: np.ndarray) -> int:
-    if name.endswith((GREATER, TIES)) or name in RATINGS:
+    if RankOutputs.has_a_value_a_target(name):
         return 0
-    return np.size(value) if name in LISTS else 1
+    return np.size(value) if name in RankOutputs.LISTS else 1
 
 
 def _table(packed: Packed, model: str) -> RankTable:
@@ -199,7 +193,7 @@ def _table(packed: Packed, model: str) -> RankTable:
     for column in of_rows:
         if column.model == model:
             values = column.unpack(rows[order, start : start + column.width])
-            is_list = column.name in LISTS
+            is_list = column.name in RankOutputs.LISTS
             (table.lists if is_list else table.rows)[column.name] = (
                 values if is_list else values[:, 0]
             )

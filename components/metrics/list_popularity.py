@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import ListMetric
-from components.metrics.table import TOP_SHARE, RankTable
+from components.metrics.table import RankTable
 
 
 class ListPopularity(ListMetric):
@@ -18,6 +19,6 @@ class ListPopularity(ListMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
-        listed, shares = table.listed(self.k), table.lists[TOP_SHARE][:, : self.k]
+        listed, shares = table.listed(self.k), table.lists[RankOutputs.TOP_SHARE][:, : self.k]
         total = np.where(listed, shares, 0).sum(axis=1, dtype=np.float64)
         return total / np.maximum(listed.sum(axis=1), 1)

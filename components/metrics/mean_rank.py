@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.metrics.base import TargetMetric
-from components.metrics.tie_groups import TieGroups
+from trainer.ops.tie_groups import TieGroups
 
 
 class MeanRank(TargetMetric):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import ListMetric
-from components.metrics.table import TOP_SHARE, RankTable
+from components.metrics.table import RankTable
 
 # Items that training never saw would be infinitely novel.
 _LEAST_SHARE = 2.0**-30
@@ -22,6 +23,6 @@ class ListNovelty(ListMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """See RankMetric."""
-        listed, shares = table.listed(self.k), table.lists[TOP_SHARE][:, : self.k]
+        listed, shares = table.listed(self.k), table.lists[RankOutputs.TOP_SHARE][:, : self.k]
         bits = -np.log2(np.maximum(shares.astype(np.float64), _LEAST_SHARE))
         return np.where(listed, bits, 0).sum(axis=1) / np.maximum(listed.sum(axis=1), 1)

@@ -6,17 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from components.metrics.tie_groups import TieGroups, tie_groups
-from schema import features
-
-MODEL, POPULARITY = "model", "popularity"
-
-USER = "user_fingerprint"
-TOP_ITEM, TOP_SHARE, TOP_DIVERSITY = "top_item", "top_share", "top_diversity"
-LISTS = (TOP_ITEM, TOP_SHARE)
-CATALOG_SIZE = "catalog_size"
-GREATER, TIES = "_greater", "_ties"
-RATINGS = (features.TARGET_SCORE, features.TARGET_RATING)
+from components.evaluator.ranking.outputs import RankOutputs
+from trainer.ops.tie_groups import TieGroups, tie_groups
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,19 +37,18 @@ class RankTable:
         Args:
           protocol: its name.
           subject: MODEL or POPULARITY, which of the two ranked.
-          rule: of components.metrics.tie_groups.
+          rule: of trainer.ops.tie_groups.
 
         Returns:
           The groups of the M targets.
         """
         key = protocol, subject, rule
         if key not in self._tie_groups:
-            prefix = f"{POPULARITY}_{protocol}" if subject == POPULARITY else protocol
             self._tie_groups[key] = tie_groups(
-                self.targets[prefix + GREATER].astype(np.int64),
-                self.targets[prefix + TIES].astype(np.int64),
+                self.targets[RankOutputs.greater(protocol, subject)].astype(np.int64),
+                self.targets[RankOutputs.ties(protocol, subject)].astype(np.int64),
                 self.count,
-                self.rows[f"{protocol}_candidates"].astype(np.int64),
+                self.rows[RankOutputs.candidates(protocol)].astype(np.int64),
                 rule,
             )
         return self._tie_groups[key]
@@ -71,13 +61,13 @@ class RankTable:
 
     def listed(self, k: int) -> np.ndarray:
         """Tell which of the first k ranks of the lists are filled, bool [N, k]."""
-        return self.lists[TOP_ITEM][:, :k] >= 0
+        return self.lists[RankOutputs.TOP_ITEM][:, :k] >= 0
 
     def errors(self) -> np.ndarray:
         """Return predicted less given ratings, float64 [M]; NaN without a prediction."""
-        if not self.targets.keys() >= set(RATINGS):
+        if not self.targets.keys() >= set(RankOutputs.RATINGS):
             return np.full(int(self.count.sum()), np.nan)
-        predicted, given = (self.targets[name].astype(np.float64) for name in RATINGS)
+        predicted, given = (self.targets[name].astype(np.float64) for name in RankOutputs.RATINGS)
         return predicted - given
 
     def row_sums(self, values: np.ndarray) -> np.ndarray:

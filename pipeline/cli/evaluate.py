@@ -1,8 +1,8 @@
 """The command `movielens-evaluate`: any exported model, any data, any protocol.
 
 It reads raw files as the pipeline does, or takes an Examples artifact's folder,
-ranks under the configured evaluation settings and lets TFMA compute the metrics.
- No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
+wraps the model under the configured evaluation settings and lets TFMA measure
+it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
 done; 2 bad input or configuration; 1 anything else.
 """
 
@@ -211,30 +211,26 @@ def _measure(
 
     from components.evaluator import analysis
     from components.evaluator.eval_config import build_eval_config
-    from components.evaluator.gate.config import GateConfig
-    from components.evaluator.gate.results import read_metrics
+    from components.evaluator.gate.result_files import read_metrics
+    from components.evaluator.ranking.wrap import wrap_for_evaluation
 
     evaluation = config.evaluation
     pattern = os.path.join(examples, f"Split-{features.TEST}", "*")
     files = sorted(fileio.glob(pattern))
     if not files:
         raise UserError(f"{examples}: expected a folder with held-out rows, found no {pattern!r}.")
-    judge, figures = os.path.join(scratch, "judge"), os.path.join(scratch, "figures")
+    wrapped, figures = os.path.join(scratch, "wrapped"), os.path.join(scratch, "figures")
     with _step(console, "judge"):
-        ratings = analysis.judge(model, evaluation, judge)
-    # Its thresholds have no consequence here, and TFMA needs none.
-    gate = GateConfig(
-        protocol=next(iter(evaluation.protocols)), must_beat_popularity=False, max_drop=None
-    )
+        ratings = wrap_for_evaluation(model, evaluation, wrapped).predicts_ratings
     with _step(console, "evaluate"):
-        analysis.measure(judge, pattern, build_eval_config(evaluation, gate, "", ratings), figures)
+        analysis.measure(wrapped, pattern, build_eval_config(evaluation, "", ratings), figures)
     results = read_metrics(figures)
     if not results:
         raise UserError(f"{examples}: expected held-out rows, found none.")
     if ranks:
         counted = _Counted(console, results[0].count)
         with _step(console, "ranks"):
-            analysis.write_ranks(judge, files, tuple(evaluation.protocols), ranks, counted)
+            analysis.write_ranks(wrapped, files, tuple(evaluation.protocols), ranks, counted)
     return results
 
 

@@ -114,13 +114,6 @@ class RunConfig(settings.Settings):
             ("gate.protocol", self.gate.protocol),
         ):
             settings.check_choice(key, name, tuple(self.evaluation.protocols))
-        validation = self.evaluation.protocols[self.trainer.validation_protocol]
-        settings.check(
-            (validation.draw, validation.exclude, validation.mlperf) == ("uniform", "all", False),
-            f"trainer.validation_protocol: each epoch is validated on the full catalogue or beside "
-            f"items drawn uniformly from what the user has not seen; expected such a protocol, got "
-            f"{self.trainer.validation_protocol!r}.",
-        )
         settings.check(
             self.gate.max_rmse is None or self.trainer.predicts_ratings,
             f"gate.max_rmse: expected null, since {self.trainer.model} predicts no ratings, "

@@ -17,7 +17,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.types import standard_component_specs
 
-from components.evaluator.executor import BLESSING_KEY
+from components.evaluator.keys import BLESSING_KEY
 from pipeline.metadata import pushed_models
 from pipeline.metadata import runs as records
 from pipeline.metadata.pushed_models import Artifact

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.evaluator.eval_config import RATING_METRICS, metric_name
 from components.evaluator.gate.results import Estimate, SliceResult
+from components.evaluator.metric_names import RATING_METRICS, metric_name
 from pipeline.node_ids import BASE_RESOLVER, RESOLVER
 from pipeline.reports.sample_recommendations import Recommendations
 from pipeline.reports.summary import Outcome

@@ -14,9 +14,9 @@ from typing import Any
 from tfx.dsl.io import fileio
 from tfx.types import standard_component_specs as specs
 
-from components.evaluator.executor import SETTINGS_KEY
 from components.evaluator.gate import run_gate
-from components.evaluator.gate.results import read_metrics
+from components.evaluator.gate.result_files import read_metrics
+from components.evaluator.keys import SETTINGS_KEY
 from components.example_gen import counts, executor
 from pipeline import node_ids
 from pipeline.metadata import pushed_models

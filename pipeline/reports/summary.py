@@ -18,7 +18,8 @@ from tfx.dsl.io import fileio
 from tfx.types import standard_component_specs as specs
 
 from components.evaluator.gate import run_gate
-from components.evaluator.gate.results import SliceResult, read_metrics
+from components.evaluator.gate.result_files import read_metrics
+from components.evaluator.gate.results import SliceResult
 from components.example_gen import counts
 from pipeline import node_ids
 from pipeline.config.run import RunConfig

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from components.evaluator.gate.results import read_metrics
+from components.evaluator.gate.result_files import read_metrics
 from components.evaluator.gate.run_gate import read as read_verdict
 from tests.support import object_store, synthetic, wheel
 from tests.support.cluster_back_end import BackEnd

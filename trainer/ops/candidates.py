@@ -5,19 +5,22 @@ Pure TensorFlow functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from trainer.config.evaluation import ProtocolConfig
-from trainer.ops.draws import draw, draw_repeatedly, marked
+from trainer.ops import lookup
+from trainer.ops.draws import draw, draw_repeatedly, fingerprint, marked
 
 
 class HeldOutBatch(NamedTuple):
     """Held-out rows; items are catalog positions, -1 stands for none.
 
     Attributes:
-      users: int64 [B], `sampling.fingerprint` of the user ids.
+      users: int64 [B], `draws.fingerprint` of the user ids.
       seen: int32 [B, H], the history's items that are not targets, each once.
       targets: int32 [B, T], distinct; -1 where the catalog lacks one and past the
         last one.
@@ -38,7 +41,7 @@ class CatalogWeights(NamedTuple):
     """The catalog as draws need it.
 
     Attributes:
-      names: int64 [C], `sampling.fingerprint` of the item ids.
+      names: int64 [C], `draws.fingerprint` of the item ids.
       weights: float32 [C], interactions known to the model.
       sums: int64 [C + 1], interactions with the items before each position.
     """
@@ -46,6 +49,64 @@ class CatalogWeights(NamedTuple):
     names: tf.Tensor
     weights: tf.Tensor
     sums: tf.Tensor
+
+    @classmethod
+    def of(cls, item_ids: Sequence[bytes], counts: np.ndarray) -> CatalogWeights:
+        """Hold a catalog's ids and counts in variables.
+
+        Args:
+          item_ids: raw ids by position.
+          counts: int64 [C], interactions known to the model.
+
+        Returns:
+          The catalog.
+        """
+        names = fingerprint(tf.constant(list(item_ids), tf.string))
+        return cls(
+            names=lookup.stored(names.numpy(), tf.int64),
+            weights=lookup.stored(counts, tf.float32),
+            sums=lookup.stored(np.concatenate([[0], np.cumsum(counts)]), tf.int64),
+        )
+
+
+def held_out_batch(
+    users: tf.Tensor,
+    history: tf.RaggedTensor,
+    targets: tf.RaggedTensor,
+    given: tf.RaggedTensor,
+    width: tf.Tensor,
+) -> HeldOutBatch:
+    """Put held-out rows into the form in which targets are ranked.
+
+    Args:
+      users: int64 [B], `draws.fingerprint` of the user ids.
+      history: int32 ragged [B, None], catalog positions, -1 for none, in any
+        number of repetitions.
+      targets: the same of the held-out items, each once.
+      given: the same of the row's own candidates.
+      width: T, columns for the targets, `most_targets` or more.
+
+    Returns:
+      The rows.
+    """
+    dense = lookup.dense(targets, -1, width)
+    return HeldOutBatch(
+        users=users,
+        seen=without(distinct(history.to_tensor(-1)), dense),
+        targets=dense,
+        present=tf.sequence_mask(targets.row_lengths(), width),
+        given=given.to_tensor(-1),
+        has_given=given.row_lengths() > 0,
+    )
+
+
+def most_targets(targets: tf.RaggedTensor) -> tf.Tensor:
+    """Return how many targets the longest row has, and at least 1; int64 scalar.
+
+    Args:
+      targets: ragged [B, None].
+    """
+    return tf.maximum(tf.reduce_max(targets.row_lengths()), 1)
 
 
 def distinct(positions: tf.Tensor) -> tf.Tensor:

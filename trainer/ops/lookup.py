@@ -46,6 +46,22 @@ def first(values: tf.RaggedTensor, default: str | float) -> tf.Tensor:
     return values.to_tensor(default, shape=[None, 1])[:, 0]
 
 
+def dense(values: tf.RaggedTensor, default: float, width: tf.Tensor) -> tf.Tensor:
+    """Pad rows to a width.
+
+    Args:
+      values: ragged [B, None].
+      default: stands past a row's last value.
+      width: columns W, a scalar; what a longer row has more is left out.
+
+    Returns:
+      [B, W], of the same dtype.
+    """
+    padded = values.to_tensor(default)[:, :width]
+    missing = width - tf.shape(padded, tf.int64)[1]
+    return tf.pad(padded, [[0, 0], [0, missing]], constant_values=default)
+
+
 def vocabulary(ids: Sequence[bytes], oov_buckets: int) -> tf.lookup.StaticVocabularyTable:
     """Make the lookup that Transform's vocabularies use.
 

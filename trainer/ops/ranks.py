@@ -16,6 +16,10 @@ import tensorflow as tf
 from trainer.config.evaluation import ProtocolConfig
 from trainer.ops.candidates import HeldOutBatch
 
+# As many targets a row are compared one after the other in the time that
+# sorting the scores takes.
+_COMPARED = 64
+
 
 class RankCounts(NamedTuple):
     """How some values compare with each target's score; int32 [B, T] each.
@@ -60,10 +64,10 @@ def value_at(values: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
 
 
 def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
-    """Compares values with the targets' scores.
+    """Compare values with the targets' scores.
 
-    A row's only target is compared with each value; several are looked up in
-    the sorted values, so that the work hardly grows with them.
+    A few targets are compared with each value; many are looked up in the sorted
+    values, so that the work hardly grows with them.
 
     Args:
       values: float32 [B, N] or, the same for all rows, [1, N]; NaN is neither
@@ -75,7 +79,12 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
     """
 
     def by_comparing() -> list[tf.Tensor]:
-        return [number(values <= own), number(tf.equal(values, own))]
+        def one(score: tf.Tensor) -> list[tf.Tensor]:
+            score = score[:, tf.newaxis]
+            return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
+
+        columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
+        return [tf.transpose(column) for column in columns]
 
     def by_sorting() -> list[tf.Tensor]:
         nothing = tf.math.is_nan(values)
@@ -87,7 +96,7 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
         known = tf.cast(~tf.math.is_nan(own), tf.int32)
         return [below * known, (below - less) * known]
 
-    below, equal = tf.cond(tf.shape(own)[1] > 1, by_sorting, by_comparing)
+    below, equal = tf.cond(tf.shape(own)[1] > _COMPARED, by_sorting, by_comparing)
     shape = tf.shape(own)
     return RankCounts(tf.reshape(below, shape), tf.reshape(equal, shape))
 
@@ -161,6 +170,20 @@ class TargetRanks:
             name: tf.reduce_sum(tf.where(items < 0, 0.0, values), axis=1)
             for name, (items, values) in losses.items()
         }
+
+
+def row_weights(protocol: ProtocolConfig, others: tf.Tensor) -> tf.Tensor:
+    """Return how much rows count.
+
+    Args:
+      protocol: the protocol.
+      others: int32 [B], candidates beside the targets.
+
+    Returns:
+      float32 [B], 0 for a row without any candidate under MLPerf's rules, else 1.
+    """
+    padded = tf.equal(others, 0) if protocol.mlperf else tf.zeros_like(others, tf.bool)
+    return tf.where(padded, 0.0, 1.0)
 
 
 def number(flags: tf.Tensor) -> tf.Tensor:

@@ -110,13 +110,12 @@ def fit_best_epoch(
       The stage.
     """
     dataset = context.dataset
+    catalog = dataset.catalog.with_counts(dataset.train.counts(dataset.catalog.size))
     loop = _loop(config, context, dataset.train)
     if start is not None:
         start(loop.model)
     with Progress(config.model, config.epochs) as progress:
-        validator = make_validator(
-            config, loop.model, dataset.valid, dataset.catalog, context.evaluation
-        )
+        validator = make_validator(config, loop.model, dataset.valid, catalog, context.evaluation)
         monitor = EarlyStopping(
             loop.model,
             lambda: context.distribution.all_mean(validator()),
@@ -140,8 +139,7 @@ def fit_best_epoch(
 
         if monitor.stopped_by is None:
             loop.fit(config.epochs, after, progress, len(before) + 1)
-    counts = dataset.train.counts(dataset.catalog.size)
-    monitor.finish(dataset.catalog.with_counts(counts))
+    monitor.finish(catalog)
     return StageResult(loop.model, monitor.epochs, monitor, len(before))
 
 

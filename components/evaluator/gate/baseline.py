@@ -10,15 +10,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfx import types
+from components.evaluator.keys import EVALUATION_PROPERTY, FORCE_PROPERTY
 
-from components.evaluator.ranking.wrap import ModelFacts
+if TYPE_CHECKING:
+    # Both load TensorFlow.
+    from tfx import types
 
-# Custom properties of the blessings that our executor writes.
-EVALUATION_PROPERTY = "evaluation"
-FORCE_PROPERTY = "force_bless"
+    from components.evaluator.ranking.wrap import ModelFacts
+
 # More changed settings than this are not listed one by one.
 _LISTED = 3
 
@@ -38,11 +39,11 @@ class Baseline:
     notes: tuple[str, ...] = ()
 
 
-def differences(candidate: ModelFacts, baseline: ModelFacts) -> Iterator[str]:
-    """Says what the two models know apart.
+def model_differences(candidate: ModelFacts, baseline: ModelFacts) -> Iterator[str]:
+    """Say what the two models know apart.
 
     Args:
-      candidate: facts of the model that is to be judged.
+      candidate: facts of the model that is to be blessed.
       baseline: facts of the last blessed model.
 
     Yields:
@@ -67,8 +68,8 @@ def differences(candidate: ModelFacts, baseline: ModelFacts) -> Iterator[str]:
         )
 
 
-def history(blessing: types.Artifact | None, evaluation: dict[str, Any]) -> Iterator[str]:
-    """Says under which other circumstances the last blessed model was blessed.
+def blessing_history(blessing: types.Artifact | None, evaluation: dict[str, Any]) -> Iterator[str]:
+    """Say under which other circumstances the last blessed model was blessed.
 
     Args:
       blessing: its ModelBlessing, or None where it is not at hand.

@@ -1,4 +1,4 @@
-"""The rules of the gate, as one pure function of the figures.
+"""The rules of the gate, as one pure function of the figures; no TensorFlow import.
 
 All that components.evaluator.gate.config can ask for is applied here and
 nowhere else. A figure that does not exist, or is NaN, meets no rule.
@@ -10,16 +10,16 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
-from components.evaluator.eval_config import metric_name
 from components.evaluator.gate.baseline import Baseline
 from components.evaluator.gate.config import GateConfig
 from components.evaluator.gate.results import Estimate, SliceResult
+from components.evaluator.metric_names import metric_name
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 MISSING = Estimate(math.nan, math.nan, math.nan)
 
-# Less is an exact 0, for which TFMA's metrics put 1e-12 in a baseline.
-_NOTHING = 1e-9
+# A lift that is less is a sum of zeros but for rounding.
+_ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Finding:
 def decide(
     results: list[SliceResult], gate: GateConfig, k: int, baseline: Baseline
 ) -> list[Finding]:
-    """Applies every rule that is switched on; the model is good when none failed.
+    """Apply every rule that is switched on; the model is good when none failed.
 
     Args:
       results: figures, the overall slice first.
@@ -105,12 +105,12 @@ def _alone(overall: SliceResult, gate: GateConfig, k: int) -> Iterator[Finding]:
             found = _finding(overall, rule, metric, bound)
             own = found.figure.value
             wrong = f"is {own:.4f}, below the required {bound:.4f} ({rule})."
-            yield _judged(found, own >= bound, wrong)
+            yield _with_verdict(found, own >= bound, wrong)
     if gate.max_rmse is not None:
         found = _finding(overall, "gate.max_rmse", "rmse", gate.max_rmse)
         own = found.figure.value
         wrong = f"is {own:.4f}, above the allowed {gate.max_rmse:.4f} ({found.rule})."
-        yield _judged(found, own <= gate.max_rmse, wrong)
+        yield _with_verdict(found, own <= gate.max_rmse, wrong)
     if gate.must_beat_popularity:
         popularity = overall.metrics.get(metric_name("ndcg", k, gate.protocol, "popularity"))
         found = dataclasses.replace(
@@ -122,7 +122,7 @@ def _alone(overall: SliceResult, gate: GateConfig, k: int) -> Iterator[Finding]:
             f"is {found.figure.value:.4f}, not above popularity's {found.compared.value:.4f} "
             f"({found.rule})."
         )
-        yield _judged(found, found.change.value > _NOTHING, wrong)
+        yield _with_verdict(found, found.change.value > _ROUNDING, wrong)
 
 
 def _against_baseline(overall: SliceResult, gate: GateConfig, metric: str) -> Iterator[Finding]:
@@ -137,7 +137,7 @@ def _against_baseline(overall: SliceResult, gate: GateConfig, metric: str) -> It
             f"is {own:.4f}, {before - own:.4f} below the last blessed model's {before:.4f}; "
             f"{found.rule} allows {allowed:.4f}."
         )
-        yield _judged(found, before - own <= allowed, wrong)
+        yield _with_verdict(found, before - own <= allowed, wrong)
     if gate.significance:
         found = _comparison(overall, "gate.significance", metric, True)
         change = found.change
@@ -146,7 +146,7 @@ def _against_baseline(overall: SliceResult, gate: GateConfig, metric: str) -> It
             f"{found.compared.value:.4f}: the 95 % interval of the difference is "
             f"{change.lower:.4f} to {change.upper:.4f} ({found.rule})."
         )
-        yield _judged(found, change.upper >= 0, wrong)
+        yield _with_verdict(found, change.upper >= 0, wrong)
 
 
 def _floor(result: SliceResult, gate: GateConfig, metric: str) -> Finding:
@@ -164,15 +164,14 @@ def _floor(result: SliceResult, gate: GateConfig, metric: str) -> Finding:
 
 
 def _dropped(found: Finding, allowed: float) -> Finding:
-    """Judges a relative drop; nothing can be lost where there was nothing."""
+    """Apply the bound on a relative drop; nothing can be lost where there was nothing."""
     own, before = found.figure.value, found.compared.value
-    before = 0.0 if before <= _NOTHING else before
-    lost = (before - own) / max(before, _NOTHING)
+    lost = (before - own) / (before or 1.0)
     wrong = (
         f"is {own:.4f}, {lost:.1%} below the last blessed model's {before:.4f}; "
         f"{found.rule} allows {allowed:.1%}."
     )
-    return _judged(found, lost <= allowed, wrong)
+    return _with_verdict(found, lost <= allowed, wrong)
 
 
 def _uncompared(
@@ -216,8 +215,8 @@ def _comparison(result: SliceResult, rule: str, metric: str, bound: float | bool
     )
 
 
-def _judged(found: Finding, good: bool, wrong: str) -> Finding:
-    """Gives a finding its verdict; comparisons with NaN are false, so NaN arrives as not good."""
+def _with_verdict(found: Finding, good: bool, wrong: str) -> Finding:
+    """Give a finding its verdict; comparisons with NaN are false, so NaN arrives as not good."""
     if good:
         return found
     reason = f"{found.subject} {wrong}"

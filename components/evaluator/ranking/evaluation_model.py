@@ -1,7 +1,7 @@
-"""What ranks held-out rows with an exported model; written by components.evaluator.ranking.wrap.
+"""Ranks held-out rows with an exported model, of which it asks scores and catalog only.
 
-A EvaluationModel asks the model for its scores and its catalog only. Nothing of the size
-of all users times all items is held: rows are judged some at a time.
+Nothing of the size of all users times all items is held: rows are ranked some
+at a time.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import numpy as np
 import tensorflow as tf
 
 from components.evaluator.ranking import slices
+from components.evaluator.ranking.outputs import MODEL, POPULARITY, RankOutputs
 from schema import features
 from trainer.config.evaluation import SAMPLED, EvaluationConfig
 from trainer.ops import candidates, draws, lookup
-from trainer.ops.ranks import TargetRanks, number
+from trainer.ops.ranks import TargetRanks, number, row_weights
 
 _STRINGS = tf.TensorSpec([None], tf.string)
-_POPULARITY = "popularity"
 
 
 class EvaluationModel(tf.Module):
     """Ranks the targets of held-out rows with a model, and names their slices.
 
     Args:
-      model: a loaded SavedModel with the signatures judging.NEEDED.
+      model: a loaded SavedModel with the signatures wrap.NEEDED.
       evaluation: protocols, cut-offs and seed.
 
     Attributes:
@@ -43,12 +43,7 @@ class EvaluationModel(tf.Module):
         catalog = {name: v.numpy() for name, v in model.signatures["catalog"]().items()}
         ids, counts = catalog[features.ITEM_ID], catalog["count"]
         self._positions = lookup.positions(ids.tolist())
-        self._popularity = lookup.stored(counts, tf.float32)
-        self._items = (
-            lookup.stored(draws.fingerprint(tf.constant(ids)).numpy(), tf.int64),
-            self._popularity,
-            lookup.stored(np.concatenate([[0], np.cumsum(counts)]), tf.int64),
-        )
+        self._items = candidates.CatalogWeights.of(ids.tolist(), counts)
         # One more row at the end answers position -1.
         shares = counts / max(counts.sum(), 1)
         self._shares = lookup.stored(np.append(shares, 0.0), tf.float32)
@@ -90,32 +85,22 @@ class EvaluationModel(tf.Module):
             self._positions_of(parsed[name])
             for name in (features.ITEM_ID, features.TARGET_ITEM_ID, features.CANDIDATE_ITEM_ID)
         )
-        most = _most(targets)
-        everyone = candidates.HeldOutBatch(
-            users=draws.fingerprint(user_id),
-            seen=history,
-            targets=_dense(targets, -1, most),
-            present=tf.sequence_mask(targets.row_lengths(), most),
-            given=given,
-            has_given=given.row_lengths() > 0,
-        )
+        users, most = draws.fingerprint(user_id), candidates.most_targets(targets)
 
-        def judge(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
-            some = candidates.HeldOutBatch(*(part[start:end] for part in everyone))
-            seen = candidates.distinct(some.seen.to_tensor(-1))
-            some = some._replace(
-                seen=candidates.without(seen, some.targets), given=some.given.to_tensor(-1)
+        def ranked(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
+            some = candidates.held_out_batch(
+                users[start:end], history[start:end], targets[start:end], given[start:end], most
             )
             scores = self._model.signatures["scores"](user_id=user_id[start:end])["score"]
             found = {**self._ranks(some, scores), **self._list(some, scores)}
             return [found[name] for name in outputs]
 
-        size = tf.size(self._popularity)
+        size = tf.size(self._items.names)
         outputs = self._outputs()
-        columns = draws.by_chunks(judge, tf.size(user_id), size, list(outputs.values()))
+        columns = draws.by_chunks(ranked, tf.size(user_id), size, list(outputs.values()))
         found = dict(zip(outputs, columns, strict=True))
-        found["user_fingerprint"] = everyone.users
-        found["catalog_size"] = tf.fill([tf.size(user_id)], size)
+        found[RankOutputs.USER] = users
+        found[RankOutputs.CATALOG_SIZE] = tf.fill([tf.size(user_id)], size)
         if self.predicts_ratings:
             found |= self._ratings(user_id, parsed, most)
         return found
@@ -150,8 +135,8 @@ class EvaluationModel(tf.Module):
         """
         parsed = lookup.parse(examples)
         targets = self._positions_of(parsed[features.TARGET_ITEM_ID])
-        dense = _dense(targets, -1, _most(targets))
-        present = tf.sequence_mask(targets.row_lengths(), _most(targets))
+        dense = lookup.dense(targets, -1, candidates.most_targets(targets))
+        present = tf.sequence_mask(targets.row_lengths(), candidates.most_targets(targets))
         user_id = lookup.first(parsed[features.USER_ID], "")
         known = self._model.signatures["known_users"](user_id=user_id)["known"]
         return {
@@ -167,35 +152,38 @@ class EvaluationModel(tf.Module):
         """What is computed some rows at a time."""
         outputs: dict[str, tf.DType] = {}
         for name, protocol in self._protocols.items():
-            for subject in ("", f"{_POPULARITY}_"):
-                outputs |= {f"{subject}{name}_{part}": tf.int32 for part in ("greater", "ties")}
-            outputs |= {f"{name}_candidates": tf.int32, f"{name}_weight": tf.float32}
+            for subject in (MODEL, POPULARITY):
+                outputs[RankOutputs.greater(name, subject)] = tf.int32
+                outputs[RankOutputs.ties(name, subject)] = tf.int32
+            outputs[RankOutputs.candidates(name)] = tf.int32
+            outputs[RankOutputs.weight(name)] = tf.float32
             if protocol.candidates == SAMPLED:
-                outputs |= {f"{name}_{part}_loss": tf.float32 for part in ("positive", "negative")}
+                outputs[RankOutputs.positive_loss(name)] = tf.float32
+                outputs[RankOutputs.negative_loss(name)] = tf.float32
         return outputs | {
-            "top_item": tf.int32,
-            "top_share": tf.float32,
-            "top_diversity": tf.float32,
+            RankOutputs.TOP_ITEM: tf.int32,
+            RankOutputs.TOP_SHARE: tf.float32,
+            RankOutputs.TOP_DIVERSITY: tf.float32,
         }
 
     def _ranks(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         """The outputs of every protocol, for B rows and their scores, float32 [B, C]."""
         model = TargetRanks(some, scores)
-        popularity = TargetRanks(some, self._popularity)
+        popularity = TargetRanks(some, self._items.weights)
         found: dict[str, tf.Tensor] = {}
         for name, protocol in self._protocols.items():
             drawn = None
             if protocol.candidates == SAMPLED:
-                items = candidates.CatalogWeights(*self._items)
-                drawn = candidates.negatives(some, items, protocol, self._seed)
-                found |= {f"{name}_{part}_loss": loss for part, loss in model.losses(drawn).items()}
-            for subject, scored in (("", model), (f"{_POPULARITY}_", popularity)):
+                drawn = candidates.negatives(some, self._items, protocol, self._seed)
+                losses = model.losses(drawn)
+                found[RankOutputs.positive_loss(name)] = losses["positive"]
+                found[RankOutputs.negative_loss(name)] = losses["negative"]
+            for subject, scored in ((MODEL, model), (POPULARITY, popularity)):
                 ranks, others = scored.ranks(protocol, drawn)
-                found[f"{subject}{name}_greater"] = ranks.greater
-                found[f"{subject}{name}_ties"] = ranks.ties
-            padded = tf.equal(others, 0) if protocol.mlperf else tf.zeros_like(others, tf.bool)
-            found[f"{name}_weight"] = tf.where(padded, 0.0, 1.0)
-            found[f"{name}_candidates"] = others + number(some.present)[:, 0]
+                found[RankOutputs.greater(name, subject)] = ranks.greater
+                found[RankOutputs.ties(name, subject)] = ranks.ties
+            found[RankOutputs.weight(name)] = row_weights(protocol, others)
+            found[RankOutputs.candidates(name)] = others + number(some.present)[:, 0]
         return found
 
     def _list(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -203,9 +191,9 @@ class EvaluationModel(tf.Module):
         seen = draws.marked(tf.RaggedTensor.from_tensor(some.seen), tf.shape(scores)[1])
         _, top = lookup.best_items(scores, seen, self._longest)
         return {
-            "top_item": top,
-            "top_share": lookup.at(self._shares, top),
-            "top_diversity": self._diversity(top[:, : self._k]),
+            RankOutputs.TOP_ITEM: top,
+            RankOutputs.TOP_SHARE: lookup.at(self._shares, top),
+            RankOutputs.TOP_DIVERSITY: self._diversity(top[:, : self._k]),
         }
 
     def _diversity(self, top: tf.Tensor) -> tf.Tensor:
@@ -235,16 +223,6 @@ class EvaluationModel(tf.Module):
         predicted = self._model.signatures["score"](**pairs)[features.RATING]
         nan = float("nan")
         return {
-            features.TARGET_SCORE: _dense(targets.with_values(predicted), nan, most),
-            features.TARGET_RATING: _dense(parsed[features.TARGET_RATING], nan, most),
+            features.TARGET_SCORE: lookup.dense(targets.with_values(predicted), nan, most),
+            features.TARGET_RATING: lookup.dense(parsed[features.TARGET_RATING], nan, most),
         }
-
-
-def _most(targets: tf.RaggedTensor) -> tf.Tensor:
-    return tf.maximum(tf.reduce_max(targets.row_lengths()), 1)
-
-
-def _dense(values: tf.RaggedTensor, default: float, width: tf.Tensor) -> tf.Tensor:
-    dense = values.to_tensor(default)[:, :width]
-    missing = width - tf.shape(dense, tf.int64)[1]
-    return tf.pad(dense, [[0, 0], [0, missing]], constant_values=default)

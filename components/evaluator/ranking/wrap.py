@@ -1,4 +1,4 @@
-"""Puts a judge around an exported model, so that it can be evaluated under any protocol."""
+"""Wraps an exported model in an EvaluationModel, so that any protocol can be applied to it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.evaluator.keys import RANK, TARGET_SLICES, USER_SLICES
 from components.evaluator.ranking.evaluation_model import EvaluationModel
 from schema import atomic_write, features
 from schema.errors import UserError
 from trainer.config.evaluation import EvaluationConfig
 
-# Signatures of the exported model that a judge calls, and those that it has.
+# Signatures of the exported model that an EvaluationModel calls, and those that it has.
 NEEDED = ("scores", "catalog", "known_users", "score")
-SIGNATURES = ("rank", "user_slices", "target_slices")
+SIGNATURES = (RANK, USER_SLICES, TARGET_SLICES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,31 +35,33 @@ class ModelFacts:
     predicts_ratings: bool
 
 
-def wrap(model_path: str, evaluation: EvaluationConfig, output_path: str) -> ModelFacts:
-    """Writes a judge of an exported model as a SavedModel, whole or not at all.
+def wrap_for_evaluation(
+    model_path: str, evaluation: EvaluationConfig, output_path: str
+) -> ModelFacts:
+    """Write an exported model's EvaluationModel as a SavedModel, whole or not at all.
 
     Args:
       model_path: folder of the exported model.
-      evaluation: the settings to judge under.
+      evaluation: the settings to evaluate under.
       output_path: folder to write; replaced when it exists.
 
     Returns:
       What the exported model knows.
 
     Raises:
-      UserError: the model lacks signatures that a judge needs.
+      UserError: the model lacks signatures that an EvaluationModel needs.
     """
     model = _load(model_path)
-    judge = EvaluationModel(model, evaluation)
-    signatures = {name: getattr(judge, name) for name in SIGNATURES}
+    wrapped = EvaluationModel(model, evaluation)
+    signatures = {name: getattr(wrapped, name) for name in SIGNATURES}
     with atomic_write.folder(output_path) as unfinished:
-        tf.saved_model.save(judge, unfinished, signatures=signatures)
+        tf.saved_model.save(wrapped, unfinished, signatures=signatures)
     catalog = model.signatures["catalog"]()
     return ModelFacts(
         item_ids=tuple(catalog[features.ITEM_ID].numpy().tolist()),
         user_count=int(catalog["user_count"]),
         signatures=tuple(sorted(model.signatures)),
-        predicts_ratings=judge.predicts_ratings,
+        predicts_ratings=wrapped.predicts_ratings,
     )
 
 

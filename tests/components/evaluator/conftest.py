@@ -14,9 +14,8 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.eval_config import build_eval_config
-from components.evaluator.executor import BLESSING_KEY
 from components.evaluator.gate.config import GateConfig
-from pipeline.pipeline import GATE_FN
+from components.evaluator.keys import BLESSING_KEY
 from schema import curated
 from schema.settings import to_dict
 from tests.support.toy_model import make_serving, row
@@ -135,8 +134,7 @@ def evaluate(models, examples, schema, tmp_path_factory):
             baseline_model=types.Channel(type=standard_artifacts.Model),
             baseline_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             schema=types.Channel(type=standard_artifacts.Schema),
-            eval_config=build_eval_config(settings, gate, "digest"),
-            gate_fn=GATE_FN,
+            eval_config=build_eval_config(settings, "digest"),
             settings={
                 "evaluation": to_dict(settings),
                 "gate": to_dict(gate),

@@ -1,4 +1,4 @@
-"""Gate settings and what they become in TFMA's configuration."""
+"""Settings of gate and evaluation, and what the latter become in TFMA's configuration."""
 
 import json
 import pathlib
@@ -6,24 +6,16 @@ import pathlib
 import pytest
 import yaml
 from tensorflow_model_analysis.metrics import metric_specs
-from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
-from components.evaluator.eval_config import GateConfig, build_eval_config, metric_name
+from components.evaluator.eval_config import build_eval_config
+from components.evaluator.gate.config import GateConfig
+from components.evaluator.metric_names import metric_name
 from pipeline.config.run import RunConfig, override
 from schema.errors import UserError
 from schema.settings import from_dict, to_dict
 from trainer.config.evaluation import METRICS, EvaluationConfig, ProtocolConfig
 from trainer.config.trainer import TrainerConfig
-
-
-def thresholds(gate, k=10, ratings=False):
-    config = build_eval_config(EvaluationConfig(k=k), gate, "digest", ratings)
-    return {
-        metric.config.split('"name": "')[1].split('"')[0]: metric.per_slice_thresholds[0]
-        for metric in config.metrics_specs[0].metrics
-        if metric.per_slice_thresholds
-    }
 
 
 @pytest.mark.parametrize(
@@ -65,51 +57,23 @@ def test_metric_names():
     assert metric_name("coverage", 10, "") == "coverage@10"
 
 
-def test_the_default_gate_asks_for_lift_and_no_large_drop():
-    found = thresholds(GateConfig())
-    assert set(found) == {"ndcg@10_full", "ndcg_lift@10_full"}
-    assert found["ndcg_lift@10_full"].threshold.value_threshold.lower_bound.value > 0
-    change = found["ndcg@10_full"].threshold.change_threshold
-    assert change.relative.value == pytest.approx(-0.1)
-    assert change.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
-
-
-def test_the_gate_follows_protocol_and_cut_off():
-    gate = GateConfig(
-        protocol="sampled", min_hr=0.6, min_ndcg=0.4, must_beat_popularity=False, max_drop=None
-    )
-    found = thresholds(gate, k=5)
-    assert set(found) == {"hr@5_sampled", "ndcg@5_sampled"}
-    assert found["hr@5_sampled"].threshold.value_threshold.lower_bound.value == 0.6
-    assert not found["ndcg@5_sampled"].threshold.HasField("change_threshold")
-
-
-def test_thresholds_hold_for_the_overall_slice_only():
-    for threshold in thresholds(GateConfig(min_hr=0.1)).values():
-        assert list(threshold.slicing_specs) == [config_pb2.SlicingSpec()]
-
-
-def test_a_gate_that_asks_for_nothing_still_lets_a_model_through():
-    # TFX blesses nothing where there is no threshold.
-    assert thresholds(GateConfig(must_beat_popularity=False, max_drop=None))
+def test_there_are_no_thresholds_so_that_tfx_leaves_the_blessing_alone():
+    config = build_eval_config(EvaluationConfig(), "digest", ratings=True)
+    specs = config_util.update_eval_config_with_defaults(config, has_baseline=True)
+    assert not metric_specs.metric_thresholds_from_metrics_specs(specs.metrics_specs, specs)
 
 
 def test_the_sources_digest_changes_the_configuration():
     one, other = (
-        build_eval_config(EvaluationConfig(), GateConfig(), digest).SerializeToString()
+        build_eval_config(EvaluationConfig(), digest).SerializeToString()
         for digest in ("one", "other")
     )
     assert one != other
 
 
-def test_errors_of_ratings_are_measured_and_bounded_where_ratings_are_predicted():
-    gate = GateConfig(max_rmse=0.96, must_beat_popularity=False, max_drop=None)
-    bound = thresholds(gate, ratings=True)["rmse"].threshold.value_threshold
-    assert bound.upper_bound.value == 0.96
-    assert not bound.HasField("lower_bound")
-
+def test_errors_of_ratings_are_measured_where_ratings_are_predicted():
     def classes(ratings):
-        config = build_eval_config(EvaluationConfig(), GateConfig(), "digest", ratings)
+        config = build_eval_config(EvaluationConfig(), "digest", ratings)
         return {metric.class_name for metric in config.metrics_specs[0].metrics}
 
     assert classes(True) - classes(False) == {"RatingRMSE", "RatingMAE"}
@@ -123,7 +87,7 @@ def test_a_bound_on_ratings_needs_a_model_that_predicts_them():
 
 
 def names(evaluation, ratings=False):
-    config = build_eval_config(evaluation, GateConfig(), "digest", ratings)
+    config = build_eval_config(evaluation, "digest", ratings)
     return [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics if m.config]
 
 
@@ -155,7 +119,7 @@ def test_metrics_are_computed_as_they_are_chosen():
     evaluation = EvaluationConfig(
         protocols=PROTOCOLS, metrics=("hr", "ndcg", "evaluation_loss", "gini")
     )
-    config = build_eval_config(evaluation, GateConfig(), "digest", training_negatives=7)
+    config = build_eval_config(evaluation, "digest", training_negatives=7)
     by_name = {
         json.loads(m.config)["name"]: json.loads(m.config)
         for m in config.metrics_specs[0].metrics
@@ -169,7 +133,7 @@ def test_metrics_are_computed_as_they_are_chosen():
 
 def test_the_tie_rule_reaches_every_metric_of_ranks():
     evaluation = EvaluationConfig(ties="pessimistic", metrics=METRICS)
-    config = build_eval_config(evaluation, GateConfig(), "digest")
+    config = build_eval_config(evaluation, "digest")
     for metric in config.metrics_specs[0].metrics:
         settings = json.loads(metric.config or "{}")
         if "subject" in settings:
@@ -178,7 +142,7 @@ def test_the_tie_rule_reaches_every_metric_of_ranks():
 
 def test_every_metric_can_be_made_from_its_configuration():
     evaluation = EvaluationConfig(more_k=(5,), metrics=METRICS)
-    config = build_eval_config(evaluation, GateConfig(), "digest", ratings=True)
+    config = build_eval_config(evaluation, "digest", ratings=True)
     assert set(names(evaluation)) >= {"map@5_full", "list_popularity@10", "mean_rank_sampled"}
     config = config_util.update_eval_config_with_defaults(config, rubber_stamp=True)
     computations = metric_specs.to_computations(list(config.metrics_specs), config)
@@ -187,7 +151,7 @@ def test_every_metric_can_be_made_from_its_configuration():
 
 def test_slices_and_crosses_become_slicing_specs():
     evaluation = EvaluationConfig(slices=("occupation", "gender*age_group"))
-    specs = build_eval_config(evaluation, GateConfig(), "digest").slicing_specs
+    specs = build_eval_config(evaluation, "digest").slicing_specs
     assert [list(spec.feature_keys) for spec in specs] == [
         [],
         ["occupation"],

@@ -4,25 +4,19 @@ import os
 
 import numpy as np
 import pytest
-import tensorflow_model_analysis as tfma
 from tfx.types import standard_artifacts
 
 from components.evaluator import executor
 from components.evaluator.gate import run_gate
+from components.evaluator.gate.baseline import Baseline
 from components.evaluator.gate.config import GateConfig, SliceFloors
-from components.evaluator.gate.results import read_metrics
+from components.evaluator.gate.result_files import read_metrics
 from schema.settings import to_dict
 from trainer.config.evaluation import EvaluationConfig
 
 pytestmark = pytest.mark.slow
 
 FAIR = GateConfig(slices=SliceFloors(max_drop=0.1, min_users=15))
-
-
-def agrees(evaluation):
-    """Whether TFMA's own validation says what the gate says."""
-    result = tfma.load_validation_result(evaluation.uri)
-    return result.validation_ok == run_gate.read(evaluation.uri)["passed"]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +35,6 @@ def test_a_good_model_is_blessed_on_a_first_run(first):
         "gate.must_beat_popularity": "passed",
         "gate.max_drop": "skipped",
     }
-    assert agrees(first)
 
 
 def test_a_blessing_says_which_model_and_under_which_settings(first, models):
@@ -70,14 +63,12 @@ def test_a_degraded_model_is_refused(degraded):
         {"value": change.value, "lower": change.lower, "upper": change.upper}
     )
     assert drop["change"]["upper"] < 0
-    assert agrees(degraded)
     settings = {
         "evaluation": to_dict(EvaluationConfig()),
         "gate": to_dict(GateConfig()),
         "force_bless": None,
     }
-    baseline = {"model": "somewhere", "obstacle": None, "notes": []}
-    assert not run_gate.run_gate(degraded.uri, settings, baseline)["blessed"]
+    assert not run_gate.run_gate(degraded.uri, settings, Baseline("somewhere"))["blessed"]
 
 
 def test_a_forced_blessing_keeps_its_reason_and_those_against_it(degraded, models):
@@ -101,8 +92,6 @@ def test_a_model_good_overall_but_bad_for_one_group_is_refused(evaluate):
         f"ndcg@10_full of the gender F slice (15 rows) is {now:.4f}, {1 - now / before:.1%} below "
         f"the last blessed model's {before:.4f}; gate.slices.max_drop allows 10.0%."
     ]
-    # TFMA knows no floors for groups of a size; all that it can say is good.
-    assert tfma.load_validation_result(unfair.uri).validation_ok
 
 
 def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(evaluate, degraded):
@@ -115,7 +104,6 @@ def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(
     blessing.set_string_custom_property("force_bless", "a demonstration")
     found = evaluate("good", "earlier", evaluation=earlier, blessing=blessing)
     assert found.blessed
-    assert agrees(found)
     assert run_gate.read(found.uri)["notes"] == [
         "The last blessed model lacks 2 of the candidate's 30 items; a held-out item among them "
         "ranks last for it.",
@@ -149,7 +137,8 @@ def test_a_baseline_whose_files_cannot_be_read_is_left_out(models, tmp_path):
     candidate, baseline = standard_artifacts.Model(), standard_artifacts.Model()
     candidate.uri, baseline.uri = str(models / "good"), str(tmp_path / "broken")
     inputs = {"model": [candidate], "baseline_model": [baseline]}
-    judged, found = executor._judge(inputs, to_dict(EvaluationConfig()), str(tmp_path / "judged"))
-    assert set(judged) == {"model"}
+    scratch = str(tmp_path / "scratch")
+    wrapped, found = executor._wrap_models(inputs, to_dict(EvaluationConfig()), scratch)
+    assert set(wrapped) == {"model"}
     assert found.model == baseline.uri
     assert found.obstacle.startswith(f"{baseline.uri}: cannot be loaded (")

@@ -9,14 +9,13 @@ import pytest
 
 from components import metrics
 from components.evaluator import eval_config
-from components.evaluator.gate.config import GateConfig
 from components.metrics.base import CutOffMetric, RankMetric
 from components.metrics.registry import metric_class
 from trainer.config.evaluation import METRICS, EvaluationConfig
 
 NAMED = (*METRICS, *eval_config.RATING_METRICS)
 # What the metrics are made with.
-SHARED = {"base", "bootstrap", "gather", "intervals", "registry", "table", "tie_groups"}
+SHARED = {"base", "bootstrap", "gather", "intervals", "registry", "table"}
 
 
 def modules():
@@ -54,7 +53,7 @@ def test_one_file_and_one_name_make_a_metric(toy):
     evaluation = EvaluationConfig(more_k=(5,))
     # The settings refuse a name that no table has.
     object.__setattr__(evaluation, "metrics", ("hr", "ndcg", "toy"))
-    config = eval_config.build_eval_config(evaluation, GateConfig(), "digest")
+    config = eval_config.build_eval_config(evaluation, "digest")
     made = [metric for metric in config.metrics_specs[0].metrics if metric.class_name == "Toy"]
     assert {metric.module for metric in made} == {"components.metrics.toy"}
     names = {metric.config.split('"name": "')[1].split('"')[0] for metric in made}

@@ -10,8 +10,9 @@ from schema.errors import UserError
 from tests.support import planted
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.batches import user_tensors
-from trainer.data.negative_sampling import UnseenSampler
+from trainer.ops import draws
 from trainer.training import stage
+from trainer.training.rank_validation import RankValidator
 from trainer.training.train import train
 from trainer.training.validation import is_better
 
@@ -26,11 +27,16 @@ def dataset():
 def sampled_metrics(model, dataset):
     """HR@5 and NDCG@5 on the negatives that the validation draws, in NumPy."""
     valid = dataset.valid
-    rows = tf.range(len(valid.user_index))
-    sampler = UnseenSampler(valid.with_targets(), dataset.catalog.size)
-    count = planted.EVALUATION.protocols["sampled"].negatives
-    seed = tf.constant([planted.EVALUATION.seed, 0], tf.int64)
-    negatives = sampler(rows, rows, count, seed).numpy()
+    known = valid.with_targets()
+    allowed = np.ones((len(valid.user_index), dataset.catalog.size), bool)
+    allowed[known.rows, known.positions] = False
+    negatives = draws.draw(
+        draws.fingerprint(tf.constant(valid.user_id.tolist())),
+        draws.fingerprint(tf.constant(dataset.catalog.item_ids.tolist())),
+        tf.constant(allowed),
+        count=planted.EVALUATION.protocols["sampled"].negatives,
+        seed=planted.EVALUATION.seed,
+    ).numpy()
     users = model.user_embedding(
         user_tensors(tf.constant(valid.user_index), tf.constant(valid.context))
     )
@@ -152,3 +158,18 @@ def test_better_is_lower_for_errors_and_higher_for_gains():
     assert is_better(high, low, "ndcg")
     for criterion in ("rmse", "ndcg"):
         assert not is_better(low, low, criterion)
+
+
+def test_popularity_draws_of_the_validation_go_by_the_training_counts(dataset):
+    protocols = {"hard": ProtocolConfig(candidates="sampled", negatives=20, draw="popularity")}
+    evaluation = EvaluationConfig(k=5, protocols=protocols)
+    config = planted.CONFIGS["popularity"].replace(validation_protocol="hard", refit=False)
+    trained = train(config, evaluation, dataset, None)
+    counts = dataset.train.counts(dataset.catalog.size)
+    catalog = dataset.catalog.with_counts(counts)
+    measure = RankValidator(trained.model, dataset.valid, catalog, evaluation, "hard")
+    assert trained.report["best_validation"] == measure()
+    protocols = {"easy": protocols["hard"].replace(draw="uniform")}
+    uniform = EvaluationConfig(k=5, protocols=protocols)
+    other = RankValidator(trained.model, dataset.valid, catalog, uniform, "easy")
+    assert measure()["ndcg"] < other()["ndcg"]

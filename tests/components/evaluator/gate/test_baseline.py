@@ -5,7 +5,7 @@ import json
 import pytest
 from tfx.types import standard_artifacts
 
-from components.evaluator.gate.baseline import history
+from components.evaluator.gate.baseline import blessing_history
 
 BEFORE = {"k": 5, "ties": "average"}
 
@@ -33,11 +33,11 @@ def _cluster(properties):
 @pytest.mark.parametrize("make", [_local, _cluster])
 def test_changed_settings_and_force_are_read_whoever_hands_the_blessing_on(make):
     blessing = make({"evaluation": json.dumps(BEFORE), "force_bless": "locked out"})
-    changed, forced = history(blessing, {**BEFORE, "k": 10})
+    changed, forced = blessing_history(blessing, {**BEFORE, "k": 10})
     assert "(evaluation.k: 5 -> 10)" in changed
     assert forced.endswith("by force: locked out")
 
 
 def test_a_blessing_that_says_nothing_is_passed_over():
-    assert not list(history(standard_artifacts.ModelBlessing(), BEFORE))
-    assert not list(history(None, BEFORE))
+    assert not list(blessing_history(standard_artifacts.ModelBlessing(), BEFORE))
+    assert not list(blessing_history(None, BEFORE))

@@ -13,8 +13,11 @@ from tfx.components.evaluator.executor import Executor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
-from components.evaluator.eval_config import GateConfig, build_eval_config
-from components.evaluator.gate.results import Estimate, read_metrics
+from components.evaluator.eval_config import build_eval_config
+from components.evaluator.gate.baseline import Baseline
+from components.evaluator.gate.config import GateConfig
+from components.evaluator.gate.result_files import read_metrics
+from components.evaluator.gate.results import Estimate
 from components.evaluator.gate.run_gate import run_gate
 from schema.settings import to_dict
 from tests.support.known_ranks import KnownRanks, protocol_outputs
@@ -75,7 +78,7 @@ def artifact(cls, path):
 
 
 def evaluate(folder, work, candidate, baseline=None, gate=None):
-    """Runs the stock executor; whether it blessed by TFMA's thresholds, and our verdict."""
+    """Runs the stock executor, which is to leave the blessing alone; our verdict's reasons."""
     examples = artifact(standard_artifacts.Examples, folder / "examples")
     examples.split_names = artifact_utils.encode_split_names(["test"])
     inputs = {
@@ -89,7 +92,7 @@ def evaluate(folder, work, candidate, baseline=None, gate=None):
         "evaluation": [artifact(standard_artifacts.ModelEvaluation, work / "evaluation")],
         "blessing": [blessing],
     }
-    config = build_eval_config(EVALUATION, gate or GateConfig(), "digest")
+    config = build_eval_config(EVALUATION, "digest")
     Executor(Executor.Context(beam_pipeline_args=[], tmp_dir=str(work / "tmp"))).Do(
         inputs,
         outputs,
@@ -101,9 +104,9 @@ def evaluate(folder, work, candidate, baseline=None, gate=None):
     )
     uri = str(work / "evaluation")
     settings = {"evaluation": to_dict(EVALUATION), "gate": to_dict(gate or GateConfig())}
-    verdict = run_gate(uri, {**settings, "force_bless": None}, {"model": baseline})
-    blessed = blessing.get_int_custom_property("blessed") == 1
-    assert blessed == verdict["passed"]
+    verdict = run_gate(uri, {**settings, "force_bless": None}, Baseline(baseline))
+    assert not blessing.has_custom_property("blessed")
+    assert not (work / "blessing").exists()
     return verdict["reasons"], uri
 
 

@@ -91,6 +91,49 @@ def test_a_rule_of_the_overall_slice(rules, below, sentence):
     assert refusals([result(below, 0.1)], GateConfig(**QUIET)) == []
 
 
+def test_the_rules_look_at_the_figures_of_their_protocol_and_cut_off():
+    gate = GateConfig(protocol="sampled", min_hr=0.6, min_ndcg=0.4, max_drop=0.1)
+    good = {"hr@5_sampled": 0.6, "ndcg@5_sampled": 0.4, "ndcg_lift@5_sampled": 0.1}
+
+    def found(**changed):
+        figures = {name: estimate(value) for name, value in {**good, **changed}.items()}
+        before = {"ndcg@5_sampled": estimate(0.4)}
+        change = {"ndcg@5_sampled": estimate(figures["ndcg@5_sampled"].value - 0.4)}
+        overall = SliceResult("", "", 1000, figures, before, change)
+        findings = decide([overall], gate, 5, BASELINE)
+        return {(f.rule, f.metric) for f in findings if f.verdict == FAILED}
+
+    figures = {"popularity_ndcg@5_sampled": 0.3}
+    assert found(**figures) == set()
+    assert found(**figures, **{"hr@5_sampled": 0.59}) == {("gate.min_hr", "hr@5_sampled")}
+    assert found(**figures, **{"ndcg@5_sampled": 0.35}) == {
+        ("gate.min_ndcg", "ndcg@5_sampled"),
+        ("gate.max_drop", "ndcg@5_sampled"),
+    }
+    assert found(**figures, **{"ndcg_lift@5_sampled": 0.0}) == {
+        ("gate.must_beat_popularity", "ndcg@5_sampled")
+    }
+
+
+def test_a_rule_of_the_overall_slice_does_not_look_at_groups():
+    gate = GateConfig(min_hr=0.1, min_ndcg=0.1, max_drop=0.1, max_drop_absolute=0.01)
+    bad = result(0.0, 0.2, feature="gender", value="F")
+    assert refusals([result(0.2, 0.2), bad], gate) == []
+
+
+@pytest.mark.parametrize(("lift", "good"), [(0.0, False), (1e-17, False), (1e-4, True)])
+def test_what_equals_popularity_but_for_rounding_does_not_beat_it(lift, good):
+    rows = [result(0.1, **{"ndcg_lift@10_full": lift})]
+    gate = GateConfig(max_drop=None)
+    assert (refusals(rows, gate) == []) == good
+
+
+@pytest.mark.parametrize("drop", [None, 0.5])
+def test_the_model_without_any_figure_above_0_passes_a_gate_that_asks_for_nothing(drop):
+    gate = GateConfig(must_beat_popularity=False, max_drop=drop)
+    assert refusals([result(0.0)], gate, Baseline()) == []
+
+
 def test_a_bound_on_the_error_of_ratings():
     gate = GateConfig(**QUIET, max_rmse=0.9)
     assert refusals([result(0.1, rmse=0.9)], gate) == []
@@ -177,16 +220,15 @@ def test_a_baseline_that_cannot_be_evaluated_is_no_silent_pass():
 
 
 def test_nothing_can_be_lost_where_the_baseline_had_nothing():
-    for nothing in (0.0, 1e-12):
-        rows = [result(0.0, nothing), women(0.0, nothing)]
-        gate = GateConfig(
-            must_beat_popularity=False,
-            max_drop=0.0,
-            max_drop_absolute=1e-6,
-            slices=SliceFloors(max_drop=0.0),
-        )
-        assert refusals(rows, gate) == []
-        assert refusals([result(0.1, nothing), women(0.1, nothing)], gate) == []
+    rows = [result(0.0, 0.0), women(0.0, 0.0)]
+    gate = GateConfig(
+        must_beat_popularity=False,
+        max_drop=0.0,
+        max_drop_absolute=1e-6,
+        slices=SliceFloors(max_drop=0.0),
+    )
+    assert refusals(rows, gate) == []
+    assert refusals([result(0.1, 0.0), women(0.1, 0.0)], gate) == []
 
 
 @pytest.mark.parametrize("baseline", [0.1, 0.0, NAN])

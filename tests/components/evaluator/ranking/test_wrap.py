@@ -1,4 +1,4 @@
-"""A judge around an exported model, wrapped, saved and loaded afresh."""
+"""An exported model, wrapped for evaluation, saved and loaded afresh."""
 
 import os
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluator.ranking import wrap
+from components.evaluator.ranking.wrap import wrap_for_evaluation
 from schema import features
 from schema.errors import UserError
 from tests.support.toy_model import make_serving, row
@@ -43,10 +43,10 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judge(exported, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("judge")
+def wrapped(exported, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wrapped")
     (folder / "model" / "old").mkdir(parents=True)
-    wrap.wrap(exported, EVALUATION, str(folder / "model"))
+    wrap_for_evaluation(exported, EVALUATION, str(folder / "model"))
     assert os.listdir(folder) == ["model"]
     assert "old" not in os.listdir(folder / "model")
     loaded = tf.saved_model.load(str(folder / "model"))
@@ -54,14 +54,14 @@ def judge(exported, tmp_path_factory):
     del loaded
 
 
-def rank(judge, *rows):
-    output = judge.signatures["rank"](examples=tf.constant(rows))
+def rank(wrapped, *rows):
+    output = wrapped.signatures["rank"](examples=tf.constant(rows))
     return {name: values.numpy() for name, values in output.items()}
 
 
-def test_the_rows_history_is_masked_and_not_the_stored_one(judge):
+def test_the_rows_history_is_masked_and_not_the_stored_one(wrapped):
     # By u0's scores 9 4 3 2 1; i0 is history of the first row only.
-    output = rank(judge, row("u0", ["i0"], "i2"), row("u0", ["i4"], "i2"))
+    output = rank(wrapped, row("u0", ["i0"], "i2"), row("u0", ["i4"], "i2"))
     assert output["full_greater"].tolist() == [[1], [2]]
     assert output["full_ties"].tolist() == [[0], [0]]
     assert output["unmasked_greater"].tolist() == [[2], [2]]
@@ -72,9 +72,9 @@ def test_the_rows_history_is_masked_and_not_the_stored_one(judge):
     assert output["popularity_full_ties"].tolist() == [[1], [1]]
 
 
-def test_several_targets_stand_in_one_list_and_others_are_padded(judge):
+def test_several_targets_stand_in_one_list_and_others_are_padded(wrapped):
     rows = [row("u1", ["i1"], ["i3", "i0", "no such item"]), row("u1", ["i0"], "i2")]
-    output = rank(judge, *rows)
+    output = rank(wrapped, *rows)
     # By u1's scores 0 1 2 3 4.
     assert output["full_greater"].tolist() == [[1, 3, 4], [2, -1, -1]]
     assert output["full_ties"].tolist() == [[0, 0, 0], [0, -1, -1]]
@@ -83,8 +83,8 @@ def test_several_targets_stand_in_one_list_and_others_are_padded(judge):
     assert output["full_candidates"].tolist() == [5, 4]
 
 
-def test_a_users_own_candidates_are_taken(judge):
-    output = rank(judge, row("u0", ["i0"], "i2", ["i1", "i4", "i2"]))
+def test_a_users_own_candidates_are_taken(wrapped):
+    output = rank(wrapped, row("u0", ["i0"], "i2", ["i1", "i4", "i2"]))
     assert (output["sampled_greater"].item(), output["sampled_ties"].item()) == (1, 0)
     assert output["popularity_sampled_ties"].item() == 1
     assert output["sampled_candidates"].item() == 3
@@ -94,33 +94,33 @@ def test_a_users_own_candidates_are_taken(judge):
     assert output["sampled_negative_loss"].item() == pytest.approx(expected)
 
 
-def test_a_row_with_nothing_but_repetitions_has_no_weight_under_mlperf(judge):
+def test_a_row_with_nothing_but_repetitions_has_no_weight_under_mlperf(wrapped):
     rows = [row("u0", ["i0"], "i2", ["i2", "i2"]), row("u0", ["i0"], "i2", ["i1", "i1"])]
-    output = rank(judge, *rows)
+    output = rank(wrapped, *rows)
     assert output["mlperf_weight"].tolist() == [0, 1]
     assert output["sampled_weight"].tolist() == [1, 1]
     assert output["mlperf_greater"].tolist() == [[0], [1]]
 
 
-def test_every_output_of_a_row_is_the_same_in_any_batch(judge):
+def test_every_output_of_a_row_is_the_same_in_any_batch(wrapped):
     rows = [row(f"u{number % 3}", ["i0"], ["i2", "i4"][: number % 2 + 1]) for number in range(6)]
-    together = rank(judge, *rows)
+    together = rank(wrapped, *rows)
     for number, one in enumerate(rows):
-        for name, values in rank(judge, one).items():
+        for name, values in rank(wrapped, one).items():
             whole = together[name][number]
             if values.ndim == 2:
                 whole = whole[: values.shape[1]]
             np.testing.assert_allclose(values[0], whole, rtol=1e-6, err_msg=name)
 
 
-def test_an_unknown_user_is_ranked_and_served_by_popularity(judge):
-    output = rank(judge, row("nobody", ["i0"], "i3"))
+def test_an_unknown_user_is_ranked_and_served_by_popularity(wrapped):
+    output = rank(wrapped, row("nobody", ["i0"], "i3"))
     assert output["full_greater"].item() == output["popularity_full_greater"].item() == 2
     assert output["top_item"].tolist() == [[1, 2, 3, 4]]
 
 
-def test_served_lists_leave_out_what_was_seen_and_end_in_nothing(judge):
-    output = rank(judge, row("u0", ["i0"], "i2"), row("u1", ["i1", "i3", "i4"], "i2"))
+def test_served_lists_leave_out_what_was_seen_and_end_in_nothing(wrapped):
+    output = rank(wrapped, row("u0", ["i0"], "i2"), row("u1", ["i1", "i3", "i4"], "i2"))
     assert output["top_item"].tolist() == [[1, 2, 3, 4], [2, 0, -1, -1]]
     np.testing.assert_allclose(output["top_share"][0], np.asarray([4, 4, 1, 0]) / 14)
     assert output["catalog_size"].tolist() == [5, 5]
@@ -132,8 +132,8 @@ def distance(one, other):
     return 1 - (shared / np.sqrt(len(GENRES[one]) * len(GENRES[other])) if shared else 0)
 
 
-def test_diversity_is_the_mean_over_pairs_of_listed_items(judge):
-    output = rank(judge, row("u0", ["i0"], "i2"), row("u1", ["i1", "i3", "i4"], "i2"))
+def test_diversity_is_the_mean_over_pairs_of_listed_items(wrapped):
+    output = rank(wrapped, row("u0", ["i0"], "i2"), row("u1", ["i1", "i3", "i4"], "i2"))
     pairs = [(1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)]
     expected = [np.mean([distance(*pair) for pair in pairs]), distance(2, 0)]
     np.testing.assert_allclose(output["top_diversity"], expected, rtol=1e-6)
@@ -143,13 +143,13 @@ def values(output, name):
     return [sorted({value.decode() for value in row}) for row in output[name].numpy()]
 
 
-def test_slices_of_users(judge):
+def test_slices_of_users(wrapped):
     rows = [
         row("u0", ["i0"], "i0", age=25),
         row("u1", ["i0"] * 20, "i4", age=1),
         row("u1", ["i0"] * 200, "no such item"),
     ]
-    output = judge.signatures["user_slices"](examples=tf.constant(rows))
+    output = wrapped.signatures["user_slices"](examples=tf.constant(rows))
     assert set(output) == set(features.ROW_SLICES)
     assert values(output, "age_group") == [["25-34"], ["under 18"], ["unknown"]]
     assert values(output, "activity") == [
@@ -159,14 +159,14 @@ def test_slices_of_users(judge):
     ]
 
 
-def test_slices_of_targets_are_those_of_all_targets(judge):
+def test_slices_of_targets_are_those_of_all_targets(wrapped):
     rows = [
         row("u0", ["i0"], ["i0", "i1"]),
         row("nobody", ["i0"], "i4"),
         row("u1", ["i0"], "no such item"),
         row("u1", ["i0"], "i3"),
     ]
-    output = judge.signatures["target_slices"](examples=tf.constant(rows))
+    output = wrapped.signatures["target_slices"](examples=tf.constant(rows))
     assert set(output) == set(features.MODEL_SLICES)
     assert values(output, "target_popularity") == [
         ["top 1 %", "top 10-50 %"],
@@ -202,8 +202,9 @@ def test_slices_of_targets_are_those_of_all_targets(judge):
 
 def test_the_same_model_under_other_settings_needs_no_other_export(exported, tmp_path):
     protocols = {"uni3": ProtocolConfig(candidates="sampled", negatives=3, draw="popularity")}
-    wrap.wrap(exported, EvaluationConfig(k=1, protocols=protocols), str(tmp_path / "judge"))
-    loaded = tf.saved_model.load(str(tmp_path / "judge"))
+    output_path = str(tmp_path / "wrapped")
+    wrap_for_evaluation(exported, EvaluationConfig(k=1, protocols=protocols), output_path)
+    loaded = tf.saved_model.load(output_path)
     output = rank(loaded, row("u0", ["i0"], "i3"))
     # Of what is left, i4 has no interaction.
     assert output["uni3_candidates"].item() == 3
@@ -212,14 +213,14 @@ def test_the_same_model_under_other_settings_needs_no_other_export(exported, tmp
 
 
 def test_facts_are_those_of_the_model(exported, tmp_path):
-    facts = wrap.wrap(exported, EVALUATION, str(tmp_path / "judge"))
+    facts = wrap_for_evaluation(exported, EVALUATION, str(tmp_path / "wrapped"))
     assert facts.item_ids == (b"i0", b"i1", b"i2", b"i3", b"i4")
     assert facts.user_count == 2
     assert {"scores", "catalog", "recommend"} <= set(facts.signatures)
     assert not facts.predicts_ratings
 
 
-def test_a_model_without_what_a_judge_needs_is_refused_by_name(tmp_path):
+def test_a_model_without_what_is_needed_is_refused_by_name(tmp_path):
     class Other(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def score(self, user_id):
@@ -228,6 +229,6 @@ def test_a_model_without_what_a_judge_needs_is_refused_by_name(tmp_path):
     other = Other()
     tf.saved_model.save(other, str(tmp_path / "model"), signatures={"score": other.score})
     with pytest.raises(UserError, match="without scores, catalog, known_users") as caught:
-        wrap.wrap(str(tmp_path / "model"), EVALUATION, str(tmp_path / "judge"))
+        wrap_for_evaluation(str(tmp_path / "model"), EVALUATION, str(tmp_path / "wrapped"))
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == ["model"]

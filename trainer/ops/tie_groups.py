@@ -1,4 +1,4 @@
-"""Positions of the targets of a slice's rows under a tie rule.
+"""Positions of the targets of some rows under a tie rule, in NumPy.
 
 Targets with equal scores form a group: `first` is the group's best position and
 `size` the number of positions it fills, with candidates that tie among them.

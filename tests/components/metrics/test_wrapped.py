@@ -1,11 +1,11 @@
-"""What a real judge gives for rows with several targets, through the metrics."""
+"""What an EvaluationModel gives for rows with several targets, through the metrics."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_model_analysis import constants
 
-from components.evaluator.ranking import wrap
+from components.evaluator.ranking.wrap import wrap_for_evaluation
 from components.metrics.coverage import ListCoverage
 from components.metrics.gather import GatherRanks, PackRanks
 from components.metrics.hr import RankHitRate
@@ -27,12 +27,12 @@ SEEN = ITEMS - 1
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("judged")
+    folder = tmp_path_factory.mktemp("wrapped")
     counts = np.arange(ITEMS, 0, -1)
     serving = make_serving(SCORES, np.eye(ITEMS), counts, [[SEEN]] * USERS)
     export(serving, str(folder / "model"))
-    wrap.wrap(str(folder / "model"), EvaluationConfig(), str(folder / "judge"))
-    judge = tf.saved_model.load(str(folder / "judge"))
+    wrap_for_evaluation(str(folder / "model"), EvaluationConfig(), str(folder / "wrapped"))
+    wrapped = tf.saved_model.load(str(folder / "wrapped"))
     examples = [
         row(f"u{user}", [f"i{SEEN}"], [f"i{target}" for target in targets])
         for user, targets in enumerate(TARGETS)
@@ -42,7 +42,7 @@ def table(tmp_path_factory):
     pack, gather = PackRanks([""]), GatherRanks([""])
     accumulator = gather.create_accumulator()
     for batch in batches:
-        outputs = judge.signatures["rank"](examples=tf.constant(batch))
+        outputs = wrapped.signatures["rank"](examples=tf.constant(batch))
         for number in range(len(batch)):
             of_row = {name: values.numpy()[number] for name, values in outputs.items()}
             for packed in pack.process({constants.PREDICTIONS_KEY: of_row}):
