@@ -34,8 +34,8 @@ from trainer.data.interactions import Interactions
 from trainer.distribution.strategy import DistributionContext
 from trainer.models import registry
 from trainer.models.base import DataSizes
-from trainer.training.loop import Epoch
-from trainer.training.loop_factory import make_loop
+from trainer.training.loops.base import Epoch
+from trainer.training.loops.factory import make_loop
 
 USERS, ITEMS, INTERACTIONS = 6040, 3706, 994_169
 NEGATIVES = 4

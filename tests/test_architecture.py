@@ -279,6 +279,7 @@ ROOMS = {
         "run_fn",
     ),
     "components": (
+        "splitmix64",
         "formats",
         "example_gen",
         "schema_gen",

@@ -20,7 +20,7 @@ from trainer.distribution import strategy as distribution
 from trainer.distribution.strategy import make_distribution
 from trainer.models import registry
 from trainer.models.base import DataSizes
-from trainer.training.loop_factory import make_loop
+from trainer.training.loops.factory import make_loop
 from trainer.training.train import train
 
 BATCH = 64

@@ -20,7 +20,7 @@ import tensorflow as tf
 from schema import atomic_write
 from schema.settings import Settings
 from trainer.training.early_stopping import EarlyStopping
-from trainer.training.loop import Epoch, TrainingLoop
+from trainer.training.loops.base import Epoch, TrainingLoop
 
 _STATE = "state.json"
 

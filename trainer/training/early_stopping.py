@@ -11,7 +11,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import Catalog
 from trainer.models.base import Recommender
 from trainer.training import tensorboard_projector
-from trainer.training.loop import Epoch
+from trainer.training.loops.base import Epoch
 from trainer.training.progress import Progress
 from trainer.training.validation import Validate, is_better
 
@@ -21,7 +21,7 @@ PATIENCE, THRESHOLD, EPOCHS = "patience", "hr_threshold", "epochs"
 class EarlyStopping:
     """Follow one training by its validation metric, `TrainerConfig.criterion`.
 
-    An instance is the `after_epoch` of trainer.training.loop.
+    An instance is the `after_epoch` of trainer.training.loops.base.
 
     Args:
       model: in training.

@@ -21,8 +21,8 @@ from trainer.models import registry
 from trainer.models.base import DataSizes, Recommender
 from trainer.training.checkpoint import CheckpointManager
 from trainer.training.early_stopping import EarlyStopping
-from trainer.training.loop import Epoch, TrainingLoop
-from trainer.training.loop_factory import make_loop
+from trainer.training.loops.base import Epoch, TrainingLoop
+from trainer.training.loops.factory import make_loop
 from trainer.training.progress import Progress
 from trainer.training.validation import make_validator
 

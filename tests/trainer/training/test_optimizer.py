@@ -14,7 +14,7 @@ from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models import registry
 from trainer.models.base import DataSizes
-from trainer.training.gradient_loop import GradientLoop
+from trainer.training.loops.gradient import GradientLoop
 from trainer.training.optimizer import (
     OPTIMIZERS,
     SCHEDULES,

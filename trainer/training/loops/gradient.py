@@ -13,7 +13,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender
-from trainer.training.loop import Epoch, TrainingLoop, check_loss
+from trainer.training.loops.base import Epoch, TrainingLoop, check_loss
 from trainer.training.optimizer import keeps_sparse, make_optimizer
 from trainer.training.progress import Progress
 

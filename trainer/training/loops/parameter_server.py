@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.data.batches import STEP
-from trainer.training.gradient_loop import CALLS_PER_EPOCH, GradientLoop
-from trainer.training.loop import Epoch
+from trainer.training.loops.base import Epoch
+from trainer.training.loops.gradient import CALLS_PER_EPOCH, GradientLoop
 from trainer.training.progress import Progress
 
 

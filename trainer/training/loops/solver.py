@@ -8,7 +8,7 @@ from collections.abc import Callable
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.models.base import SolvedModel
-from trainer.training.loop import Epoch, TrainingLoop, check_loss
+from trainer.training.loops.base import Epoch, TrainingLoop, check_loss
 from trainer.training.progress import Progress
 
 

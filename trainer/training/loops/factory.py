@@ -8,10 +8,10 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender, SolvedModel
-from trainer.training.gradient_loop import GradientLoop
-from trainer.training.loop import TrainingLoop
-from trainer.training.parameter_server_loop import ParameterServerLoop
-from trainer.training.solver_loop import SolverLoop
+from trainer.training.loops.base import TrainingLoop
+from trainer.training.loops.gradient import GradientLoop
+from trainer.training.loops.parameter_server import ParameterServerLoop
+from trainer.training.loops.solver import SolverLoop
 
 
 def make_loop(

@@ -1,0 +1,1 @@
+"""The loops that train: by gradients, by parameter servers, by solving."""
