@@ -22,7 +22,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.io import fileio
 
 from components.evaluator.keys import RANK
-from components.evaluator.ranking.outputs import MODEL, POPULARITY, RankOutputs
+from components.metrics.rank_outputs import MODEL, POPULARITY, RankOutputs
 from schema import atomic_write, curated, features
 
 _WRITERS = {".csv": pyarrow.csv.CSVWriter, ".parquet": pyarrow.parquet.ParquetWriter}

@@ -11,8 +11,8 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.keys import RANK, TARGET_SLICES, USER_SLICES
 from components.evaluator.metric_names import RATING_METRICS, metric_name
-from components.evaluator.ranking.outputs import LIFT, MODEL, POPULARITY
 from components.metrics.base import CutOffMetric, ListMetric, TargetMetric
+from components.metrics.rank_outputs import LIFT, MODEL, POPULARITY
 from components.metrics.registry import metric_class
 from trainer.config.evaluation import (
     CROSS,

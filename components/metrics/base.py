@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator.ranking.outputs import LIFT, MODEL, POPULARITY, RankOutputs
 from components.metrics.gather import TABLE, GatherRanks, PackRanks
 from components.metrics.intervals import RowValues, with_intervals
+from components.metrics.rank_outputs import LIFT, MODEL, POPULARITY, RankOutputs
 from components.metrics.table import RankTable
 from trainer.ops.tie_groups import AVERAGE, TieGroups
 

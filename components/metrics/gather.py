@@ -14,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluator.ranking.outputs import RankOutputs
+from components.metrics.rank_outputs import RankOutputs
 from components.metrics.table import RankTable
 
 # TFMA drops keys that begin with "_" before it writes results.

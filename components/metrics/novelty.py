@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.evaluator.ranking.outputs import RankOutputs
 from components.metrics.base import ListMetric
+from components.metrics.rank_outputs import RankOutputs
 from components.metrics.table import RankTable
 
 # Items that training never saw would be infinitely novel.

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from components.evaluator.ranking.outputs import RankOutputs
+from components.metrics.rank_outputs import RankOutputs
 from trainer.ops.tie_groups import TieGroups, tie_groups
 
 

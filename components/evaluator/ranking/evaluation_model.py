@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.evaluator.ranking import slices
-from components.evaluator.ranking.outputs import MODEL, POPULARITY, RankOutputs
+from components.metrics.rank_outputs import MODEL, POPULARITY, RankOutputs
 from schema import features
 from trainer.config.evaluation import SAMPLED, EvaluationConfig
 from trainer.ops import candidates, draws, lookup

@@ -15,7 +15,7 @@ from trainer.config.evaluation import METRICS, EvaluationConfig
 
 NAMED = (*METRICS, *eval_config.RATING_METRICS)
 # What the metrics are made with.
-SHARED = {"base", "bootstrap", "gather", "intervals", "registry", "table"}
+SHARED = {"base", "bootstrap", "gather", "intervals", "rank_outputs", "registry", "table"}
 
 
 def modules():

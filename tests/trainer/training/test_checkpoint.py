@@ -13,8 +13,8 @@ from tests.support import planted
 from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.two_tower import TwoTowerConfig
-from trainer.training import loop
 from trainer.training.checkpoint import digest
+from trainer.training.loops import base as loop
 from trainer.training.train import train
 
 # Pretrained and refitted: five stages of which any can be the one that is killed.
