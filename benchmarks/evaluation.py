@@ -32,7 +32,7 @@ HISTORY = 165
 
 
 def main() -> None:
-    """Prints a line a size."""
+    """Print a line a size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="USERSxITEMS")
     parser.add_argument("--model", default="two_tower", help="one of trainer.config.MODELS")
@@ -95,7 +95,7 @@ def make_histories(users: int, items: int):
 
 
 def write_split(folder: pathlib.Path, histories, items: int) -> None:
-    """Writes the test split as InteractionsExampleGen would, uncompressed."""
+    """Write the test split as InteractionsExampleGen would, uncompressed."""
     import tensorflow as tf
     from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
@@ -146,7 +146,7 @@ def record_batches(histories, rows: int = 4096) -> Iterator:
 
 
 def export_model(path: str, name: str, histories, items: int) -> None:
-    """Exports a model with initial weights."""
+    """Export a model with initial weights."""
     import numpy as np
 
     from schema import features
@@ -187,7 +187,7 @@ def export_model(path: str, name: str, histories, items: int) -> None:
 
 
 def rank_all(wrapped: str, split: pathlib.Path) -> None:
-    """Calls the rank signature for all rows, in batches as TFMA has them."""
+    """Call the rank signature for all rows, in batches as TFMA has them."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(wrapped)
@@ -197,7 +197,7 @@ def rank_all(wrapped: str, split: pathlib.Path) -> None:
 
 
 def evaluate(root: pathlib.Path) -> None:
-    """Runs TFX's Evaluator on the wrapped model."""
+    """Run TFX's Evaluator on the wrapped model."""
     from tfx.components.evaluator.executor import Executor
     from tfx.types import artifact_utils, standard_artifacts
     from tfx.utils import proto_utils

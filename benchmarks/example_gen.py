@@ -27,7 +27,7 @@ SIDES = ("ours", "stock")
 
 
 def main() -> None:
-    """Runs each side in a process of its own and prints both and their ratio."""
+    """Run each side in a process of its own and prints both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of ML-1M's raw files")
     parser.add_argument("--rows", type=int, help="ratings of the stock run; all by default")
@@ -60,7 +60,7 @@ def run_side(side: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def measure(side: str, data: str, rows: int | None) -> dict[str, float]:
-    """Times one component's executor, in this process."""
+    """Time one component's executor, in this process."""
     from tfx.components import CsvExampleGen
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
@@ -91,7 +91,7 @@ def count_rows(data: str) -> int:
 
 
 def write_csv(data: str, folder: pathlib.Path, rows: int | None) -> int:
-    """Writes the first `rows` ratings as CSV; returns how many."""
+    """Write the first `rows` ratings as CSV; returns how many."""
     folder.mkdir()
     count = 0
     with (

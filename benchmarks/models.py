@@ -104,7 +104,7 @@ VARIANTS = {
 
 
 def main() -> int:
-    """Prints the table; 1 where a variant failed."""
+    """Print the table; 1 where a variant failed."""
     options = _parser().parse_args()
     try:
         names = _names(options.filter)
@@ -155,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(patterns: list[str]) -> list[str]:
-    """The variants that some pattern fits, in the order of the table."""
+    """Return the variants that some pattern fits, in the order of the table."""
     for pattern in patterns:
         if not fnmatch.filter(VARIANTS, pattern):
             settings.check_choice("--filter", pattern, tuple(VARIANTS))
@@ -163,7 +163,7 @@ def _names(patterns: list[str]) -> list[str]:
 
 
 def _arguments(variant: Variant, seed: int, options: argparse.Namespace) -> tuple[str, list[str]]:
-    """The preset, and what is set on it in this order."""
+    """Return the preset, and what is set on it in this order."""
     data = options.data
     if not data.startswith(PREFIX) and "://" not in data:
         data = os.path.abspath(data)
@@ -179,7 +179,7 @@ def _configure(variant: Variant, seed: int, options: argparse.Namespace) -> conf
 def _result(
     name: str, seed: int, config: configuration.RunConfig, options: argparse.Namespace
 ) -> dict[str, Any] | None:
-    """The summary of a variant, which is run unless it was; None where it failed."""
+    """Return the summary of a variant, which is run unless it was; None where it failed."""
     folder = pathlib.Path(options.output).absolute()
     file = folder / f"{name}-seed{seed}.json"
     if file.exists():
@@ -200,7 +200,7 @@ def _result(
 
 
 def _cells(summary: dict[str, Any], k: int) -> Iterator[str]:
-    """What stands in a variant's line."""
+    """Write a variant's line."""
     overall = summary["metrics"][0]["metrics"]
     for cell in CELLS:
         figure = overall[cell.format(k=k)]

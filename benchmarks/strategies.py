@@ -56,7 +56,7 @@ CASES = (
 
 
 def main() -> None:
-    """Runs the cases, or one process of a case."""
+    """Run the cases, or one process of a case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of ML-1M's raw files; random when left out")
     parser.add_argument("--interactions", type=int, default=994_169, help="of the random data")
@@ -105,7 +105,7 @@ def run(case: Case, options: argparse.Namespace) -> dict[str, float]:
 
 @contextlib.contextmanager
 def started(command: list[str], kinds: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """The processes of a case; none is left behind."""
+    """Start the processes of a case; none is left behind."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in kinds]
     jobs: dict[str, list[str]] = {}
     tasks = []
@@ -127,7 +127,7 @@ def started(command: list[str], kinds: tuple[str, ...]) -> Iterator[list[subproc
 
 
 def member(options: argparse.Namespace) -> None:
-    """Trains as one process of a case; the one that writes leaves the figures."""
+    """Train as one process of a case; the one that writes leaves the figures."""
     import tensorflow as tf
 
     from benchmarks import training

@@ -59,7 +59,7 @@ class Quiet:
 
 
 def main() -> None:
-    """Prints a line a case."""
+    """Print a line a case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of ML-1M's raw files; synthetic when left out")
     parser.add_argument("--epochs", type=int, default=3, help="the fastest after the first counts")
@@ -104,7 +104,7 @@ def fastest(epochs: list[Epoch]) -> float:
 def fit(
     config: TrainerConfig, lists: list[np.ndarray], items: int, distribution: DistributionContext
 ) -> list[Epoch]:
-    """Trains on lists of items by user, without validation."""
+    """Train on lists of items by user, without validation."""
     lengths = [len(positions) for positions in lists]
     users, count = len(lists), sum(lengths)
     histories = Interactions(
@@ -142,7 +142,7 @@ def fit(
 
 
 def compare_gradients() -> None:
-    """Prints examples per second for tables of 1 to 64 times a batch's rows."""
+    """Print examples per second for tables of 1 to 64 times a batch's rows."""
     batch = 1024
     rows = batch * (1 + NEGATIVES)
     for factor in (1, 4, 8, 16, 64):

@@ -21,7 +21,7 @@ from schema import atomic_write
 
 
 class Executor(executor.Executor):
-    """Copies a blessed model to the served folder."""
+    """Copy a blessed model to the served folder."""
 
     def Do(
         self,
@@ -56,7 +56,7 @@ class Executor(executor.Executor):
 
 
 def publish(model: str, base: str) -> str:
-    """Copies a SavedModel to a new version under `base`, whole or not at all.
+    """Copy a SavedModel to a new version under `base`, whole or not at all.
 
     Args:
       model: folder of the SavedModel.
@@ -80,7 +80,7 @@ def publish(model: str, base: str) -> str:
 
 
 def restore(archive: str, place: str) -> None:
-    """Publishes a version again when it was removed from the served folder.
+    """Publish a version again when it was removed from the served folder.
 
     A push that is reused from the cache looks at the archived copy only.
 

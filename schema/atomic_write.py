@@ -132,7 +132,7 @@ def remove_folder(path: str) -> None:
 
 
 def _each_file(source: str, target: str, put: Callable[[str, str], None]) -> None:
-    """Puts the files below a folder below another, a SavedModel's graph last."""
+    """Put the files below a folder below another, a SavedModel's graph last."""
     files, found = _files(target), []
     for inner, _, names in _files(source).walk(source):
         files.makedirs(target.rstrip("/") + inner.rstrip("/").removeprefix(source.rstrip("/")))
@@ -146,7 +146,7 @@ def _is_local(path: str) -> bool:
 
 
 def _files(path: str) -> Any:
-    """The functions of tfx.dsl.io.fileio for a path; a local one waits for no TensorFlow."""
+    """Return the functions of tfx.dsl.io.fileio for a path; a local one waits for no TensorFlow."""
     if _is_local(path):
         from tfx.dsl.io.plugins.local import LocalFilesystem
 

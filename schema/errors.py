@@ -18,7 +18,7 @@ class UserError(Exception):
 
 
 class SettingError(UserError, ValueError):
-    """A setting that is refused; a ValueError too, which is what pydantic takes from a validator.
+    """Refuse a setting; a ValueError too, which is what pydantic takes from a validator.
 
     Args:
       message: "key: expected ..., got ..."; pydantic knows where the key stands.

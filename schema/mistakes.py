@@ -180,7 +180,7 @@ def _refusal(mistake: _Mistake, hints: Sequence[Any]) -> str:
 
 
 def _length(least: int, hint: Any) -> str:
-    """What a list holds at least, such as "at least 2 values, each > 0"."""
+    """Say what a list holds at least, such as "at least 2 values, each > 0"."""
     item = below(hint, 0)
     number, choices = "one" if least == 1 else str(least), _choices(item)
     if choices:
@@ -195,7 +195,7 @@ def _choices(hint: Any) -> list[Any]:
 
 
 def _range(hint: Any) -> str:
-    """What the bounds of a number allow, such as "> 0" or "in [0, 1) or null"."""
+    """Say what the bounds of a number allow, such as "> 0" or "in [0, 1) or null"."""
     kinds = set(members(hint))
     bounds: dict[type, Any] = {type(it): dataclasses.astuple(it)[0] for it in _bounds(hint)}
     null = " or null" if type(None) in kinds else ""

@@ -49,7 +49,7 @@ Key = Annotated[str, BeforeValidator(str)]
 
 
 class Settings(BaseModel):
-    """Checked, immutable settings; a subclass has its fields, defaults and constraints.
+    """Hold checked, immutable settings; a subclass has its fields, defaults and constraints.
 
     Types are taken strictly: an int is no bool and no text. A float is written
     Number (or Annotated with READS_TEXT last), a tuple Items, so that both take
@@ -228,7 +228,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _holder(settings: Settings, values: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
-    """The dict in `values` that holds the last key of a dotted path, and that key."""
+    """Find the dict in `values` that holds the last key of a dotted path, and that key."""
     here, hint = values, type(settings)
     keys = path.split(".")
     for depth, key in enumerate(keys[:-1]):

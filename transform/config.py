@@ -15,7 +15,7 @@ SETTINGS_KEY = "transform"
 
 
 class TransformConfig(Settings):
-    """Vocabulary settings."""
+    """Configure the vocabularies."""
 
     min_user_frequency: PositiveInt = 1
     """Users with fewer training interactions share the out-of-vocabulary buckets."""

@@ -107,7 +107,7 @@ def _batches(files: list[str]) -> Iterator[list[bytes]]:
 
 
 def _ranks(rank: Any, serialized: list[bytes], protocols: tuple[str, ...]) -> pa.Table:
-    """The rows of some users; per-target columns of `rank` are padded to the longest row."""
+    """Return the rows of some users; per-target columns of `rank` are padded to the longest row."""
     rows = [tf.train.Example.FromString(record).features.feature for record in serialized]
     targets = [list(row[features.TARGET_ITEM_ID].bytes_list.value) for row in rows]
     lengths = np.asarray([len(row) for row in targets])

@@ -22,7 +22,7 @@ from schema import features
 
 
 class RecommenderEvaluatorSpec(standard_component_specs.EvaluatorSpec):
-    """EvaluatorSpec with the settings of ranking and gate, and the baseline's blessing."""
+    """Extend EvaluatorSpec by the settings of ranking and gate, and the baseline's blessing."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
@@ -35,7 +35,7 @@ class RecommenderEvaluatorSpec(standard_component_specs.EvaluatorSpec):
 
 
 class RecommenderEvaluator(base_beam_component.BaseBeamComponent):
-    """Evaluates a model and the last blessed one on `test`, and applies the gate.
+    """Evaluate a model and the last blessed one on `test`, and apply the gate.
 
     Outputs `evaluation` (what TFMA writes, and gate.json beside it) and
     `blessing`, which the stock Pusher and resolvers understand.

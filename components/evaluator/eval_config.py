@@ -82,7 +82,7 @@ def build_eval_config(
 def _metrics(
     evaluation: EvaluationConfig, ratings: bool, training_negatives: int
 ) -> Iterator[tuple[str, str, dict[str, str | int]]]:
-    """What to compute: metric, name, and settings of its class."""
+    """List what to compute: metric, name, and settings of its class."""
     cut_offs = (evaluation.k, *evaluation.more_k)
     for protocol, metric in itertools.product(evaluation.protocols, evaluation.metrics):
         kind = metric_class(metric)

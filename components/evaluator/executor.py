@@ -40,7 +40,7 @@ _Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(stock.Executor):
-    """The stock executor on wrapped models, followed by the gate; see RecommenderEvaluator."""
+    """Run the stock executor on wrapped models, then the gate; see RecommenderEvaluator."""
 
     def Do(
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
@@ -78,7 +78,7 @@ class Executor(stock.Executor):
 def _wrap_models(
     input_dict: _Artifacts, evaluation: dict[str, Any], scratch: str
 ) -> tuple[_Artifacts, Baseline]:
-    """Wraps each model; the inputs with the wrapped ones, and the baseline found.
+    """Wrap each model; the inputs with the wrapped ones, and the baseline found.
 
     A baseline that cannot be wrapped is left out, so that the candidate is still
     measured; the gate decides what that means.
@@ -109,7 +109,7 @@ def _wrap_models(
 def _wrapped(
     model: types.Artifact, evaluation: EvaluationConfig, uri: str
 ) -> tuple[types.Artifact, ModelFacts]:
-    """A copy of the artifact whose SavedModel is wrapped; what the model knows."""
+    """Return a copy of the artifact with the wrapped SavedModel, and what the model knows."""
     wrapped = copy.deepcopy(model)
     wrapped.uri = uri
     # As the stock executor will look for it: old artifacts nest one folder deeper.
@@ -128,7 +128,7 @@ def _describe(
     settings: dict[str, Any],
     component: str | None,
 ) -> None:
-    """Sets the properties that the stock executor sets, and those of ours."""
+    """Set the properties that the stock executor sets, and those of ours."""
     candidate = artifact_utils.get_single_instance(input_dict[specs.MODEL_KEY])
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, candidate.uri

@@ -30,7 +30,7 @@ _OPTIONS = {
 
 
 class IngestConfig(Settings):
-    """What the interactions generator keeps and holds out.
+    """Say what the interactions generator keeps and holds out.
 
     Every split fills `valid`, without which no best epoch could be chosen.
     """

@@ -12,7 +12,7 @@ _GREATER, _TIES = "greater", "ties"
 
 
 class RankOutputs:
-    """Names of the outputs of `rank`; see ranking.evaluation_model for what they hold."""
+    """Name the outputs of `rank`; see ranking.evaluation_model for what they hold."""
 
     USER = "user_fingerprint"
     CATALOG_SIZE = "catalog_size"

@@ -176,7 +176,7 @@ def base_config(options: argparse.Namespace) -> RunConfig:
 def apply_overrides(
     config: S, options: argparse.Namespace, named: dict[str, str | int | None]
 ) -> S:
-    """Applies what else the command line says.
+    """Apply what else the command line says.
 
     Args:
       config: what to start from; has a DataConfig as `data`.

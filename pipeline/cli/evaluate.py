@@ -46,7 +46,7 @@ _RANKS_EVERY = 10.0
 
 
 class Evaluated(settings.Settings):
-    """What of a RunConfig an evaluation depends on, for `--set`."""
+    """Hold what of a RunConfig an evaluation depends on, for `--set`."""
 
     data: DataConfig
     """Which data."""

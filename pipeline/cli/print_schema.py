@@ -11,7 +11,7 @@ from schema.settings import Settings, json_schema
 
 
 class PrintSchema(argparse.Action):
-    """An argument that prints the JSON Schema of settings and ends the command.
+    """Print the JSON Schema of settings and end the command.
 
     Args:
       option_strings: of argparse.Action.

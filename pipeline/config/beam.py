@@ -56,7 +56,7 @@ _CLASSES = {
 
 
 class BeamConfig(Settings):
-    """Which Beam runner, with which options."""
+    """Name a Beam runner, with which options."""
 
     runner: Runner = DIRECT
     """Of Beam; direct is the machine that runs the component."""
@@ -67,7 +67,7 @@ class BeamConfig(Settings):
 
 
 def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) -> BeamConfig:
-    """What the command line makes of a configuration.
+    """Apply the command line to a configuration.
 
     Args:
       start: what to start from; of another runner, its options are left behind.
@@ -94,7 +94,7 @@ def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) ->
 
 
 def arguments(config: BeamConfig, image: str | None = None) -> list[str]:
-    """The command line that Beam reads in every Beam component.
+    """Build the command line that Beam reads in every Beam component.
 
     Args:
       config: what to ask for.
@@ -188,7 +188,7 @@ def _check_packages(runner: str, source: Any) -> None:
 
 
 def _portable(config: BeamConfig, given: Mapping[str, Any], image: str | None) -> list[str]:
-    """Checks what Flink and Spark need; arguments that say where the workers are."""
+    """Check what Flink and Spark need; arguments that say where the workers are."""
     runner = config.runner
     master, here = _MASTERS[runner]
     endpoint, sends_jar = given[_ENDPOINT], given[f"{runner}_submit_uber_jar"]

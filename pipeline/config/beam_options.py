@@ -44,7 +44,7 @@ _REFUSED = {
 
 
 class OptionParser(argparse.ArgumentParser):
-    """Beam's parsers of what means something to one runner, in one.
+    """Join Beam's parsers of what means something to one runner, in one.
 
     Args:
       runner: one of RUNNERS.
@@ -67,17 +67,17 @@ class OptionParser(argparse.ArgumentParser):
             self.add_argument(f"--{IMAGE}")
 
     def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
-        """Adds an option and remembers its names; for Beam's classes."""
+        """Add an option and remember its names; for Beam's classes."""
         action = super().add_argument(*names, **settings)
         self._known |= {name.lstrip("-"): action for name in names}
         return action
 
     def error(self, message: str) -> NoReturn:
-        """Raises the mistake instead of leaving the process."""
+        """Raise the mistake instead of leaving the process."""
         raise UserError(f"beam: {message.removeprefix('argument --')}.")
 
     def argv_of(self, name: str, value: Any) -> list[str]:
-        """An option as arguments, its name and kind checked.
+        """Write an option as arguments, its name and kind checked.
 
         Args:
           name: Beam's, without dashes.

@@ -22,7 +22,7 @@ _LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 class Resources(Settings):
-    """What one component asks for; what is null is left to the back end."""
+    """Say what one component asks for; what is null is left to the back end."""
 
     cpu: Positive | None = None
     """Cores at the most."""
@@ -43,7 +43,7 @@ class Resources(Settings):
 
 
 class TrainingJob(Settings):
-    """The Trainer as a custom job of Vertex AI, instead of in its pipeline task."""
+    """Run the Trainer as a custom job of Vertex AI, instead of in its pipeline task."""
 
     machine_type: str = "n1-standard-8"
     """Of every machine."""
@@ -73,7 +73,7 @@ class TrainingJob(Settings):
 
 
 class VertexConfig(Settings):
-    """Vertex AI Pipelines."""
+    """Describe Vertex AI Pipelines."""
 
     project: str = f"{PLACEHOLDER}PROJECT"
     """Google Cloud project."""
@@ -102,7 +102,7 @@ class VertexConfig(Settings):
 
 
 class KfpConfig(Settings):
-    """A Kubeflow Pipelines server; credentials come from the environment."""
+    """Describe a Kubeflow Pipelines server; credentials come from the environment."""
 
     host: str = f"https://{PLACEHOLDER}HOST/pipeline"
     """Its address, such as https://kubeflow.example.org/pipeline."""
@@ -113,7 +113,7 @@ class KfpConfig(Settings):
 
 
 class ClusterConfig(Settings):
-    """A place to run at."""
+    """Describe where a compiled pipeline runs."""
 
     root: str = f"gs://{PLACEHOLDER}BUCKET/movielens-tfx"
     """URI of the folder for artifacts, checkpoints, pushed models and, unless the run's
@@ -167,7 +167,7 @@ def check_strategy(strategy: str, job: TrainingJob | None) -> None:
 
 
 def beam_config(cluster: ClusterConfig, asked: BeamConfig, vertex: bool) -> BeamConfig:
-    """What Beam is asked for, with what the cluster already says.
+    """Return what Beam is asked for, with what the cluster already says.
 
     Args:
       cluster: whose root and `vertex` give Dataflow's options their defaults.
@@ -192,7 +192,7 @@ def beam_config(cluster: ClusterConfig, asked: BeamConfig, vertex: bool) -> Beam
 
 
 def custom_job(cluster: ClusterConfig) -> dict[str, Any] | None:
-    """The CustomJob that trains, as TFX's launcher takes it.
+    """Build the CustomJob that trains, as TFX's launcher takes it.
 
     Args:
       cluster: of which `vertex.training` describes the machines.

@@ -110,7 +110,7 @@ PRESETS = {
 
 
 def get(name: str) -> RunConfig:
-    """Looks a preset up.
+    """Look a preset up.
 
     Args:
       name: one of PRESETS.

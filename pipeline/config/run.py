@@ -48,7 +48,7 @@ S = TypeVar("S", bound=settings.Settings)
 
 
 class DataConfig(settings.Settings):
-    """Which data a run reads."""
+    """Say which data a run reads."""
 
     dataset: str = "ml-100k"
     """Name of a published dataset, obtained by pipeline.datasets.published; not looked at when
@@ -92,7 +92,7 @@ class DataConfig(settings.Settings):
 
 
 class RunConfig(settings.Settings):
-    """A whole run: data, vocabularies, training, evaluation and gate."""
+    """Describe a whole run: data, vocabularies, training, evaluation and gate."""
 
     data: DataConfig = DataConfig()
     """Which data."""
@@ -130,12 +130,12 @@ class RunConfig(settings.Settings):
 
 
 def load(path: str) -> RunConfig:
-    """Reads the configuration of a run, such as `--print-config` writes; see `read`."""
+    """Read the configuration of a run, such as `--print-config` writes; see `read`."""
     return read(path, RunConfig)
 
 
 def read(path: str, kind: type[S]) -> S:
-    """Reads a configuration file; keys that it leaves out keep their defaults.
+    """Read a configuration file; keys that it leaves out keep their defaults.
 
     Args:
       path: a YAML file.
@@ -168,7 +168,7 @@ def read(path: str, kind: type[S]) -> S:
 
 
 def dump(config: RunConfig) -> str:
-    """Writes a configuration as YAML text that `load` reads back.
+    """Write a configuration as YAML text that `load` reads back.
 
     Args:
       config: the configuration.
@@ -180,7 +180,7 @@ def dump(config: RunConfig) -> str:
 
 
 def override(config: S, assignments: list[str]) -> S:
-    """Applies `--set` assignments in their order.
+    """Apply `--set` assignments in their order.
 
     Args:
       config: what to start from, a RunConfig or other settings.

@@ -27,7 +27,7 @@ _VERSION = 1
 
 
 class SyntheticConfig(Settings):
-    """Sizes and planted structure; the formulas stand in pipeline.datasets.synthetic."""
+    """Hold sizes and planted structure; the formulas stand in pipeline.datasets.synthetic."""
 
     users: PositiveInt
     """How many; every one has at least MIN_INTERACTIONS interactions."""
@@ -83,7 +83,7 @@ class SyntheticConfig(Settings):
 
 
 def parse(text: str) -> SyntheticConfig:
-    """Reads what follows `--data`.
+    """Read what follows `--data`.
 
     Args:
       text: PREFIX, then KEY=VALUE pairs in any order with commas between; digits

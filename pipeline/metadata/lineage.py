@@ -33,7 +33,7 @@ _ENDS = (*_OTHER_MODELS, BLESSING_KEY)
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """An execution that had a part in a model; one that ran, never one that was cached.
+    """Describe an execution that had a part in a model; one that ran, never one that was cached.
 
     Attributes:
       id: in the metadata store.
@@ -60,7 +60,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class OtherModel:
-    """A model that had a part in the making of another.
+    """Describe a model that had a part in the making of another.
 
     Attributes:
       part: what part, in words.
@@ -75,7 +75,7 @@ class OtherModel:
 
 @dataclasses.dataclass(frozen=True)
 class Ancestry:
-    """A pushed model and all that it was made from.
+    """Hold a pushed model and all that it was made from.
 
     Attributes:
       pushed: the PushedModel.
@@ -95,7 +95,7 @@ class Ancestry:
 
 
 def trace(store: mlmd.MetadataStore, model: Artifact) -> Ancestry:
-    """Follows a pushed model back to the raw data.
+    """Follow a pushed model back to the raw data.
 
     Args:
       store: where it is recorded.
@@ -150,7 +150,7 @@ def _events(store: mlmd.MetadataStore, executions: Iterable[int]) -> list[metada
 def _outputs_of(
     store: mlmd.MetadataStore, ids: Iterable[int]
 ) -> list[metadata_store_pb2.Execution]:
-    """Executions that gave out one of the artifacts, whether they made it or had it cached."""
+    """Find the executions that gave out one of the artifacts, made or cached."""
     events = store.get_events_by_artifact_ids(list(ids))
     makers = {e.execution_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT}
     return list(store.get_executions_by_id(list(makers))) if makers else []

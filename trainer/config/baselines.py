@@ -8,7 +8,7 @@ from schema.settings import NonNegative, Positive, Settings, Share
 
 
 class MFConfig(Settings):
-    """Settings of trainer.models.mf (Rendle et al. 2020)."""
+    """Configure trainer.models.mf (Rendle et al. 2020)."""
 
     embedding_dim: PositiveInt = 64
     """Width of the embeddings."""
@@ -21,7 +21,7 @@ class MFConfig(Settings):
 
 
 class IALSConfig(Settings):
-    """Settings of trainer.models.ials (Hu et al. 2008; Rendle et al. 2022)."""
+    """Configure trainer.models.ials (Hu et al. 2008; Rendle et al. 2022)."""
 
     embedding_dim: PositiveInt = 64
     """Width of the embeddings."""
@@ -40,14 +40,14 @@ class IALSConfig(Settings):
 
 
 class EASEConfig(Settings):
-    """Settings of trainer.models.item_based.ease (Steck 2019)."""
+    """Configure trainer.models.item_based.ease (Steck 2019)."""
 
     l2: Positive = 500.0
     """Regularization of the item-item weights."""
 
 
 class ItemKNNConfig(Settings):
-    """Settings of trainer.models.item_based.itemknn (Sarwar et al. 2001)."""
+    """Configure trainer.models.item_based.itemknn (Sarwar et al. 2001)."""
 
     neighbors: PositiveInt = 100
     """Most similar items that an item's score is summed over."""

@@ -12,7 +12,7 @@ from schema.settings import Items, Number, Positive, Settings, check
 
 
 class Range(Settings):
-    """Numbers from `low` to `high`, both included."""
+    """Range over numbers from `low` to `high`, both included."""
 
     low: Number
     """The smallest; whole for keys that hold whole numbers, as are the others."""

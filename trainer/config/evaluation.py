@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class ProtocolConfig(Settings):
-    """Which candidates a held-out item is ranked among."""
+    """Say which candidates a held-out item is ranked among."""
 
     candidates: Literal["full", "sampled"] = FULL
     """"full" takes the catalog, "sampled" some drawn items."""
@@ -83,7 +83,7 @@ def _protocols() -> dict[str, ProtocolConfig]:
 
 
 class EvaluationConfig(Settings):
-    """How models are validated, evaluated and compared."""
+    """Say how models are validated, evaluated and compared."""
 
     k: PositiveInt = 10
     """Cut-off of the metrics that choose epochs and gate models, and length of the served lists."""
@@ -156,7 +156,7 @@ class EvaluationConfig(Settings):
         )
 
     def for_training(self, protocol: str) -> EvaluationConfig:
-        """What a training depends on, so that nothing else of the evaluation repeats it.
+        """Return what a training depends on, so that nothing else of the evaluation repeats it.
 
         Args:
           protocol: name of the protocol that chooses the best epoch.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """A row of MODELS.
+    """Declare a model, as a row of MODELS.
 
     Attributes:
       model: dotted path of the class, a trainer.models.base.Recommender.

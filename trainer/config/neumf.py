@@ -11,7 +11,7 @@ from trainer.config.optimizer import OptimizerConfig
 
 
 class PretrainConfig(Settings):
-    """Training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1)."""
+    """Configure the training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1)."""
 
     gmf_epochs: NonNegativeInt = 0
     """Epochs of GMF at the most, its best one is taken; 0, with mlp_epochs 0, starts NeuMF from
@@ -38,7 +38,7 @@ class PretrainConfig(Settings):
 
 
 class NeuMFConfig(Settings):
-    """Settings of trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf."""
+    """Configure trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf."""
 
     embedding_dim: PositiveInt = 8
     """Width of the GMF part of an embedding row."""

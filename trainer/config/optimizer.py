@@ -19,7 +19,7 @@ SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 
 class OptimizerConfig(Settings):
-    """How gradients change the weights; the learning rate is the trainer's own key."""
+    """Say how gradients change the weights; the learning rate is the trainer's own key."""
 
     name: Optimizer = "adam"
     """Which one. lazy_adam leaves table rows without a gradient alone, moments included;

@@ -10,7 +10,7 @@ from schema.settings import Items, NonNegative, Positive, Settings, ShareBelowOn
 
 
 class RatingConfig(Settings):
-    """Settings of trainer.models.rating (the TFRS ranking tutorial)."""
+    """Configure trainer.models.rating (the TFRS ranking tutorial)."""
 
     embedding_dim: PositiveInt = 32
     """Width of the user and of the item embeddings."""
@@ -23,7 +23,7 @@ class RatingConfig(Settings):
 
 
 class MultiTaskConfig(Settings):
-    """Settings of trainer.models.two_tower.multi_task, whose towers are TwoTowerConfig's."""
+    """Configure trainer.models.two_tower.multi_task, whose towers are TwoTowerConfig's."""
 
     retrieval_weight: Positive = 1.0
     """Of the towers' retrieval loss."""

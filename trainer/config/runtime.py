@@ -22,7 +22,7 @@ COMPILED = ("model", "warm_start", "validation_protocol", "negatives_per_positiv
 
 
 def changed(trainer: dict[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a training as its run wants it.
+    """Return the configuration of a training as its run wants it.
 
     Args:
       trainer: a TrainerConfig as dict, as compiled.

@@ -42,7 +42,7 @@ def _list_models(schema: dict[str, Any]) -> None:
 
 
 class TrainerConfig(Settings):
-    """Settings of one training.
+    """Configure one training.
 
     Below the keys that follow it has a section a model, by the rows of MODELS
     and in their order; `section` returns one.

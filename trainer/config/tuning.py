@@ -31,7 +31,7 @@ NOT_SEARCHED = (
 
 
 class TuningConfig(Settings):
-    """How hyper-parameters are searched before the training."""
+    """Say how hyper-parameters are searched before the training."""
 
     trials: NonNegativeInt = 0
     """Trainings at the most; 0 searches nothing."""
@@ -63,7 +63,7 @@ class TuningConfig(Settings):
 
 
 def search_space(tuning: TuningConfig, trainer: TrainerConfig) -> dict[str, Domain]:
-    """What is searched for a model, checked against its settings.
+    """Return what is searched for a model, checked against its settings.
 
     Args:
       tuning: with trials.
@@ -119,7 +119,7 @@ def _checked(key: str, domain: Domain, trainer: TrainerConfig) -> Domain:
 
 
 def _refusing(action: Callable[[], Any]) -> Any:
-    """What `action` returns; its refusal tells that it is about the space."""
+    """Return what `action` returns; its refusal tells that it is about the space."""
     try:
         return action()
     except UserError as error:

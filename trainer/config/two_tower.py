@@ -30,7 +30,7 @@ HISTORY: Final = "history"
 
 
 class SoftmaxConfig(Settings):
-    """The in-batch softmax; read by trainer.models.two_tower."""
+    """Configure the in-batch softmax."""
 
     logq: Literal["none", "frequency", "streaming"] = "frequency"
     """How an item's sampling probability, whose log is subtracted from its logits, is found:
@@ -56,7 +56,7 @@ class SoftmaxConfig(Settings):
 
 
 class SelfSupervisionConfig(Settings):
-    """Contrast of two masked views of items; read by trainer.models.two_tower.self_supervision.
+    """Configure the contrast of two masked views of items.
 
     Yao et al. 2020, "Self-supervised Learning for Large-scale Item
     Recommendations". A view keeps half of the item features and has a learned
@@ -75,7 +75,7 @@ class SelfSupervisionConfig(Settings):
 
 
 class TwoTowerConfig(Settings):
-    """Settings of trainer.models.two_tower (Yi et al. 2019)."""
+    """Configure trainer.models.two_tower (Yi et al. 2019)."""
 
     embedding_dim: PositiveInt = 64
     """Width of both towers' outputs and of the id embeddings."""

@@ -34,7 +34,7 @@ _SAMPLER = "sampler"
 def user_tensors(
     user_index: tf.Tensor, context: tf.Tensor, history: tf.Tensor | None = None
 ) -> dict[str, tf.Tensor]:
-    """The users' side of a batch, by feature name.
+    """Return the users' side of a batch, by feature name.
 
     Args:
       user_index: int32 [B].
@@ -53,7 +53,7 @@ def user_tensors(
 
 
 def newest(histories: tf.RaggedTensor, limit: int) -> tf.Tensor:
-    """The last items of histories, as models read them.
+    """Return the last items of histories, as models read them.
 
     Args:
       histories: ragged int32 [B, None], catalog positions in the order of time.
@@ -66,7 +66,7 @@ def newest(histories: tf.RaggedTensor, limit: int) -> tf.Tensor:
 
 
 class TrainingData:
-    """The positives of one training and the batches made of them.
+    """Hold the positives of one training and the batches made of them.
 
     Args:
       histories: the interactions to learn from.
@@ -184,7 +184,7 @@ class TrainingData:
         part: BatchShard | None = None,
         tensors: dict[str, Any] | None = None,
     ) -> dict[str, tf.Tensor]:
-        """The batch of some positives.
+        """Return the batch of some positives.
 
         Args:
           chosen: int64 [B], as `order` names them.
@@ -214,7 +214,7 @@ class TrainingData:
     def _other_items(
         self, rows: tf.Tensor, positives: tf.Tensor, tensors: dict[str, Any]
     ) -> tf.Tensor:
-        """The newest items of each row, without the positive that is to be predicted."""
+        """Return the newest items of each row, without the positive that is to be predicted."""
         start, end = (tf.gather(tensors[_SPLITS], at)[:, None] for at in (rows, rows + 1))
         at = end - self._history_limit + tf.range(self._history_limit, dtype=tf.int64)
         items = tf.gather(tensors[_HISTORY], tf.maximum(at, 0))

@@ -27,7 +27,7 @@ NUM_YEAR_GROUPS = 14
 
 @dataclasses.dataclass(frozen=True)
 class Catalog:
-    """C candidate items; arrays share the first axis.
+    """Hold C candidate items; arrays share the first axis.
 
     Attributes:
       item_ids: bytes objects [C], raw ids.
@@ -75,7 +75,7 @@ class Catalog:
 
 
 class CatalogTensors(tf.Module):
-    """A Catalog's features as constants that models gather from.
+    """Hold a Catalog's features as constants that models gather from.
 
     Args:
       catalog: the NumPy catalog; kept as `source` for what models derive of it.

@@ -17,7 +17,7 @@ from trainer.data.reader import read_histories
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The data of one training.
+    """Hold the data of one training.
 
     Attributes:
       catalog: the candidate items, without counts.
@@ -64,7 +64,7 @@ def read_dataset(
     user_oov_buckets: int,
     item_oov_buckets: int,
 ) -> Dataset:
-    """Reads the Trainer's inputs.
+    """Read the Trainer's inputs.
 
     Args:
       transform_graph: folder of Transform's graph, which holds the

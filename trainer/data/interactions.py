@@ -18,7 +18,7 @@ _BY_TARGET = ("targets", "target_ratings", "target_offsets")
 
 @dataclasses.dataclass(frozen=True)
 class Interactions:
-    """One split: R users with their interactions, in the order of the files.
+    """Hold one split: R users with their interactions, in the order of the files.
 
     Attributes:
       user_id: bytes objects [R], raw ids.
@@ -121,7 +121,7 @@ class Interactions:
 
 @dataclasses.dataclass(frozen=True)
 class UserTable:
-    """What the exported model remembers of known users, by user index.
+    """Hold what the exported model remembers of known users, by user index.
 
     Attributes:
       context: int32 [I, 4]; zeros (unknown) for out-of-vocabulary rows.
@@ -156,7 +156,7 @@ class UserTable:
 
 
 def user_table(histories: Interactions, num_users: int, num_indices: int) -> UserTable:
-    """Gathers what serving needs of the users that have a vocabulary row.
+    """Gather what serving needs of the users that have a vocabulary row.
 
     Args:
       histories: all that is known at export time.

@@ -19,7 +19,7 @@ Tensors = dict[str, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class BatchShard:
-    """Which rows of a batch are drawn for; parts drawn apart make up the whole.
+    """Say which rows of a batch are drawn for; parts drawn apart make up the whole.
 
     Attributes:
       start: the first one, int64 scalar.
@@ -31,7 +31,7 @@ class BatchShard:
 
 
 class NegativeSampler(abc.ABC):
-    """Draws the negatives of interactions.
+    """Draw the negatives of interactions.
 
     Attributes:
       tensors: what it looks up; a copy of it serves on another machine.
@@ -79,7 +79,7 @@ def _uniform(
 
 
 class UnseenSampler(NegativeSampler):
-    """Draws items that a user has not interacted with, uniformly and exactly.
+    """Draw items that a user has not interacted with, uniformly and exactly.
 
     The r-th unseen item is found by one binary search, so nothing is drawn
     twice: with a user's seen positions s_0 < s_1 < ..., the number of seen
@@ -126,7 +126,7 @@ class UnseenSampler(NegativeSampler):
 
 
 class WeightedSampler(NegativeSampler):
-    """Draws items other than the positive, in proportion to fixed weights.
+    """Draw items other than the positive, in proportion to fixed weights.
 
     The inverse of the cumulative distribution is looked up by binary search. A
     positive's own interval is left out by drawing from what remains and moving

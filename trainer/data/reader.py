@@ -17,7 +17,7 @@ _LENGTHS, _TARGET_LENGTHS, _TARGET_PLACES = "lengths", "target_lengths", "target
 
 
 def read_histories(files: Sequence[str], catalog: Catalog) -> Interactions:
-    """Reads one split of Transform's output.
+    """Read one split of Transform's output.
 
     Args:
       files: TFRecord files (patterns resolved).

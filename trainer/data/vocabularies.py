@@ -14,7 +14,7 @@ from trainer.data.dataset import Dataset
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """What the rows of a table stand for.
+    """Name what the rows of a table stand for.
 
     Attributes:
       first: rows before the first entry's, for what is unknown.

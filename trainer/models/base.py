@@ -20,7 +20,7 @@ from trainer.data.interactions import Interactions
 
 @dataclasses.dataclass(frozen=True)
 class DataSizes:
-    """What a model must know of the data to size its tables.
+    """Hold what a model must know of the data to size its tables.
 
     Attributes:
       num_users: user vocabulary rows and out-of-vocabulary buckets.
@@ -37,7 +37,7 @@ class DataSizes:
 
 
 class Recommender(tfrs.Model, abc.ABC):
-    """A model that scores users against items by way of embeddings.
+    """Score users against items by way of embeddings.
 
     Whatever depends on one side only belongs in that side's code, computed
     once a user or item; `score` and `score_all` do what needs the pair. Users
@@ -218,7 +218,7 @@ class Recommender(tfrs.Model, abc.ABC):
 
 
 class SolvedModel(Recommender):
-    """A Recommender that sets its variables itself, without gradients.
+    """Set the variables of a Recommender without gradients.
 
     Its variables are not trainable; batch size, learning rate and sampled
     negatives mean nothing to it.

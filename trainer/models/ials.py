@@ -25,7 +25,7 @@ _FLOATS_AT_A_TIME = 1 << 23
 
 
 class IALS(SolvedModel):
-    """score(u, i) = w_u . h_i, the embeddings minimizing a weighted squared error.
+    """Score by w_u . h_i, the embeddings minimizing a weighted squared error.
 
     Over all users and items, it is
     sum_{(u, i) seen} (w_u . h_i - 1)^2 + a sum_{u, i} (w_u . h_i)^2

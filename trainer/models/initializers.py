@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 class KnownRows(tf.keras.initializers.Initializer):
-    """Normal rows for known ids, zeros for the out-of-vocabulary rows after them.
+    """Draw normal rows for known ids, zeros for the out-of-vocabulary rows after them.
 
     No training interaction moves the latter, so what is unknown is placed by
     its other features alone.
@@ -22,11 +22,11 @@ class KnownRows(tf.keras.initializers.Initializer):
         self._normal = tf.keras.initializers.RandomNormal(stddev=0.05)
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> tf.Tensor:
-        """The rows, of a shape [R, D]."""
+        """Return the rows, of a shape [R, D]."""
         rows = tf.range(shape[0])[:, None]
         drawn = self._normal(shape, dtype, **options)
         return tf.where(rows < self._known, drawn, tf.zeros_like(drawn))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Return the arguments."""
         return {"known": self._known}

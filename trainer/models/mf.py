@@ -20,7 +20,7 @@ from trainer.models.pairs import sampled_items
 
 
 class MF(Recommender):
-    """score(u, i) = p_u . q_i + b_u + b_i + b.
+    """Score by p_u . q_i + b_u + b_i + b.
 
     Args:
       settings: width, initial values and regularization.

@@ -37,7 +37,7 @@ class _PartedL2(tf.keras.regularizers.Regularizer):
 
 
 class NeuMF(Recommender):
-    """score(u, i) = w . [p_u * q_i ; relu-layers([m_u ; m_i])] + b.
+    """Score by w . [p_u * q_i ; relu-layers([m_u ; m_i])] + b.
 
     Either half can be left out. The first MLP layer is linear in the
     concatenation, W [m_u; m_i] = W_u m_u + W_i m_i, so each half belongs to its

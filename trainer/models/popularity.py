@@ -15,7 +15,7 @@ from trainer.models.base import DataSizes, SolvedModel
 
 
 class Popularity(SolvedModel):
-    """score(u, i) = i's share of the training interactions, for every u.
+    """Score by i's share of the training interactions, for every u.
 
     Args:
       catalog: the items.

@@ -21,7 +21,7 @@ from trainer.models.initializers import KnownRows
 
 
 class Rating(Recommender):
-    """rating(u, i) = v . relu-layers([e_u ; e_i]) + b, which also ranks.
+    """Predict ratings by v . relu-layers([e_u ; e_i]) + b, which also ranks.
 
     As in NeuMF the first layer is linear in the concatenation, so each half of
     it belongs to its side's embedding. Ids without a vocabulary row have a zero

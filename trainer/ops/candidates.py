@@ -17,7 +17,7 @@ from trainer.ops.draws import draw, draw_repeatedly, fingerprint, marked
 
 
 class HeldOutBatch(NamedTuple):
-    """Held-out rows; items are catalog positions, -1 stands for none.
+    """Hold held-out rows; items are catalog positions, -1 stands for none.
 
     Attributes:
       users: int64 [B], `draws.fingerprint` of the user ids.
@@ -38,7 +38,7 @@ class HeldOutBatch(NamedTuple):
 
 
 class CatalogWeights(NamedTuple):
-    """The catalog as draws need it.
+    """Hold the catalog as draws need it.
 
     Attributes:
       names: int64 [C], `draws.fingerprint` of the item ids.
@@ -110,7 +110,7 @@ def most_targets(targets: tf.RaggedTensor) -> tf.Tensor:
 
 
 def distinct(positions: tf.Tensor) -> tf.Tensor:
-    """Keeps each item once a row.
+    """Keep each item once a row.
 
     Args:
       positions: int32 [B, N], -1 for none.
@@ -124,7 +124,7 @@ def distinct(positions: tf.Tensor) -> tf.Tensor:
 
 
 def without(positions: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Drops items that are among a row's others.
+    """Drop items that are among a row's others.
 
     Args:
       positions: int32 [B, N], -1 for none.
@@ -142,7 +142,7 @@ def without(positions: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 def negatives(
     rows: HeldOutBatch, items: CatalogWeights, protocol: ProtocolConfig, seed: int
 ) -> tf.Tensor:
-    """The candidates of a sampled protocol, targets left out.
+    """Return the candidates of a sampled protocol, targets left out.
 
     Given candidates take the place of a draw. One that is a target or that the
     catalog lacks does not count; a repeated one counts repeatedly only with

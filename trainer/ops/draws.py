@@ -41,7 +41,7 @@ def draw(
     seed: int,
     weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Draws items for each user without replacement, uniformly or by weight.
+    """Draw items for each user without replacement, uniformly or by weight.
 
     Every (seed, user, item) has a pseudo-random key; the allowed items with the
     largest keys are taken. By weight, item after item is drawn with the chance
@@ -79,7 +79,7 @@ def draw(
 def draw_repeatedly(
     users: tf.Tensor, excluded: tf.Tensor, sums: tf.Tensor, *, count: int, seed: int
 ) -> tf.Tensor:
-    """Draws items for each user with replacement, by integer weights.
+    """Draw items for each user with replacement, by integer weights.
 
     Draw j of a user is a number x that is uniform below the weight of all items
     but the excluded ones, a hash of seed, user and j. Inverting the cumulated
@@ -120,7 +120,7 @@ def by_chunks(
     dtypes: Sequence[tf.DType],
     pairs: int = PAIRS_AT_A_TIME,
 ) -> list[tf.Tensor]:
-    """Computes something for `count` users against `items` items, some users at a time.
+    """Compute something for `count` users against `items` items, some users at a time.
 
     Args:
       rows: gives the results of a range (start, end) of users.
@@ -149,7 +149,7 @@ def by_chunks(
 
 
 def marked(positions: tf.RaggedTensor, items: tf.Tensor) -> tf.Tensor:
-    """Flags each row's positions.
+    """Flag each row's positions.
 
     Args:
       positions: int32 ragged [B, None]; -1 marks nothing.
@@ -186,7 +186,7 @@ def _keys(users: tf.Tensor, items: tf.Tensor, seed: int) -> tf.Tensor:
 
 
 def _mixed(value: tf.Tensor) -> tf.Tensor:
-    """Finalizer of MurmurHash3, 32 bits (Appleby, public domain)."""
+    """Finalize as MurmurHash3 does, 32 bits (Appleby, public domain)."""
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         shifted = tf.bitwise.right_shift(value, tf.constant(shift, tf.uint32))
         value = tf.bitwise.bitwise_xor(value, shifted) * tf.constant(factor, tf.uint32)

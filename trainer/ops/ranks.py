@@ -22,7 +22,7 @@ _COMPARED = 64
 
 
 class RankCounts(NamedTuple):
-    """How some values compare with each target's score; int32 [B, T] each.
+    """Hold how some values compare with each target's score; int32 [B, T] each.
 
     Attributes:
       below: values that are less or equal, so certainly not better.
@@ -33,12 +33,12 @@ class RankCounts(NamedTuple):
     equal: tf.Tensor
 
     def less(self, other: RankCounts) -> RankCounts:
-        """The counts without those values that `other` counted."""
+        """Return the counts without those values that `other` counted."""
         return RankCounts(self.below - other.below, self.equal - other.equal)
 
 
 class Ranks(NamedTuple):
-    """Where the targets stand; int32 [B, T] each, -1 past a row's last target.
+    """Hold the targets' ranks; int32 [B, T] each, -1 past a row's last target.
 
     Attributes:
       greater: items of the list scored better than the target.
@@ -50,7 +50,7 @@ class Ranks(NamedTuple):
 
 
 def value_at(values: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Gathers values of items.
+    """Gather values of items.
 
     Args:
       values: float32 [B, C] or, the same for all rows, [C].
@@ -102,7 +102,7 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
 
 
 class TargetRanks:
-    """B rows with the scores of one ranking, and where their targets stand in it.
+    """Rank the targets of B rows by the scores of one ranking.
 
     A list holds candidates and all of a row's targets. A target without a
     score, because the catalog lacks it or the model gives NaN, stands last,
@@ -122,7 +122,7 @@ class TargetRanks:
         self._seen = count(value_at(scores, rows.seen), self._own)
 
     def ranks(self, protocol: ProtocolConfig, drawn: tf.Tensor | None) -> tuple[Ranks, tf.Tensor]:
-        """Ranks the targets.
+        """Rank the targets.
 
         Args:
           protocol: which candidates.
@@ -187,7 +187,7 @@ def row_weights(protocol: ProtocolConfig, others: tf.Tensor) -> tf.Tensor:
 
 
 def number(flags: tf.Tensor) -> tf.Tensor:
-    """Counts what is true in each row.
+    """Count what is true in each row.
 
     Args:
       flags: bool [B, N].

@@ -20,7 +20,7 @@ from trainer.ops.lookup import stored
 
 
 class Scorer(tf.Module):
-    """A trained recommender with all that its scores depend on.
+    """Hold a trained recommender with all that its scores depend on.
 
     A user that training did not know is scored by popularity, whatever is asked.
 

@@ -24,7 +24,7 @@ _SCALAR = tf.TensorSpec([], tf.int32)
 
 
 class ServingModel(tf.Module):
-    """A trained recommender that answers in raw ids.
+    """Serve a trained recommender that answers in raw ids.
 
     A user that training did not know is served the popularity ranking, in
     `recommend`, `score` and `scores` alike, so what is evaluated is what is
@@ -112,7 +112,7 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS, _STRINGS])
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores of pairs; comparable between items of one user.
+        """Score of pairs; comparable between items of one user.
 
         Args:
           user_id: string [B].
@@ -126,7 +126,7 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS, _SCALAR])
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The items that are most alike, see Recommender.item_similarity; none for an unknown item.
+        """Return the most similar items, see Recommender.item_similarity; none for an unknown item.
 
         Args:
           item_id: string [B].
@@ -147,7 +147,7 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS])
     def scores(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Scores of the whole catalog, by which `recommend` ranks.
+        """Score of the whole catalog, by which `recommend` ranks.
 
         Args:
           user_id: string [B]; [B, C] scores must fit into memory.
@@ -177,7 +177,7 @@ class ServingModel(tf.Module):
 
     @tf.function(input_signature=[])
     def catalog(self) -> dict[str, tf.Tensor]:
-        """What is ranked.
+        """Return the items that are ranked.
 
         Returns:
           `item_id` string [C]; `count` int64 [C], the interactions that are known

@@ -22,7 +22,7 @@ ITEMS_FILE = "item_ids.txt"
 
 
 def write(serving: ServingModel, saved_model: str) -> None:
-    """Writes model and ids into a SavedModel's folder.
+    """Write model and ids into a SavedModel's folder.
 
     Args:
       serving: whose scores to convert.
@@ -41,7 +41,7 @@ def write(serving: ServingModel, saved_model: str) -> None:
 
 
 def convert(serving: ServingModel) -> bytes:
-    """Converts the `score` signature without its lookups.
+    """Convert the `score` signature without its lookups.
 
     Args:
       serving: the model.

@@ -25,7 +25,7 @@ SPARSE_FROM = 8
 
 
 class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Warm-up, then a constant, cosine or exponential curve.
+    """Warm up, then follow a constant, cosine or exponential curve.
 
     With n steps after the warm-up's w of T steps: cosine is f + (1 - f) (1 +
     cos(pi n / (T - w))) / 2 with f = final_share (Loshchilov and Hutter 2017,
@@ -82,7 +82,7 @@ SCHEDULES: dict[str, Callable[[Schedule, tf.Tensor], tf.Tensor]] = {
 
 
 class LazyAdam(tf.keras.optimizers.Adam):
-    """Adam that leaves rows of a sparse gradient alone while they get none.
+    """Run Adam, but leave rows of a sparse gradient alone while they get none.
 
     A row whose gradient in a batch is all zero keeps its weights and moments;
     other rows, and all weights with dense gradients, follow Kingma and Ba 2015,

@@ -27,7 +27,7 @@ _ROWS_AT_A_TIME = 512
 
 
 class EncodedUsers:
-    """The users of a split, encoded some at a time.
+    """Hold the users of a split, encoded some at a time.
 
     Args:
       model: the model in training.
@@ -85,7 +85,7 @@ class _Chunk(NamedTuple):
 
 
 class RankValidator:
-    """Ranks the validation targets with the model as it stands, as the Evaluator would.
+    """Rank the validation targets with the model as it stands, as the Evaluator would.
 
     Equal scores stand in every order alike (ties: average).
 
@@ -140,7 +140,7 @@ class RankValidator:
         }
 
     def _prepared(self, histories: Interactions, catalog: Catalog, seed: int) -> Iterator[_Chunk]:
-        """What no epoch changes: the rows, and the negatives drawn for them."""
+        """Return what no epoch changes: the rows, and the negatives drawn for them."""
         users = draws.fingerprint(tf.constant(histories.user_id.tolist(), tf.string))
         targets = tf.RaggedTensor.from_row_splits(
             tf.constant(histories.targets), tf.constant(histories.target_splits)
@@ -186,7 +186,7 @@ class RankValidator:
     def _sampled(
         self, embeddings: tf.Tensor, chunk: _Chunk
     ) -> tuple[HeldOutBatch, tf.Tensor, tf.Tensor]:
-        """The targets' scores in the first columns, the negatives' in those after them."""
+        """Return the targets' scores in the first columns, the negatives' in those after them."""
         items = tf.concat([chunk.rows.targets, chunk.drawn], axis=1)
         columns = tf.where(items < 0, ABSENT, tf.range(tf.shape(items)[1]))
         users = self._users.encoded(chunk.start, chunk.end)
@@ -203,6 +203,6 @@ class RankValidator:
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
-    """The mean over the rows that count; NaN where none does."""
+    """Return the mean over the rows that count; NaN where none does."""
     total = weights.sum()
     return float((values * weights).sum() / total) if total > 0 else float("nan")

@@ -32,7 +32,7 @@ EpochCallback = Callable[[int, Mapping[str, float]], bool]
 
 @dataclasses.dataclass(frozen=True)
 class TrainingContext:
-    """What all stages of a training share.
+    """Hold what all stages of a training share.
 
     Attributes:
       evaluation: of the validation.
@@ -54,7 +54,7 @@ class TrainingContext:
 
 @dataclasses.dataclass(frozen=True)
 class StageResult:
-    """A finished stage.
+    """Hold a finished stage.
 
     Attributes:
       model: with its best epoch's weights, or its last without validation.
@@ -69,7 +69,7 @@ class StageResult:
     resumed: int
 
     def figures(self) -> dict[str, Any]:
-        """What the stage did, JSON-ready."""
+        """Return what the stage did, JSON-ready."""
         seconds = sum(epoch.seconds for epoch in self.epochs)
         steps = sum(epoch.steps for epoch in self.epochs)
         examples = sum(epoch.examples for epoch in self.epochs)
@@ -84,7 +84,7 @@ class StageResult:
         }
 
     def validation(self) -> dict[str, Any]:
-        """What the stage reached, JSON-ready; of a validated stage."""
+        """Return what the stage reached, JSON-ready; of a validated stage."""
         monitor = self.monitor
         assert monitor is not None
         return {
@@ -98,7 +98,7 @@ class StageResult:
 def fit_best_epoch(
     config: TrainerConfig, context: TrainingContext, name: str, start: Callable[[Any], None] | None
 ) -> StageResult:
-    """Trains on the train split; the best epoch on valid is taken.
+    """Train on the train split; the best epoch on valid is taken.
 
     Args:
       config: of this stage.
@@ -149,13 +149,13 @@ def refit(
     epochs: int,
     start: Callable[[Any], None] | None,
 ) -> StageResult:
-    """Trains on train and valid together, for a number of epochs that is known.
+    """Train on train and valid together, for a number of epochs that is known.
 
     Args:
       config: of this stage; its epochs are those of the learning rate's curve.
       context: of the training.
       epochs: how many.
-      start: as of `fit_best_epoch`.
+      start: see `fit_best_epoch`.
 
     Returns:
       The stage.

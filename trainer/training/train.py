@@ -34,7 +34,7 @@ from trainer.training.warm_start_source import WarmStartSource
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A finished training.
+    """Hold a finished training.
 
     Attributes:
       model: with the weights to export.
@@ -58,7 +58,7 @@ def train(
     watch: EpochCallback | None = None,
     distribution: DistributionContext | None = None,
 ) -> Trained:
-    """Trains one model.
+    """Train one model.
 
     Args:
       config: model, epochs, strategy and so on.

@@ -70,7 +70,7 @@ def is_better(metrics: Mapping[str, float], best: Mapping[str, float], criterion
 
 
 class RatingValidator:
-    """Compares predicted with given ratings of the validation targets.
+    """Compare predicted with given ratings of the validation targets.
 
     Args:
       model: the model in training, one that `predicts_ratings`.
@@ -92,7 +92,7 @@ class RatingValidator:
         self._predict = tf.function(self._ratings, reduce_retracing=True)
 
     def __call__(self) -> dict[str, float]:
-        """Measures the model.
+        """Measure the model.
 
         Returns:
           "rmse" and "mae" over the targets.

@@ -1,8 +1,7 @@
 """Starts a training from the weights of an exported model over other vocabularies.
 
 Vocabularies follow frequency, so an id's row moves from one data set to the
-next: rows are carried over by raw id, all else as it is. Called by
-trainer.training.train.
+next: rows are carried over by raw id, all else as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ COLD: dict[str, Any] = {"base_model": None, "rows": {}, "variables": {}}
 
 
 class WarmStart:
-    """Gives built models the weights of a base model.
+    """Give built models the weights of a base model.
 
     Each stage starts from its counterpart. For users without new interactions
     valid still holds the targets that a refitted base has learned; an epoch
@@ -53,7 +52,7 @@ class WarmStart:
         self._variables: dict[str, int] = {}
 
     def fit_best_epoch(self, model: Recommender) -> None:
-        """Puts the weights of the base before its refit into a model.
+        """Put the weights of the base before its refit into a model.
 
         Args:
           model: built for the dataset.
@@ -64,7 +63,7 @@ class WarmStart:
         self._give(model, self._base.chosen)
 
     def refit(self, model: Recommender) -> None:
-        """Puts the weights that the base serves with into a model.
+        """Put the weights that the base serves with into a model.
 
         Args:
           model: built for the dataset.
@@ -75,7 +74,7 @@ class WarmStart:
         self._give(model, self._base.values)
 
     def report(self) -> dict[str, Any]:
-        """What was carried over into a model, JSON-ready.
+        """Return what was carried over into a model, JSON-ready.
 
         Returns:
           `base_model`, its folder; `rows`, by vocabulary the numbers of entries
@@ -133,7 +132,7 @@ class WarmStart:
 def carried(
     old: np.ndarray, old_rows: Vocabulary, new: np.ndarray, new_rows: Vocabulary
 ) -> np.ndarray:
-    """Moves a table's rows to where another vocabulary has their ids.
+    """Move a table's rows to where another vocabulary has their ids.
 
     Args:
       old: [R, ...], the rows to move.

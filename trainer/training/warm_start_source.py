@@ -32,7 +32,7 @@ _ANY = "surrogateescape"
 
 @dataclasses.dataclass(frozen=True)
 class Described:
-    """One variable.
+    """Describe one variable.
 
     Attributes:
       name: for messages; not unique.
@@ -55,7 +55,7 @@ class Described:
 
 @dataclasses.dataclass(frozen=True)
 class WarmStartSource:
-    """An exported model to start from.
+    """Hold an exported model to start from.
 
     Attributes:
       uri: its folder.
@@ -78,7 +78,7 @@ class WarmStartSource:
 
 
 def describe(model: Recommender) -> tuple[Described, ...]:
-    """Describes a model's variables.
+    """Describe a model's variables.
 
     Args:
       model: any.
@@ -101,7 +101,7 @@ def describe(model: Recommender) -> tuple[Described, ...]:
 
 
 def model_settings(config: TrainerConfig) -> dict[str, Any]:
-    """The settings that are the model's own.
+    """Return the settings that are the model's own.
 
     Args:
       config: of a training.
@@ -120,7 +120,7 @@ def write_warm_start_source(
     dataset: Dataset,
     path: str,
 ) -> None:
-    """Puts what `read_warm_start_source` needs into a SavedModel.
+    """Put what `read_warm_start_source` needs into a SavedModel.
 
     Args:
       model: that it holds.
@@ -151,7 +151,7 @@ def write_warm_start_source(
 
 
 def read_warm_start_source(path: str, config: TrainerConfig) -> WarmStartSource:
-    """Reads an exported model's weights and their description.
+    """Read an exported model's weights and their description.
 
     Args:
       path: folder of the SavedModel, local or a URI.

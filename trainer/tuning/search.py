@@ -54,7 +54,7 @@ def tune(
     tuning: TuningConfig,
     folder: str | None = None,
 ) -> Search:
-    """Searches hyper-parameters.
+    """Search hyper-parameters.
 
     Trial 1 is the configuration itself. The search ends early once it finds
     nothing in the space that was not tried.
@@ -98,13 +98,13 @@ def tune(
 
 
 class _Objective:
-    """Draws and runs trials.
+    """Draw and runs trials.
 
     Args:
-      config: as of `tune`.
-      evaluation: as of `tune`.
-      dataset: as of `tune`.
-      tuning: as of `tune`.
+      config: see `tune`.
+      evaluation: see `tune`.
+      dataset: see `tune`.
+      tuning: see `tune`.
       trials: that an earlier search finished.
     """
 
@@ -193,13 +193,13 @@ class _Objective:
     def _asked(
         self, distributions: dict[str, BaseDistribution] | None = None
     ) -> Iterator[optuna.Trial]:
-        """A trial to draw or to prune with; samplers and pruners pass over it when it is done."""
+        """Make a trial to draw or to prune with; samplers pass over it when done."""
         asked = self._study.ask(distributions)
         yield asked
         self._study.tell(asked, state=TrialState.FAIL)
 
     def _add(self, trial: Trial) -> None:
-        """Tells the study of a finished trial."""
+        """Tell the study of a finished trial."""
         self._study.add_trial(self._frozen(trial))
         self._tried.append(trial.values)
 

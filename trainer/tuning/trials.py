@@ -21,7 +21,7 @@ _JOURNAL = "trials.json"
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One finished trial.
+    """Hold one finished trial.
 
     Attributes:
       number: from 1, which is the configuration as it was given.
@@ -47,7 +47,7 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """A finished search.
+    """Hold a finished search.
 
     Attributes:
       metric: name of what trials are compared by.
@@ -60,7 +60,7 @@ class Search:
     resumed: int
 
     def best(self) -> Trial:
-        """The complete trial with the best metric; of equal ones the first.
+        """Return the complete trial with the best metric; of equal ones the first.
 
         Raises:
           UserError: none is complete.
@@ -93,7 +93,7 @@ class Search:
         }
 
     def csv(self) -> str:
-        """The trials as CSV with a header, a column for each key that was searched."""
+        """Return the trials as CSV with a header, a column for each key that was searched."""
         rows = [_row(trial, self.metric) for trial in self.trials]
         for row in rows:
             del row["curve"]
@@ -120,7 +120,7 @@ def _row(trial: Trial, metric: str) -> dict[str, Any]:
 
 
 class Journal:
-    """The file in which a search keeps its finished trials.
+    """Keep a search's finished trials in a file.
 
     Args:
       folder: where; made when first written. None keeps nothing.
@@ -130,7 +130,7 @@ class Journal:
         self._folder = folder
 
     def read(self) -> list[Trial]:
-        """The trials that were written last; empty where there are none."""
+        """Return the trials that were written last; empty where there are none."""
         if self._folder is None:
             return []
         path = os.path.join(self._folder, _JOURNAL)
@@ -141,7 +141,7 @@ class Journal:
         return [Trial(**{**trial, "curve": tuple(trial["curve"])}) for trial in stored]
 
     def write(self, trials: list[Trial]) -> None:
-        """Keeps trials in the place of what was kept, or, when killed, neither.
+        """Keep trials in the place of what was kept, or, when killed, neither.
 
         Args:
           trials: all of them.

@@ -26,7 +26,7 @@ _LISTED = 3
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """What the Evaluator found of the last blessed model.
+    """Hold what the Evaluator found of the last blessed model.
 
     Attributes:
       model: uri of its artifact; None on a first run.
@@ -99,7 +99,7 @@ def blessing_history(blessing: types.Artifact | None, evaluation: dict[str, Any]
 
 
 def _changes(before: Any, now: Any, path: str) -> Iterator[str]:
-    """Settings that differ, as "key: before -> now"."""
+    """List the settings that differ, as "key: before -> now"."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted({*before, *now}):
             yield from _changes(before.get(key), now.get(key), f"{path}.{key}")

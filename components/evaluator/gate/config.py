@@ -11,7 +11,7 @@ from schema.settings import Positive, Settings, Share
 
 
 class SliceFloors(Settings):
-    """What no group may lose against the last blessed model."""
+    """Say what no group may lose against the last blessed model."""
 
     max_drop: Share | None = None
     """Largest relative drop of NDCG@k in a slice of the evaluation; null for no floor."""
@@ -24,7 +24,7 @@ class SliceFloors(Settings):
 
 
 class GateConfig(Settings):
-    """What a model must reach to be blessed; on the overall slice, but for `slices`.
+    """Say what a model must reach to be blessed; on the overall slice, but for `slices`.
 
     A model that predicts ratings is better judged by `max_rmse`: the item that
     it predicts the best rating for is rarely the popular one that is rated next,

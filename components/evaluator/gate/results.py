@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A figure with the ends of its 95 % interval (bootstrap over users).
+    """Hold a figure with the ends of its 95 % interval (bootstrap over users).
 
     Attributes:
       value: the figure.
@@ -22,7 +22,7 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True)
 class SliceResult:
-    """Figures of one slice.
+    """Hold the figures of one slice.
 
     Attributes:
       feature: one of the evaluation's slices, such as "age_group" or the cross

@@ -24,7 +24,7 @@ _ROUNDING = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One rule on one slice.
+    """Hold what one rule found on one slice.
 
     Attributes:
       rule: key of the setting, such as "gate.max_drop"; "evaluation" and
@@ -91,7 +91,7 @@ def decide(
 
 
 def _alone(overall: SliceResult, gate: GateConfig, k: int) -> Iterator[Finding]:
-    """The rules that look at the candidate and at popularity."""
+    """Apply the rules that look at the candidate and at popularity."""
     hr, ndcg, lift = (
         metric_name(metric, k, gate.protocol) for metric in ("hr", "ndcg", "ndcg_lift")
     )
@@ -126,7 +126,7 @@ def _alone(overall: SliceResult, gate: GateConfig, k: int) -> Iterator[Finding]:
 
 
 def _against_baseline(overall: SliceResult, gate: GateConfig, metric: str) -> Iterator[Finding]:
-    """The rules on the overall slice that look at the last blessed model."""
+    """Apply the rules on the overall slice that look at the last blessed model."""
     if gate.max_drop is not None:
         yield _dropped(_comparison(overall, "gate.max_drop", metric, gate.max_drop), gate.max_drop)
     if gate.max_drop_absolute is not None:
@@ -150,7 +150,7 @@ def _against_baseline(overall: SliceResult, gate: GateConfig, metric: str) -> It
 
 
 def _floor(result: SliceResult, gate: GateConfig, metric: str) -> Finding:
-    """The floor of one group."""
+    """Apply the floor of one group."""
     floors = gate.slices
     assert floors.max_drop is not None
     found = _comparison(result, "gate.slices.max_drop", metric, floors.max_drop)
@@ -177,7 +177,7 @@ def _dropped(found: Finding, allowed: float) -> Finding:
 def _uncompared(
     overall: SliceResult, gate: GateConfig, metric: str, baseline: Baseline
 ) -> Iterator[Finding]:
-    """What becomes of the comparing rules where there is nothing to compare with."""
+    """Skip or fail the comparing rules where there is nothing to compare with."""
     skipped = "there is no blessed model to compare with"
     if baseline.obstacle is not None and gate.compares:
         skipped = "the last blessed model cannot be evaluated"

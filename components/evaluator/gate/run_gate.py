@@ -65,7 +65,7 @@ def read(evaluation_uri: str) -> dict[str, Any]:
 
 
 def _row(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON has it, which knows no NaN."""
+    """Turn a finding into JSON, which knows no NaN."""
     row = dataclasses.asdict(finding)
     for name, value in row.items():
         if isinstance(value, dict):

@@ -22,7 +22,7 @@ _STRINGS = tf.TensorSpec([None], tf.string)
 
 
 class EvaluationModel(tf.Module):
-    """Ranks the targets of held-out rows with a model, and names their slices.
+    """Rank the targets of held-out rows with a model, and name their slices.
 
     Args:
       model: a loaded SavedModel with the signatures wrap.NEEDED.
@@ -149,7 +149,7 @@ class EvaluationModel(tf.Module):
         return item_ids.with_values(self._positions.lookup(item_ids.values))
 
     def _outputs(self) -> dict[str, tf.DType]:
-        """What is computed some rows at a time."""
+        """Name what is computed some rows at a time."""
         outputs: dict[str, tf.DType] = {}
         for name, protocol in self._protocols.items():
             for subject in (MODEL, POPULARITY):
@@ -167,7 +167,7 @@ class EvaluationModel(tf.Module):
         }
 
     def _ranks(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The outputs of every protocol, for B rows and their scores, float32 [B, C]."""
+        """Return the outputs of every protocol, for B rows and their scores, float32 [B, C]."""
         model = TargetRanks(some, scores)
         popularity = TargetRanks(some, self._items.weights)
         found: dict[str, tf.Tensor] = {}
@@ -187,7 +187,7 @@ class EvaluationModel(tf.Module):
         return found
 
     def _list(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The list that each user is served; a row's targets never count as seen."""
+        """Return the list that each user is served; a row's targets never count as seen."""
         seen = draws.marked(tf.RaggedTensor.from_tensor(some.seen), tf.shape(scores)[1])
         _, top = lookup.best_items(scores, seen, self._longest)
         return {

@@ -22,7 +22,7 @@ _POPULARITY_NAMES = ("top 1 %", "top 1-10 %", "top 10-50 %", "bottom 50 %", NEVE
 
 
 def age_group(ages: tf.Tensor) -> tf.Tensor:
-    """Names the age groups of schema.features.AGE_BOUNDARIES.
+    """Name the age groups of schema.features.AGE_BOUNDARIES.
 
     Args:
       ages: int64 [B], years; negative where unknown. MovieLens 1M's codes, the
@@ -39,7 +39,7 @@ def age_group(ages: tf.Tensor) -> tf.Tensor:
 
 
 def activity(lengths: tf.Tensor) -> tf.Tensor:
-    """Names how much is known of the users.
+    """Name how much is known of the users.
 
     Args:
       lengths: int64 [B], interactions in the row's history.
@@ -55,7 +55,7 @@ def activity(lengths: tf.Tensor) -> tf.Tensor:
 
 
 def popularity_group(counts: np.ndarray) -> np.ndarray:
-    """Names how popular items are among those with training interactions.
+    """Name how popular items are among those with training interactions.
 
     Items with equal counts share a group: an item belongs to the top 10 % when
     fewer than 10 % of the items have more interactions.
@@ -74,7 +74,7 @@ def popularity_group(counts: np.ndarray) -> np.ndarray:
 
 
 def coldness(subject: str, known: tf.Tensor) -> tf.Tensor:
-    """Names whether training knew something.
+    """Name whether training knew something.
 
     Args:
       subject: "user" or "item".
@@ -87,7 +87,7 @@ def coldness(subject: str, known: tf.Tensor) -> tf.Tensor:
 
 
 class TargetGroups(tf.Module):
-    """The groups that each item of a catalog belongs to.
+    """Find the groups that each item of a catalog belongs to.
 
     Args:
       counts: int64 [C], training interactions.
@@ -112,7 +112,7 @@ class TargetGroups(tf.Module):
         self._trained = tf.Variable(np.append(counts > 0, False), trainable=False)
 
     def __call__(self, targets: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Groups of rows by all of their targets.
+        """Group of rows by all of their targets.
 
         Args:
           targets: int32 [B, T], catalog positions, -1 for none.

@@ -20,7 +20,7 @@ SIGNATURES = (RANK, USER_SLICES, TARGET_SLICES)
 
 @dataclasses.dataclass(frozen=True)
 class ModelFacts:
-    """What an exported model knows.
+    """Hold what an exported model knows.
 
     Attributes:
       item_ids: raw ids of its catalog, by position.

@@ -34,7 +34,7 @@ _MIN_INTERACTIONS = 3
 
 @dataclasses.dataclass(frozen=True)
 class SplitInputs:
-    """What a partition knows besides interactions.
+    """Hold what a partition knows besides interactions.
 
     Attributes:
       users: user features, `user_id` and some of features.USER_FEATURES; None

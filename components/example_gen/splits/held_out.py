@@ -26,7 +26,7 @@ _KEY_SEPARATOR = "\x1f"
 def split(
     table: pa.Table, inputs: SplitInputs, config: IngestConfig
 ) -> tuple[dict[str, Columns], dict[str, int]]:
-    """Builds the rows of each split.
+    """Build the rows of each split.
 
     Args:
       table: marked interactions, whole users, in `sort_and_dedupe`'s order.

@@ -20,7 +20,7 @@ from trainer.ops.draws import marked
 
 
 class ItemWeights(SolvedModel):
-    """score(u, i) = sum over u's items j of weight(j, i).
+    """Score item i by the sum over u's items j of weight(j, i).
 
     A user's embedding is all of his scores, an item's the position of its own
     among them, as a float32, which is exact below 2^24 items.

@@ -25,7 +25,7 @@ _MATRICES = 5
 
 
 class EASE(ItemWeights):
-    """scores = X B with B = argmin |X - X B|^2 + l2 |B|^2, diag B = 0.
+    """Score by X B with B = argmin |X - X B|^2 + l2 |B|^2, diag B = 0.
 
     Args:
       settings: regularization.

@@ -20,7 +20,7 @@ from trainer.models.item_based.base import ItemWeights, common_users
 
 
 class ItemKNN(ItemWeights):
-    """score(u, i) = sum of s_ij over those of i's k nearest items j that u has.
+    """Score by the sum of s_ij over those of i's k nearest items j that u has.
 
     s_ij = n_ij / (sqrt(n_i n_j) + shrinkage), n counting users. Only the
     neighbors are kept, 8 bytes each.

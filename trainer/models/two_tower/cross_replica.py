@@ -6,13 +6,13 @@ import tensorflow as tf
 
 
 def number() -> tf.Tensor:
-    """Number of the replica that this is traced for, from 0; int64 scalar."""
+    """Return the number of the replica that this is traced for, from 0; int64 scalar."""
     context = tf.distribute.get_replica_context()
     return tf.cast(0 if context is None else context.replica_id_in_sync_group, tf.int64)
 
 
 def gathered(values: tf.Tensor) -> tf.Tensor:
-    """The rows of all replicas, this one's own before those of the others.
+    """Return the rows of all replicas, this one's own before those of the others.
 
     A sum over replicas of tensors in which each fills its own rows, so gradients
     flow back to the replica that a row is from. tf.distribute's all_gather does

@@ -10,7 +10,7 @@ from trainer.models.two_tower import cross_replica
 
 
 class Purpose(enum.IntEnum):
-    """Tells the draws of one step apart."""
+    """Tell the draws of one step apart."""
 
     UNIFORM = 0
     VIEWED = 1
@@ -18,7 +18,7 @@ class Purpose(enum.IntEnum):
 
 
 class Draws:
-    """Stateless draws of a training's steps.
+    """Seed the stateless draws of a training's steps.
 
     Args:
       seed: of the training.

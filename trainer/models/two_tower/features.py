@@ -45,7 +45,7 @@ class _Features(tf.keras.layers.Layer):
 
 
 class ItemFeatures(_Features):
-    """What the item tower reads.
+    """Embed what the item tower reads.
 
     Args:
       settings: names and widths.
@@ -154,7 +154,7 @@ _EMBED = {
 
 
 class UserFeatures(_Features):
-    """What the user tower reads.
+    """Embed what the user tower reads.
 
     Args:
       settings: names and widths.

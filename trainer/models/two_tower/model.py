@@ -30,7 +30,7 @@ from trainer.models.two_tower.self_supervision import SelfSupervision
 
 
 class TwoTower(Recommender):
-    """score(u, i) = f(user features) . g(item features).
+    """Score by f(user features) . g(item features).
 
     Args:
       settings: features, layers and loss.

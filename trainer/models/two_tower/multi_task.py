@@ -14,7 +14,7 @@ from trainer.models.two_tower.model import TwoTower
 
 
 class MultiTask(TwoTower):
-    """Ranks by the towers' dot product and rates by a network over both towers' outputs.
+    """Rank by the towers' dot product and rate by a network over both towers' outputs.
 
     Args:
       multi_task: weights of the two tasks, and the head's layers.

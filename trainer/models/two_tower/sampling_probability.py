@@ -12,7 +12,7 @@ from trainer.config.two_tower import SoftmaxConfig
 
 
 class SamplingProbability(tf.keras.layers.Layer):
-    """The chance that a draw of an in-batch softmax's candidate gives an item.
+    """Give the chance that a draw of an in-batch softmax's candidate gives an item.
 
     Args:
       settings: says where it comes from.
@@ -57,7 +57,7 @@ class SamplingProbability(tf.keras.layers.Layer):
 
 
 class Estimator(tf.keras.layers.Layer, abc.ABC):
-    """How likely a draw from the training interactions gives an item."""
+    """Estimate how likely a draw from the training interactions gives an item."""
 
     def update(self, positions: tf.Tensor, step: tf.Tensor) -> None:
         """Take note of a batch; nothing unless overridden.
@@ -81,7 +81,7 @@ class Estimator(tf.keras.layers.Layer, abc.ABC):
 
 
 class TrainingShare(Estimator):
-    """Takes each item's share of the training interactions.
+    """Take each item's share of the training interactions.
 
     Args:
       shares: float32 [C].
@@ -97,7 +97,7 @@ class TrainingShare(Estimator):
 
 
 class StreamingFrequency(Estimator):
-    """Estimates sampling probabilities from the steps between two occurrences.
+    """Estimate sampling probabilities from the steps between two occurrences.
 
     Yi et al. 2019, algorithm 2: arrays A (step of the last occurrence) and B
     (mean gap) over H buckets; an item of the batch at step t sets

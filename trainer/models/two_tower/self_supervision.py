@@ -19,7 +19,7 @@ Masks = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class SelfSupervision(tf.keras.layers.Layer):
-    """Masks item features and contrasts the embeddings of the views.
+    """Mask item features and contrast the embeddings of the views.
 
     Both views of a step mask the same features of all its items. Of F features
     a mask covers F / 2, rounded up, so that view and rest are about equal.

@@ -16,7 +16,7 @@ from trainer.training.progress import Progress
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """What one epoch did.
+    """Hold what one epoch did.
 
     Attributes:
       number: from 1.
@@ -34,7 +34,7 @@ class Epoch:
 
 
 class TrainingLoop(abc.ABC):
-    """Trains one model epoch by epoch.
+    """Train one model epoch by epoch.
 
     Args:
       model: with the weights to start from; it has those of the latest epoch

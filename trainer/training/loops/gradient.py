@@ -23,7 +23,7 @@ CALLS_PER_EPOCH = 20
 
 
 class GradientLoop(TrainingLoop):
-    """A TrainingLoop whose steps follow the gradients of Recommender.compute_loss.
+    """Follow the gradients of Recommender.compute_loss.
 
     Under a strategy the steps train a twin of the model, whose variables lie
     where the strategy wants them. Between epochs the model itself, with plain

@@ -20,7 +20,7 @@ from trainer.training.progress import Progress
 
 
 class ParameterServerLoop(GradientLoop):
-    """A GradientLoop whose steps run on the workers of a parameter server strategy.
+    """Run a GradientLoop's steps on the workers of a parameter server strategy.
 
     The steps of an epoch are those of GradientLoop, with the same positives and
     negatives, but several are under way at a time. Each worker gets a copy of

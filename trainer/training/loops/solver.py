@@ -13,7 +13,7 @@ from trainer.training.progress import Progress
 
 
 class SolverLoop(TrainingLoop):
-    """A TrainingLoop whose epochs are those of SolvedModel.solve.
+    """Run the epochs of SolvedModel.solve.
 
     Args:
       model: to be solved for.
