@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,19 +37,19 @@ class Workplace:
         """Writes the raw files, over those that were there."""
         return synthetic.write(self.output.parent / "data", "ml-100k", **sizes)
 
-    def command(self, *settings, force=None):
+    def command(self, *settings, force=None, sources=ROOT):
         forced = [f"--force-bless={force}"] if force else []
         arguments = forced + [a for setting in (*TRAINED, *settings) for a in ("--set", setting)]
         paths = [f"--data={self.data.folder}", f"--output={self.output}"]
-        return [sys.executable, str(ROOT / "local_runner.py"), *paths, *arguments]
+        return [sys.executable, str(sources / "local_runner.py"), *paths, *arguments]
 
-    def run(self, *settings, force=None):
+    def run(self, *settings, force=None, sources=ROOT):
         result = subprocess.run(
-            self.command(*settings, force=force),
+            self.command(*settings, force=force, sources=sources),
             capture_output=True,
             text=True,
             check=False,
-            cwd=ROOT,
+            cwd=sources,
         )
         assert "Traceback" not in result.stdout + result.stderr, result.stderr
         return result
@@ -197,13 +198,28 @@ def test_a_forced_blessing_pushes_with_its_reason_and_is_not_reused_without_it(w
     assert workplace.summary()["gate"]["forced"] is None
 
 
+RETRAINED = ("trainer.seed=7", "gate.max_drop=1.0")
+
+
 def test_a_changed_training_reruns_from_there_and_meets_the_blessed_model(workplace, first):
     pushed = workplace.versions()
-    changed = workplace.run("trainer.seed=7", "gate.max_drop=1.0")
+    changed = workplace.run(*RETRAINED)
     assert changed.returncode == 0, changed.stdout
     assert workplace.ran() == NODES - NODES_BEFORE_TRAINER
     assert workplace.summary()["gate"]["baseline_model"]
     assert len(workplace.versions()) == len(pushed) + 1
+
+
+def test_an_edit_of_the_ranking_evaluates_anew_and_reuses_the_trainer(workplace, first, tmp_path):
+    for name in ("components", "pipeline", "schema", "trainer", "transform"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "local_runner.py", tmp_path)
+    ranking = tmp_path / "components/evaluator/ranking/slices.py"
+    ranking.write_text(ranking.read_text() + "\n# An edit.\n")
+    # All but the sources is as in the run before.
+    result = workplace.run(*RETRAINED, sources=tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert workplace.ran() == {"Evaluator", "Pusher"}
 
 
 def _kill_in(workplace, component):
