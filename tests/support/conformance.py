@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from trainer.serving.history_signatures import serving_model
 
 from schema import settings
 from tests.support import planted
@@ -14,7 +13,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import user_tensors
 from trainer.models import registry
 from trainer.models.base import DataSizes, SolvedModel
-from trainer.serving.export import export
+from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 from trainer.training.warm_start_source import write_warm_start_source
 
