@@ -33,7 +33,7 @@ class Case:
     """One row of the table.
 
     Attributes:
-      strategy: one of trainer.config.STRATEGIES.
+      strategy: a value of trainer.strategy.
       devices: logical devices a process.
       kinds: of the processes in TF_CONFIG; empty for a process alone.
     """

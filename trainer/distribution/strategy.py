@@ -1,6 +1,6 @@
 """Where a training runs: which strategy, over which devices and processes.
 
-The names are those of trainer.config.STRATEGIES.
+The names are those of TrainerConfig.strategy.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
     return resolver
 
 
-# By the names of trainer.config.trainer.STRATEGIES but for AUTO, which stands for one of them.
+# By the names of TrainerConfig.strategy but for AUTO, which stands for one of them.
 STRATEGIES: dict[str, Callable[[], tf.distribute.Strategy]] = {
     "none": lambda: tf.distribute.get_strategy(),
     "one_device": lambda: tf.distribute.OneDeviceStrategy(_devices()[0]),

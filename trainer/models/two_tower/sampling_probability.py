@@ -146,7 +146,7 @@ class StreamingFrequency(Estimator):
         return held / batch
 
 
-# By the names of trainer.config.two_tower.LOGQ.
+# By the names of SoftmaxConfig.logq.
 ESTIMATORS: dict[str, Callable[[SoftmaxConfig, np.ndarray], Estimator | None]] = {
     "none": lambda settings, shares: None,
     "frequency": lambda settings, shares: TrainingShare(shares),

@@ -154,7 +154,7 @@ def correlated_masks(columns: Sequence[np.ndarray]) -> Masks:
     return draw
 
 
-# By the names of trainer.config.two_tower.SSL_PATTERNS; with "none" there is no self-supervision.
+# By the names of SelfSupervisionConfig.pattern; with "none" there is no self-supervision.
 PATTERNS: dict[str, Callable[[Sequence[np.ndarray]], Masks]] = {
     "rfm": random_masks,
     "rfm-complementary": complementary_masks,
