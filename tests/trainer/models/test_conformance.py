@@ -26,6 +26,8 @@ CLOSED_FORM = {
 }
 IMPERSONAL = {"popularity": "ranks alike for all users, so it cannot learn whose group is whose"}
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def dataset():

@@ -10,6 +10,8 @@ from trainer.serving import tflite
 from trainer.serving.export import export
 from trainer.serving.history_signatures import serving_model
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])
 def path(request, tmp_path_factory):

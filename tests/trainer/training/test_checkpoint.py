@@ -33,6 +33,8 @@ PRETRAINED = dataclasses.replace(
     ),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 class Killed(BaseException):
     pass

@@ -18,6 +18,8 @@ from trainer.training.validation import is_better
 
 CONFIG = dataclasses.replace(planted.CONFIGS["neumf"], epochs=3)
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def dataset():

@@ -44,6 +44,8 @@ CONFIGS["two_tower with all features"] = dataclasses.replace(
     ),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 def small(name, **changes):
     return dataclasses.replace(CONFIGS[name], warm_start=True, jit_compile=False, **changes)
