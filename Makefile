@@ -13,6 +13,12 @@ UV := $(shell command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1 && e
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
+# Tests run in as many processes as there are cores; more than eight would only
+# wait for the longest file. A file stays in one process, where its fixtures are
+# made once. ARGS="-n0" runs all tests in one, as a debugger wants it.
+WORKERS := $(shell cores=$$(nproc); echo $$((cores < 8 ? cores : 8)))
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 # Of the container image.
 VARIANT := cpu
 IMAGE := movielens-tfx:$(VARIANT)
@@ -23,7 +29,7 @@ export UV_COMPILE_BYTECODE := 1
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 export TF_USE_LEGACY_KERAS := 1
 
-.PHONY: help setup run test lint bench table image clean
+.PHONY: help setup run test quick lint bench table image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -34,7 +40,10 @@ run: $(READY) ## run the pipeline; ARGS="--preset ml-1m-neumf ..." goes to local
 	@$(PYTHON) local_runner.py $(ARGS)
 
 test: $(READY) ## run the tests; ARGS="-k name ..." goes to pytest
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+quick: $(READY) ## run the tests that take no longer than a second, and no pipeline
+	@$(PYTEST) -m "not (seconds or slow or e2e or cluster)" $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check .

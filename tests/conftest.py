@@ -1,6 +1,9 @@
 """Settings of the whole test run."""
 
+import gc
 import os
+import sys
+import warnings
 
 import pytest
 
@@ -10,3 +13,45 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # Its tests are inherited by test modules.
 pytest.register_assert_rewrite("tests.support.conformance")
+# Marks of tests that take long, longest first; `make quick` leaves them out.
+LONG = ("e2e", "slow", "seconds")
+# Processor seconds that a test without any of them may take, its fixtures included.
+QUICK = 3.0
+
+
+def _rank(item):
+    return next((n for n, name in enumerate(LONG) if item.get_closest_marker(name)), len(LONG))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Where processes share the files, those with the longest tests come first."""
+    if not hasattr(config, "workerinput"):
+        return
+    ranks = {}
+    for item in items:
+        ranks[item.path] = min(_rank(item), ranks.get(item.path, len(LONG)))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish():
+    """Spares trainings what takes longer than they do."""
+    # Full collections would walk through all that is imported by now.
+    gc.freeze()
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.autograph.core import config
+
+        # AutoGraph leaves the code of Keras as it is, but does not know it by this name.
+        config.CONVERSION_RULES = (config.DoNotConvert("tf_keras"), *config.CONVERSION_RULES)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Names the tests that keep `make quick` from being quick."""
+    before = sum(os.times()[:4])
+    result = yield
+    spent = sum(os.times()[:4]) - before
+    if spent > QUICK and _rank(item) == len(LONG):
+        text = f"took {spent:.1f} s of the processor: mark it with pytest.mark.seconds"
+        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+    return result

@@ -263,6 +263,7 @@ def test_modules_stay_readable():
     assert not wrong
 
 
+@pytest.mark.seconds
 def test_reading_a_run_loads_no_model():
     code = "import sys, pipeline.reports.summary; assert 'trainer.models' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -198,6 +198,7 @@ def test_a_folder_of_no_known_format_is_a_mistake(capsys, monkeypatch, tmp_path)
     assert "data: no known format, found notes.txt" in line
 
 
+@pytest.mark.seconds
 def test_a_fault_in_the_raw_data_is_told_with_file_and_line(tmp_path, data):
     ratings = (data / "u.data").read_text().splitlines()
     ratings[4] = "1\t2\tthree\t874724710"

@@ -32,6 +32,7 @@ def test_our_top_level_names_resolve_to_this_repository(name):
     assert pathlib.Path(spec.origin).is_relative_to(ROOT)
 
 
+@pytest.mark.seconds
 def test_the_wheel_holds_every_module_and_the_schema_files(built):
     sources = [p for package in PACKAGES for p in (ROOT / package).rglob("*.py")]
     wanted = {p.relative_to(ROOT).as_posix() for p in sources}
@@ -60,6 +61,7 @@ def _executors():
     return names
 
 
+@pytest.mark.seconds
 def test_what_a_cluster_calls_imports_from_the_wheel_alone(built, tmp_path):
     called = _executors() | {
         "trainer.run_fn.run_fn",

@@ -75,6 +75,7 @@ def test_placeholders_compile_with_a_note_and_are_not_submitted(run):
     assert "pipeline.json: expected names of your own in the place of YOUR-" in errors
 
 
+@pytest.mark.seconds
 def test_vertex_gets_the_job_with_its_parameters(run, monkeypatch):
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import aiplatform

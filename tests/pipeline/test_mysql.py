@@ -7,7 +7,10 @@ from pipeline.metadata.store import parse
 from schema.errors import UserError
 from tests.support import mariadb
 
-pytestmark = pytest.mark.skipif(mariadb.SERVER is None, reason=mariadb.MISSING)
+pytestmark = [
+    pytest.mark.seconds,
+    pytest.mark.skipif(mariadb.SERVER is None, reason=mariadb.MISSING),
+]
 # Every sign that means something in a URL.
 PASSWORD = "p@:/?#[]% é"
 ENCODED = "p%40%3A%2F%3F%23%5B%5D%25%20%C3%A9"

@@ -44,6 +44,8 @@ def portable(programs: pathlib.Path, home: pathlib.Path) -> Iterator[tuple[str, 
             f"job_endpoint={endpoint}",
             "environment_type=EXTERNAL",
             f"environment_config={pool}",
+            # Seconds; the default is a minute, which a busy machine may need for less.
+            "job_server_timeout=600",
         )
 
 

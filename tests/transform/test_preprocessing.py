@@ -20,6 +20,8 @@ from transform.preprocessing import preprocessing_fn
 
 DIRECT = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 
+pytestmark = pytest.mark.seconds
+
 
 def row(user, items, target=(), gender=(), age=(), occupation=()):
     return {

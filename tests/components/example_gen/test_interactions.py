@@ -103,6 +103,7 @@ def test_timestamps_that_cannot_be_cut_are_named_through_beam(tmp_path, run_gene
     assert "valid_share=0.1: nothing is older than the newest 1 of 1 interactions" in sentence
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "settings",
     [
@@ -219,6 +220,7 @@ def test_a_split_nobody_is_in_still_has_a_file(tmp_path, run_generator, rows):
     assert rows(artifact, "test") == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

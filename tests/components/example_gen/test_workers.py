@@ -17,6 +17,8 @@ from tests.support import beam_workers, synthetic, wheel
 CONFIG = IngestConfig(split="temporal", min_user_interactions=8)
 SMALL = {"range_bytes": 2000, "partition_bytes": 4000}
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

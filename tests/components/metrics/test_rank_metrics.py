@@ -222,8 +222,9 @@ def ranx_scores(lists, k):
     return {**found, "map": found["map"] * count / np.minimum(count, k)}
 
 
-@pytest.mark.slow  # ranx compiles itself first.
-def test_metrics_equal_ranx_over_random_breaks_of_ties():
+def test_metrics_equal_ranx_over_random_breaks_of_ties(monkeypatch):
+    # Compiling itself takes ranx a minute.
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     generator = np.random.default_rng(5)
     k, breaks = 5, 100
     tied = list(random_lists(40, 25, 7, distinct=6, seed=k))

@@ -24,6 +24,8 @@ TARGETS = [GENERATOR.permutation(ITEMS - 1)[: number % 3 + 1] for number in rang
 # The last item is everyone's history.
 SEEN = ITEMS - 1
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):

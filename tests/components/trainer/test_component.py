@@ -24,6 +24,8 @@ CONFIG = TrainerConfig(
     neumf=NeuMFConfig(embedding_dim=4, hidden_units=(8, 4), l2_mlp=(0.0, 0.0)),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -32,6 +32,8 @@ TUNING = TuningConfig(
     space={"learning_rate": (1e-6, 0.02, 0.05), "neumf.hidden_units": ((8,) * 4, (4,) * 4)},
 )
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):

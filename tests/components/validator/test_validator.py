@@ -21,6 +21,7 @@ def sentence(validate, splits, schema="interactions"):
     return str(error.value)
 
 
+@pytest.mark.seconds
 def test_sound_examples_pass_and_the_artifact_is_as_stock(validate_examples, sound):
     anomalies = validate_examples(sound)
     assert json.loads(anomalies.split_names) == ["train", "valid", "test"]
@@ -54,6 +55,7 @@ def test_a_held_out_row_without_its_target_is_an_anomaly(validate, sound):
     assert "0.95" in text
 
 
+@pytest.mark.seconds
 def test_a_held_out_row_may_ask_for_several_targets_but_not_for_none(validate_examples, sound):
     for name, value, kind in (
         ("target_item_id", b"c", pa.binary()),
@@ -100,6 +102,7 @@ def test_an_unknown_occupation_is_none(validate, sound):
     validate(sound)
 
 
+@pytest.mark.seconds
 def test_an_empty_split_is_named(validate_examples, sound):
     for name in ("valid", "test"):
         sound[name] = {name: column.slice(0, 0) for name, column in sound[name].items()}

@@ -120,6 +120,7 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
     return line
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -145,6 +146,7 @@ def test_the_newest_served_version_is_taken(model, tmp_path):
     assert evaluate._saved_model(str(model), LocalFilesystem) == str(model / "Format-Serving")
 
 
+@pytest.mark.seconds
 def test_a_model_without_the_signatures_is_a_mistake(examples, tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
     result = run(tmp_path, "foreign", "--examples", examples, "--output", "out")

@@ -111,6 +111,7 @@ def test_options_may_be_lists_and_flags_and_numbers():
     assert given["experiments"] == ["a", "b"]
 
 
+@pytest.mark.seconds
 def test_the_image_reaches_the_workers_of_a_portable_runner():
     """Beam takes `sdk_container_image` there without a word, and runs its own image."""
     for argv in (

@@ -124,6 +124,7 @@ def test_activity_is_skewed(folder):
     assert lengths[-40:].sum() / lengths.sum() == pytest.approx(0.37, abs=0.06)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("affinity", "groups"), [(0.7, 8), (0.4, 4), (0.0, 8)])
 def test_a_users_share_in_the_preferred_genre_is_as_planted(tmp_path, affinity, groups):
     # So many items that leaving out what was drawn hardly matters.

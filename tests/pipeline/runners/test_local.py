@@ -82,6 +82,7 @@ def test_tfx_still_logs_what_the_watch_waits_for():
     assert repr(local._CACHED) in Path(launcher.__file__).read_text()
 
 
+@pytest.mark.seconds
 def test_a_killed_worker_process_ends_the_run():
     """With Beam's own thread beside a worker process."""
     code = """

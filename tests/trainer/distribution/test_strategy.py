@@ -60,6 +60,7 @@ def test_a_strategy_for_other_processes_is_one_sentence(strategy, task, sentence
         resolve_strategy(config(strategy), task)
 
 
+@pytest.mark.seconds
 def test_a_machine_without_a_tpu_is_told_in_one_sentence():
     with pytest.raises(UserError, match="expected a TPU with tpu, found none that answers"):
         make_distribution(config("tpu"))

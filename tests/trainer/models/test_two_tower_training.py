@@ -31,6 +31,8 @@ VARIANTS = {
     "max_margin, random": ({"sampler": "random"}, TwoTowerConfig(**SIZES, loss="max_margin")),
 }
 
+pytestmark = pytest.mark.seconds
+
 
 def fitted(variant, dataset, folder, **overrides):
     settings, towers = variant

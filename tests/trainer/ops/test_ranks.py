@@ -164,6 +164,7 @@ def test_given_candidates_are_left_aside_where_the_protocol_draws():
     assert sorted(found[found >= 0]) == [0, 1, 3, 5]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("draw", ["uniform", "popularity"])
 @pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize("exclude", ["all", "history"])

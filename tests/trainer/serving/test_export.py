@@ -22,6 +22,8 @@ COUNTS = [5, 4, 4, 1, 0]
 HISTORIES = [[0], [1, 2]]
 PAD = float("-inf")
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):

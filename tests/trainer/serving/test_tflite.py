@@ -10,6 +10,8 @@ from trainer.models.base import DataSizes
 from trainer.serving import tflite
 from trainer.serving.export import export, serving_model
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module", params=["rating", "multi_task", "neumf"])
 def path(request, tmp_path_factory):

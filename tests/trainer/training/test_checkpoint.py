@@ -33,6 +33,8 @@ PRETRAINED = planted.CONFIGS["neumf"].replace(
     ),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 class Killed(BaseException):
     pass

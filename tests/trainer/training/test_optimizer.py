@@ -179,6 +179,7 @@ def trained_weights(**overrides):
     return loop, model.get_weights()
 
 
+@pytest.mark.seconds
 def test_sparse_and_dense_gradients_train_alike():
     results = {}
     for kind in ("dense", "sparse"):
@@ -189,6 +190,7 @@ def test_sparse_and_dense_gradients_train_alike():
         np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.seconds
 def test_the_compiled_step_of_float16_learns():
     loop, weights = trained_weights(precision="float16")
     _, exact = trained_weights()

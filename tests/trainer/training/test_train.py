@@ -18,6 +18,8 @@ from trainer.training.validation import is_better
 
 CONFIG = planted.CONFIGS["neumf"].replace(epochs=3)
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def dataset():

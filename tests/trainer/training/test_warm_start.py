@@ -44,6 +44,8 @@ CONFIGS["two_tower with all features"] = planted.CONFIGS["two_tower"].replace(
     ),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 def small(name, **changes):
     return CONFIGS[name].replace(warm_start=True, jit_compile=False, **changes)

@@ -68,6 +68,7 @@ def without_times(search):
     return [dataclasses.replace(trial, seconds=0.0) for trial in search.trials]
 
 
+@pytest.mark.seconds
 def test_the_better_of_two_learning_rates_is_found_and_no_more_is_tried(dataset, tmp_path):
     config = GMF.replace(learning_rate=1e-5, refit=True)
     search = tune(
@@ -82,6 +83,7 @@ def test_the_better_of_two_learning_rates_is_found_and_no_more_is_tried(dataset,
     assert "known" not in dataset.__dict__
 
 
+@pytest.mark.seconds
 def test_a_trial_that_falls_behind_is_given_up(dataset):
     config = GMF.replace(learning_rate=0.05)
     search = tune(
@@ -101,6 +103,7 @@ def test_no_trial_is_given_up_among_those_at_random(monkeypatch):
         assert PRUNED not in states[:startup]
 
 
+@pytest.mark.seconds
 def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
     config = planted.CONFIGS["rating"].replace(epochs=1, jit_compile=False)
     search = tune(
@@ -114,6 +117,7 @@ def test_a_rating_model_is_searched_for_the_lowest_error(dataset):
     assert search.best().values == {"learning_rate": 0.02}
 
 
+@pytest.mark.seconds
 def test_values_that_cannot_be_trained_are_told_and_passed_over(dataset):
     config = GMF.replace(epochs=1, negatives_per_positive=1)
     search = tune(config, dataset, trials=2, space={"learning_rate": (1e38, 0.02)})

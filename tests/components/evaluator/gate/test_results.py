@@ -35,6 +35,8 @@ EVALUATION = EvaluationConfig(
     metrics=("hr", "ndcg", "auc", "mean_rank", "coverage", "novelty", "diversity"),
 )
 
+pytestmark = pytest.mark.seconds
+
 
 def known_ranks(position):
     """A model that ranks every target at `position`; None gives all the same score."""

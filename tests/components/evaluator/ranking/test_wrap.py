@@ -31,6 +31,8 @@ EVALUATION = EvaluationConfig(
     },
 )
 
+pytestmark = pytest.mark.seconds
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):

@@ -35,6 +35,7 @@ def test_estimates_equal_the_papers_algorithm(buckets, compiled):
     )
 
 
+@pytest.mark.seconds
 def test_estimates_approach_the_chance_of_being_in_a_batch():
     random = np.random.default_rng(0)
     chances = np.asarray([0.9, 0.5, 0.1])
