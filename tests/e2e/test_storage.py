@@ -65,7 +65,9 @@ def run(service, folder):
 
 
 def has_state(service):
-    return any(name.endswith("state.json") for name in service.numbers(f"{BUCKET}/run/checkpoints"))
+    return any(
+        name.endswith("/state.json") for name in service.numbers(f"{BUCKET}/run/checkpoints")
+    )
 
 
 @pytest.fixture(scope="module")
