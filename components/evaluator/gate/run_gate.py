@@ -43,7 +43,7 @@ def run_gate(
     """
     evaluation = from_dict(EvaluationConfig, settings[EVALUATION_KEY], EVALUATION_KEY)
     gate = from_dict(GateConfig, settings[GATE_KEY], GATE_KEY)
-    compared = Baseline(**{**baseline, "notes": tuple(baseline["notes"])})
+    compared = Baseline(**{**baseline, "notes": tuple(baseline.get("notes", ()))})
     findings = decide(read_metrics(evaluation_uri), gate, evaluation.k, compared)
     reasons = [finding.reason for finding in findings if finding.verdict == FAILED]
     notes = list(compared.notes)
