@@ -83,9 +83,12 @@ def assert_ranks(found, expected):
         assert (ties[row, len(ranks) :] == -1).all()
 
 
+# Targets are compared one after the other, or looked up in sorted scores.
+@pytest.mark.parametrize("compared", [64, 1])
 @pytest.mark.parametrize("most_targets", [1, 2, 7])
 @pytest.mark.parametrize("mask_seen", [True, False])
-def test_full_ranks_equal_numpy(most_targets, mask_seen):
+def test_full_ranks_equal_numpy(compared, most_targets, mask_seen, monkeypatch):
+    monkeypatch.setattr("trainer.ops.ranks._COMPARED", compared)
     scores, seen, targets = random_case(most_targets)
     rows = make_rows(seen, targets)
     protocol = ProtocolConfig(mask_seen=mask_seen)
