@@ -107,6 +107,11 @@ class RunConfig(settings.Settings):
     gate: GateConfig = GateConfig()
     """What a model must reach to be pushed."""
 
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline: models are compared and results reused only within one."""
+        return f"movielens-{self.data.label}"
+
     @model_validator(mode="after")
     def _check(self) -> RunConfig:
         for key, name in (
