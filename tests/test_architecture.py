@@ -292,6 +292,7 @@ ROOMS = {
         "metrics",
         "evaluator",
         "resolver",
+        "served_folder",
         "pusher",
     ),
     "pipeline": (
