@@ -233,7 +233,7 @@ def data_folder(data: DataConfig) -> str:
     if path is None or generated:
         from pipeline.datasets import published
 
-        return published.obtain(path or data.dataset)
+        return published.obtain(str(path or data.dataset))
     if is_uri(path):
         return path
     if not os.path.isdir(path):
