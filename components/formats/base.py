@@ -138,7 +138,7 @@ class Format(abc.ABC):
           The first line without its line end; what `parse_*` takes as `header`.
 
         Raises:
-          UserError: the file is empty, has only a header, or lacks a column.
+          UserError: the file is empty, is no text, has only a header, or lacks a column.
         """
         what = role.replace("_", " ")
         with fileio.open(path, "rb") as file:
@@ -149,6 +149,9 @@ class Format(abc.ABC):
             raise UserError(f"{path}: {state}, expected {what}.")
         if self.headed and not rest.strip():
             raise UserError(f"{path}: only a header line, expected {what} after it.")
+        if b"\0" in first:
+            # Parquet, SQLite, UTF-16 and the like; csv would say it in words of its own.
+            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
         header = first.rstrip(b"\r\n")
         self.check_header(role, path, header)
         return header
