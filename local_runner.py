@@ -4,7 +4,7 @@
 TFX's command line runs this file too: `tfx pipeline create --engine=local
 --pipeline_path=local_runner.py`. Read from the environment: MYSQL_PWD, the
 password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
-3 trained but not blessed; 2 bad input or configuration; 1 anything else.
+3 trained but not blessed; 2 bad input or configuration; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations

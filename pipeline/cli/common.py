@@ -7,12 +7,13 @@ mistakes are answered at once.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from pipeline.cli import log_redirect
 from pipeline.cli.output_folder import Workspace
@@ -29,10 +30,32 @@ S = TypeVar("S", bound=Settings)
 
 # Exit codes that all commands share; 0 is what each of them is for.
 FAILED, BAD_INPUT = 1, 2
+# As shells have it of a process that Ctrl-C ends: 128 and the number of SIGINT.
+INTERRUPTED = 130
+
+
+class _Version(argparse.Action):
+    """Print the version of the project and end the command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        """Print the version and leave the process."""
+        try:
+            print(f"movielens-tfx {importlib.metadata.version('movielens-tfx')}")
+        except importlib.metadata.PackageNotFoundError:
+            print("movielens-tfx, a version that was never installed")
+        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
-    """Parse arguments and raise mistakes as UserErrors."""
+    """Parse arguments and raise mistakes as UserErrors; every command knows --version.
+
+    Args:
+      settings: as of argparse.ArgumentParser.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.add_argument("--version", action=_Version, nargs=0, help="print it and stop")
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake instead of leaving the process."""
@@ -117,7 +140,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
       interrupted: said when the user interrupts it.
 
     Returns:
-      What `work` gives; BAD_INPUT after a UserError, FAILED after an interrupt.
+      What `work` gives; BAD_INPUT after a UserError, INTERRUPTED after an interrupt.
     """
     try:
         return work()
@@ -126,7 +149,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
-        return FAILED
+        return INTERRUPTED
 
 
 def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:

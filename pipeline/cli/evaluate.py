@@ -3,7 +3,7 @@
 It reads raw files as the pipeline does, or takes an Examples artifact's folder,
 wraps the model under the configured evaluation settings and lets TFMA measure
 it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
-done; 2 bad input or configuration; 1 anything else.
+done; 2 bad input or configuration; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations
