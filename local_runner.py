@@ -126,6 +126,9 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
     beam.check_reachable(beam_arguments, places)
     data = common.data_folder(config.data)
     beam.check_reachable(beam_arguments, {"data.path": data})
+    if not is_uri(data):
+        # A missing column is told before TensorFlow is loaded.
+        common.layout(config.data, data)
     workspace = Workspace.at(output, options.summary, options.serving)
     if not is_uri(workspace.serving):
         # Before the summary of whoever owns the folder is removed.

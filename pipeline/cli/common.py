@@ -267,6 +267,9 @@ def data_folder(data: DataConfig) -> str:
 def layout(data: DataConfig, folder: str) -> str:
     """Find the name of the raw files' layout, as configured or as their names show it.
 
+    The beginnings of the files are looked at too; for a folder on this machine no
+    TensorFlow is loaded.
+
     Args:
       data: names it, or leaves it open.
       folder: where the files are.
@@ -275,10 +278,14 @@ def layout(data: DataConfig, folder: str) -> str:
       The name of an adapter of components.formats.
 
     Raises:
-      UserError: none or several fit, or a URI that is not known here.
+      UserError: none or several fit, a file that begins wrong, or a URI that is not
+        known here.
     """
     from components import formats
 
     check_known(folder)
     named = data.format
-    return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name
+    name = formats.detect(folder) if named == configuration.AUTO else named
+    adapter = formats.get(name)
+    adapter.check_beginnings(folder)
+    return adapter.name

@@ -107,6 +107,9 @@ def _run(options: argparse.Namespace) -> int:
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
         model = _saved_model(model, LocalFilesystem)
     data = options.examples or common.data_folder(config.data)
+    if not options.examples and not is_uri(data):
+        # A missing column is told before the libraries are loaded.
+        common.layout(config.data, data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
     return common.with_log(
