@@ -37,7 +37,16 @@ help: ## list the targets
 setup: $(READY) ## make the virtual environment
 
 run: $(READY) ## run the pipeline; ARGS="--preset ml-1m-neumf ..." goes to local_runner.py
-	@$(PYTHON) local_runner.py $(ARGS)
+	@code=0; $(PYTHON) local_runner.py $(ARGS) || code=$$?; \
+	case $$code in \
+	  0) exit 0 ;; \
+	  2) meaning="bad input or configuration" ;; \
+	  3) meaning="trained but not blessed, so nothing was pushed" ;; \
+	  130) meaning="interrupted" ;; \
+	  *) meaning="failed" ;; \
+	esac; \
+	echo "local_runner.py ended with exit code $$code: $$meaning (make itself ends with 2 whatever the code)" >&2; \
+	exit $$code
 
 test: $(READY) ## run the tests; ARGS="-k name ..." goes to pytest
 	@$(PYTEST) $(ARGS)

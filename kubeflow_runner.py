@@ -198,7 +198,7 @@ def _data(config: RunConfig, root: str) -> tuple[str, str]:
         "movielens-dataset, copy it there and name the folder.",
     )
     if data.path is None:
-        format_name = data.dataset if data.format == AUTO else data.format
+        format_name = str(data.dataset if data.format == AUTO else data.format)
         check(
             format_name in FORMATS,
             f"data.format: expected the layout of {data.dataset}, got {data.format!r}.",

@@ -4,7 +4,7 @@
 TFX's command line runs this file too: `tfx pipeline create --engine=local
 --pipeline_path=local_runner.py`. Read from the environment: MYSQL_PWD, the
 password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
-3 trained but not blessed; 2 bad input or configuration; 1 anything else.
+3 trained but not blessed; 2 bad input or configuration; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import sys
 import time
 from typing import TextIO
 
+from components import served_folder
 from pipeline.cli import common
-from pipeline.cli.output_folder import Workspace
+from pipeline.cli.output_folder import Workspace, default_output
 from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam, presets
 from pipeline.config import run as configuration
 from pipeline.config.run import RunConfig
 from pipeline.metadata import store
+from pipeline.uris import is_uri
 from schema import settings
 from trainer.config.models import MODELS
 
@@ -44,7 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_force_bless(parser)
     common.add_beam(parser)
-    parser.add_argument("--output", metavar="DIR", help="or a URI; default: output/<preset>")
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="or a URI; default: output/<preset>, after the "
+        "names of data and model where they are not the preset's",
+    )
+    parser.add_argument(
+        "--serving", metavar="DIR", help="push models there; default: <output>/serving"
+    )
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
         "--metadata",
@@ -77,8 +87,9 @@ def _command(arguments: list[str] | None) -> int:
         for name, preset in presets.PRESETS.items():
             print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
         return 0
+    base = common.base_config(options)
     config = common.apply_overrides(
-        common.base_config(options),
+        base,
         options,
         {"trainer.model": options.model, "tune.trials": options.tune},
     )
@@ -86,7 +97,9 @@ def _command(arguments: list[str] | None) -> int:
     if options.print_config:
         print(configuration.dump(config), end="")
         return 0
-    return _run(config, options)
+    name = pathlib.Path(options.config).stem if options.config else options.preset
+    output = options.output or default_output(name or presets.DEFAULT, base, config)
+    return _run(config, output, options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,19 +115,24 @@ class _Run:
     started: float
 
 
-def _run(config: RunConfig, options: argparse.Namespace) -> int:
+def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
     started = time.monotonic()
     named = store.parse(options.metadata) if options.metadata is not None else None
-    name = pathlib.Path(options.config).stem if options.config else options.preset
     # Asked before data is downloaded.
     asked = beam.chosen(beam.BeamConfig(), options.beam_runner, options.beam_option)
     _set_environment()
     beam_arguments = beam.arguments(asked)
-    output = options.output or f"output/{name or presets.DEFAULT}"
-    beam.check_reachable(beam_arguments, {"--output": output})
+    places = {"--output": output, "--serving": options.serving or output}
+    beam.check_reachable(beam_arguments, places)
     data = common.data_folder(config.data)
     beam.check_reachable(beam_arguments, {"data.path": data})
-    workspace = Workspace.at(output, options.summary)
+    if not is_uri(data):
+        # A missing column is told before TensorFlow is loaded.
+        common.layout(config.data, data)
+    workspace = Workspace.at(output, options.summary, options.serving)
+    if not is_uri(workspace.serving):
+        # Before the summary of whoever owns the folder is removed.
+        served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     records = _hide_password(named or store.SqliteStore(workspace.database))
     run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
     return common.with_log(workspace, lambda out: _execute(run, out))
@@ -143,6 +161,7 @@ def _hide_password(records: store.Store) -> store.Store:
 def _execute(run: _Run, out: TextIO) -> int:
     config, workspace = run.config, run.workspace
     run.records.check()
+    served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     format_name = common.layout(config.data, run.data)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
@@ -158,10 +177,13 @@ def _execute(run: _Run, out: TextIO) -> int:
     paths = RunPaths(
         run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
-    name = f"movielens-{config.data.label}"
     connection = run.records.connection()
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
-    runner.run(create_pipeline(name, config, paths, connection, force_bless=run.force_bless))
+    runner.run(
+        create_pipeline(
+            config.pipeline_name, config, paths, connection, force_bless=run.force_bless
+        )
+    )
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED

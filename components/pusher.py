@@ -6,6 +6,7 @@ schema.atomic_write.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import Any
@@ -17,7 +18,11 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components import served_folder
 from schema import atomic_write
+
+# Key of the custom config: the pipeline whose models the folder is for.
+PIPELINE_KEY = "pipeline"
 
 
 class Executor(executor.Executor):
@@ -29,14 +34,18 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model when it is blessed.
+        """Push the model when it is blessed.
 
         Args:
           input_dict: `model` and `model_blessing`, as for the stock executor.
           output_dict: `pushed_model`, which keeps a copy; its custom properties
             say whether, where and as which version the model was pushed.
           exec_properties: `push_destination`, JSON of a PushDestination with a
-            file system's base directory.
+            file system's base directory; `custom_config`, JSON with the pipeline's
+            name under PIPELINE_KEY, by which the folder tells its own models.
+
+        Raises:
+          UserError: the folder holds another pipeline's models, or another catalog's.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
@@ -49,9 +58,18 @@ class Executor(executor.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        model = self.GetModelPath(input_dict)
+        model, base = self.GetModelPath(input_dict), destination.filesystem.base_directory
+        custom_config = json.loads(
+            exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}"
+        )
+        pipeline = custom_config.get(PIPELINE_KEY)
+        if pipeline is not None:
+            served_folder.check_pipeline(base, pipeline)
+            served_folder.check_catalog(base, model)
         io_utils.copy_dir(model, pushed.uri)
-        place = publish(model, destination.filesystem.base_directory)
+        if pipeline is not None:
+            served_folder.write_origin(pushed.uri, pipeline)
+        place = publish(pushed.uri, base)
         self._MarkPushed(pushed, pushed_destination=place, pushed_version=os.path.basename(place))
 
 

@@ -33,7 +33,7 @@ _SOURCES = {
         _HASH,
         _NAMES,
     ),
-    PUSHER: ("components/pusher.py",),
+    PUSHER: ("components/pusher.py", "components/served_folder.py"),
 }
 
 

@@ -19,6 +19,7 @@ from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.eval_config import build_eval_config
 from components.evaluator.keys import EVALUATION_KEY, FORCE_KEY, GATE_KEY
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
+from components.pusher import PIPELINE_KEY
 from components.pusher import Executor as AtomicPusherExecutor
 from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
@@ -118,7 +119,7 @@ def create_pipeline(
             node.add_upstream_node(validator)
     baseline = backends.baseline(backend, trainer.outputs["model"], base)
     evaluator = _evaluator(config, examples, schema, trainer, baseline, force_bless)
-    pusher = _pusher(trainer, evaluator, paths.serving_dir)
+    pusher = _pusher(trainer, evaluator, paths.serving_dir, name)
     return Pipeline(
         pipeline_name=name,
         pipeline_root=paths.pipeline_root,
@@ -262,7 +263,7 @@ def _evaluator(
 
 
 def _pusher(
-    trainer: base_node.BaseNode, evaluator: base_node.BaseNode, serving_dir: str
+    trainer: base_node.BaseNode, evaluator: base_node.BaseNode, serving_dir: str, name: str
 ) -> base_node.BaseNode:
     return Pusher(
         model=trainer.outputs["model"],
@@ -270,6 +271,6 @@ def _pusher(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=serving_dir)
         ),
-        custom_config={DIGEST_KEY: digest(PUSHER)},
+        custom_config={DIGEST_KEY: digest(PUSHER), PIPELINE_KEY: name},
         custom_executor_spec=executor_spec.ExecutorClassSpec(AtomicPusherExecutor),
     )

@@ -39,7 +39,7 @@ def write(path: str, text: str) -> None:
       path: local or a URI; its folder exists.
       text: the content.
     """
-    with file(path) as written, _files(path).open(written, "wb") as stream:
+    with file(path) as written, files_of(path).open(written, "wb") as stream:
         stream.write(text.encode())
 
 
@@ -56,7 +56,7 @@ def file(path: str, at: str | None = None) -> Iterator[str]:
       The path to write to; removed when the block fails.
     """
     at = at or unfinished(path)
-    files = _files(path)
+    files = files_of(path)
     try:
         yield at
         files.rename(at, path, overwrite=True)
@@ -92,7 +92,7 @@ def move_folder(source: str, path: str) -> None:
       path: its place, local or a URI; replaced when it exists.
     """
     remove_folder(path)
-    files = _files(path)
+    files = files_of(path)
     if _is_local(path):
         files.rename(source, path)
     else:
@@ -126,15 +126,15 @@ def remove_folder(path: str) -> None:
     Args:
       path: local or a URI; nothing happens when it does not exist.
     """
-    files = _files(path)
+    files = files_of(path)
     if files.exists(path):
         files.rmtree(path)
 
 
 def _each_file(source: str, target: str, put: Callable[[str, str], None]) -> None:
     """Put the files below a folder below another, a SavedModel's graph last."""
-    files, found = _files(target), []
-    for inner, _, names in _files(source).walk(source):
+    files, found = files_of(target), []
+    for inner, _, names in files_of(source).walk(source):
         files.makedirs(target.rstrip("/") + inner.rstrip("/").removeprefix(source.rstrip("/")))
         found += [os.path.join(inner, name) for name in names]
     for path in sorted(found, key=lambda path: os.path.basename(path) == SAVED_MODEL_FILE):
@@ -145,8 +145,15 @@ def _is_local(path: str) -> bool:
     return "://" not in path
 
 
-def _files(path: str) -> Any:
-    """Return the functions of tfx.dsl.io.fileio for a path; a local one waits for no TensorFlow."""
+def files_of(path: str) -> Any:
+    """Return the functions of tfx.dsl.io.fileio for a path; a local one waits for no TensorFlow.
+
+    Args:
+      path: local or a URI.
+
+    Returns:
+      What has `exists`, `isdir`, `listdir`, `makedirs`, `open` and the like.
+    """
     if _is_local(path):
         from tfx.dsl.io.plugins.local import LocalFilesystem
 

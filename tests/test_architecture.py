@@ -293,6 +293,7 @@ ROOMS = {
         "metrics",
         "evaluator",
         "resolver",
+        "served_folder",
         "pusher",
     ),
     "pipeline": (

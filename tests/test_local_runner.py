@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import local_runner
+from components import served_folder
 from pipeline.config import presets
 from pipeline.config import run as configuration
 from tests.support import synthetic
@@ -158,6 +159,24 @@ def test_a_folder_that_another_run_holds_is_left_alone(capsys, monkeypatch, tmp_
         )
     assert "out: another run is at work in this folder." in line
     assert (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_served_folder_takes_no_other_pipelines_models(capsys, monkeypatch, tmp_path, data):
+    version = tmp_path / "out" / "serving" / "17"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_text("graph")
+    served_folder.write_origin(str(version), "movielens-films")
+    (tmp_path / "out" / "summary.json").write_text("{}")
+    arguments = ["--data", str(data), "--output", str(tmp_path / "out")]
+    line = _in_process(capsys, monkeypatch, tmp_path, *arguments)
+    assert "out/serving: holds models of the pipeline movielens-films, expected those of" in line
+    assert line.endswith(
+        "movielens-data; name another folder with --output, or one for the "
+        "pushed models alone with --serving."
+    )
+    # What the other run left is still there.
+    assert (tmp_path / "out" / "summary.json").exists()
+    assert not (tmp_path / "out" / "logs").exists()
 
 
 def test_a_store_that_does_not_answer_is_told_before_anything_runs(tmp_path, data):

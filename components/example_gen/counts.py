@@ -23,6 +23,8 @@ DROPPED_BY_CORE = "dropped_by_core"
 # Users of whom nothing is held out, and those who came after what train holds.
 USERS_IN_TRAIN_ONLY = "users_in_train_only"
 USERS_NOT_IN_TRAIN = "users_not_in_train"
+# Users that the dataset's users file lacks: they have no features. None without such a file.
+USERS_MISSING_FROM_USERS_FILE = "users_missing_from_users_file"
 # Held-out interactions that nobody can be asked for, their users having no history.
 HELD_OUT_UNUSED = "held_out_unused"
 # Items that only the interactions know.
@@ -37,6 +39,7 @@ INTERACTION_COUNTS = (
     DROPPED_BY_CORE,
     USERS_IN_TRAIN_ONLY,
     USERS_NOT_IN_TRAIN,
+    USERS_MISSING_FROM_USERS_FILE,
     HELD_OUT_UNUSED,
 )
 CATALOG_COUNTS = (ITEMS, ITEMS_MISSING_FROM_CATALOG)

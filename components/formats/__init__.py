@@ -10,8 +10,6 @@ from __future__ import annotations
 import difflib
 import os
 
-from tfx.dsl.io import fileio
-
 from components.formats import folders
 from components.formats.base import Format
 from components.formats.ml_1m import Ml1m
@@ -19,6 +17,7 @@ from components.formats.ml_100k import Ml100k
 from components.formats.ml_csv import MlCsv
 from components.formats.ncf import Ncf
 from components.formats.recbole import RecBole
+from schema.atomic_write import files_of
 from schema.errors import UserError
 
 __all__ = ["FORMATS", "Format", "detect", "get"]
@@ -89,8 +88,9 @@ def _hint(data_root: str, names: list[str]) -> str:
     """Point at a folder inside, as unpacked archives have one."""
     for name in names:
         inner = os.path.join(data_root, name)
-        if fileio.isdir(inner):
-            inside = fileio.listdir(inner)
+        files = files_of(inner)
+        if files.isdir(inner):
+            inside = files.listdir(inner)
             if any(adapter.matches(inside) for adapter in _NAMES):
                 return f"; did you mean {inner}?"
     return "."

@@ -17,11 +17,11 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar
 
 import pyarrow as pa
-from tfx.dsl.io import fileio
 
 from components.formats.chunk import Chunk
 from components.formats.folders import describe_names, list_files
 from schema import features
+from schema.atomic_write import files_of
 from schema.errors import UserError
 
 # Roles of files.
@@ -30,6 +30,14 @@ HELD_OUT = "held_out"
 CANDIDATES = "candidates"
 USERS = "users"
 ITEMS = "items"
+
+_PARSERS = {
+    INTERACTIONS: "parse_interactions",
+    HELD_OUT: "parse_interactions",
+    CANDIDATES: "parse_candidates",
+    USERS: "parse_users",
+    ITEMS: "parse_items",
+}
 
 # Columns of the canonical tables. A users table has only those user features
 # that the dataset brings, in this order.
@@ -138,10 +146,10 @@ class Format(abc.ABC):
           The first line without its line end; what `parse_*` takes as `header`.
 
         Raises:
-          UserError: the file is empty, has only a header, or lacks a column.
+          UserError: the file is empty, is no text, has only a header, or lacks a column.
         """
         what = role.replace("_", " ")
-        with fileio.open(path, "rb") as file:
+        with files_of(path).open(path, "rb") as file:
             first = file.readline()
             rest = file.read(_BLOCK)
         if not first.strip():
@@ -149,9 +157,44 @@ class Format(abc.ABC):
             raise UserError(f"{path}: {state}, expected {what}.")
         if self.headed and not rest.strip():
             raise UserError(f"{path}: only a header line, expected {what} after it.")
+        if b"\0" in first:
+            # Parquet, SQLite, UTF-16 and the like; csv would say it in words of its own.
+            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
         header = first.rstrip(b"\r\n")
         self.check_header(role, path, header)
         return header
+
+    def check_beginnings(self, data_root: str) -> None:
+        """Refuse a folder with a file that begins wrong; reads next to nothing.
+
+        Args:
+          data_root: the data folder, a path or a URI.
+
+        Raises:
+          UserError: as of `locate` and `read_header`; without headers, a first line
+            that cannot be read.
+        """
+        for role, path in self.locate(data_root).items():
+            header = self.read_header(role, path)
+            if not self.headed:
+                self.parse(role, Chunk(path, 0, header), header)
+
+    def parse(self, role: str, chunk: Chunk, header: bytes) -> pa.Table:
+        """Parse a chunk of the file that has a role.
+
+        Args:
+          role: what the file is for.
+          chunk: see `parse_interactions`.
+          header: see `parse_interactions`.
+
+        Returns:
+          The role's canonical table.
+
+        Raises:
+          UserError: a line that cannot be read, with file and line.
+        """
+        table: pa.Table = getattr(self, _PARSERS[role])(chunk, header)
+        return table
 
     def check_header(self, role: str, path: str, header: bytes) -> None:  # noqa: B027
         """Refuse a header that lacks a column; formats without headers accept all.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NoReturn
 
-from tfx.dsl.io import fileio
-
+from schema.atomic_write import files_of
 from schema.errors import UserError
 
 _BLOCK = 1 << 20
@@ -40,7 +39,7 @@ class Chunk:
         before = 0
         left = self.offset
         if left:
-            with fileio.open(self.path, "rb") as file:
+            with files_of(self.path).open(self.path, "rb") as file:
                 while left > 0:
                     block = file.read(min(_BLOCK, left))
                     if not block:

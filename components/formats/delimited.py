@@ -208,5 +208,9 @@ def split_fields(text: str, delimiter: str, quoted: bool) -> list[str]:
       The fields, quotes taken off.
     """
     if quoted and '"' in text:
-        return next(csv.reader([text], delimiter=delimiter))
+        try:
+            return next(csv.reader([text], delimiter=delimiter))
+        except csv.Error:
+            # A field of megabytes, a line end within: not what Arrow takes for a row either.
+            return [text]
     return text.split(delimiter)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tfx.dsl.io import fileio
-
+from schema.atomic_write import files_of
 from schema.errors import UserError
 
 
@@ -21,10 +20,11 @@ def list_files(data_root: str) -> list[str]:
     Raises:
       UserError: no such folder, or nothing in it.
     """
-    if not fileio.isdir(data_root):
-        what = "is not a folder" if fileio.exists(data_root) else "no such folder"
+    files = files_of(data_root)
+    if not files.isdir(data_root):
+        what = "is not a folder" if files.exists(data_root) else "no such folder"
         raise UserError(f"{data_root}: {what}, expected the folder of a dataset's raw files.")
-    names = sorted(n.rstrip("/") for n in fileio.listdir(data_root) if not n.startswith("."))
+    names = sorted(n.rstrip("/") for n in files.listdir(data_root) if not n.startswith("."))
     if not names:
         raise UserError(f"{data_root}: the folder is empty, expected a dataset's raw files.")
     return names

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from components.formats.delimited import split_fields
 from schema.errors import UserError
 
+# Of the names in a message; what is no table may have a first line of megabytes.
+_SHOWN = 200
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -41,4 +43,7 @@ def require_columns(path: str, names: tuple[str, ...], required: Iterable[str]) 
     for column in required:
         if names.count(column) != 1:
             state = "no column" if column not in names else "more than one column"
-            raise UserError(f"{path}, line 1: {state} '{column}', found {', '.join(names)}.")
+            found = ", ".join(names)
+            if len(found) > _SHOWN:
+                found = f"{found[:_SHOWN]} and more"
+            raise UserError(f"{path}, line 1: {state} '{column}', found {found}.")

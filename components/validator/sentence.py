@@ -6,8 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from schema import features
+
 # A broken file can break everything; a few anomalies say where to look.
 _SHOWN = 5
+# What to know where nothing is held out.
+_EMPTY = {
+    features.VALID: ": leave-one-out holds nothing out of users with fewer than three "
+    "interactions, other splits have rules of their own (docs/splits.md)",
+}
 
 
 def describe(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
@@ -21,7 +28,9 @@ def describe(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
       the number of the others; empty where there are none.
     """
     clauses = [
-        f"split '{split}', {clause}" for split, it in found.items() for clause in _clauses(it)
+        f"split '{split}', {clause}"
+        for split, it in found.items()
+        for clause in _clauses(split, it)
     ]
     if not clauses:
         return ""
@@ -29,9 +38,9 @@ def describe(found: Mapping[str, anomalies_pb2.Anomalies]) -> str:
     return f"The examples do not fit the schema: {'; '.join(clauses[:_SHOWN])}{more}."
 
 
-def _clauses(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
+def _clauses(split: str, anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
     if anomalies.data_missing:
-        yield "it has no examples, expected at least one"
+        yield f"it has no examples, expected at least one{_EMPTY.get(split, '')}"
     for reason in anomalies.dataset_anomaly_info.reason:
         yield f"all examples: {_text(reason)}"
     for feature, info in sorted(anomalies.anomaly_info.items()):

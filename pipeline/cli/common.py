@@ -7,12 +7,13 @@ mistakes are answered at once.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from pipeline.cli import log_redirect
 from pipeline.cli.output_folder import Workspace
@@ -29,10 +30,32 @@ S = TypeVar("S", bound=Settings)
 
 # Exit codes that all commands share; 0 is what each of them is for.
 FAILED, BAD_INPUT = 1, 2
+# As shells have it of a process that Ctrl-C ends: 128 and the number of SIGINT.
+INTERRUPTED = 130
+
+
+class _Version(argparse.Action):
+    """Print the version of the project and end the command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        """Print the version and leave the process."""
+        try:
+            print(f"movielens-tfx {importlib.metadata.version('movielens-tfx')}")
+        except importlib.metadata.PackageNotFoundError:
+            print("movielens-tfx, a version that was never installed")
+        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
-    """Parse arguments and raise mistakes as UserErrors."""
+    """Parse arguments and raise mistakes as UserErrors; every command knows --version.
+
+    Args:
+      settings: as of argparse.ArgumentParser.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.add_argument("--version", action=_Version, nargs=0, help="print it and stop")
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake instead of leaving the process."""
@@ -117,7 +140,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
       interrupted: said when the user interrupts it.
 
     Returns:
-      What `work` gives; BAD_INPUT after a UserError, FAILED after an interrupt.
+      What `work` gives; BAD_INPUT after a UserError, INTERRUPTED after an interrupt.
     """
     try:
         return work()
@@ -126,7 +149,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
         return BAD_INPUT
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
-        return FAILED
+        return INTERRUPTED
 
 
 def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
@@ -233,7 +256,7 @@ def data_folder(data: DataConfig) -> str:
     if path is None or generated:
         from pipeline.datasets import published
 
-        return published.obtain(path or data.dataset)
+        return published.obtain(str(path or data.dataset))
     if is_uri(path):
         return path
     if not os.path.isdir(path):
@@ -244,6 +267,9 @@ def data_folder(data: DataConfig) -> str:
 def layout(data: DataConfig, folder: str) -> str:
     """Find the name of the raw files' layout, as configured or as their names show it.
 
+    The beginnings of the files are looked at too; for a folder on this machine no
+    TensorFlow is loaded.
+
     Args:
       data: names it, or leaves it open.
       folder: where the files are.
@@ -252,10 +278,14 @@ def layout(data: DataConfig, folder: str) -> str:
       The name of an adapter of components.formats.
 
     Raises:
-      UserError: none or several fit, or a URI that is not known here.
+      UserError: none or several fit, a file that begins wrong, or a URI that is not
+        known here.
     """
     from components import formats
 
     check_known(folder)
     named = data.format
-    return formats.detect(folder) if named == configuration.AUTO else formats.get(named).name
+    name = formats.detect(folder) if named == configuration.AUTO else named
+    adapter = formats.get(name)
+    adapter.check_beginnings(folder)
+    return adapter.name

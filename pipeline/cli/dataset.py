@@ -2,7 +2,7 @@
 
 `python -m pipeline.cli.dataset` is the same. GroupLens asks for its licences to
 be read: a README lies in every archive. Exit codes: 0 done; 2 no such dataset,
-or one that cannot be obtained; 1 anything else.
+or one that cannot be obtained; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 It reads raw files as the pipeline does, or takes an Examples artifact's folder,
 wraps the model under the configured evaluation settings and lets TFMA measure
 it. No pipeline runs, nothing is recorded, and there is no gate. Exit codes: 0
-done; 2 bad input or configuration; 1 anything else.
+done; 2 bad input or configuration; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations
@@ -107,6 +107,9 @@ def _run(options: argparse.Namespace) -> int:
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
         model = _saved_model(model, LocalFilesystem)
     data = options.examples or common.data_folder(config.data)
+    if not options.examples and not is_uri(data):
+        # A missing column is told before the libraries are loaded.
+        common.layout(config.data, data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
     return common.with_log(

@@ -2,7 +2,7 @@
 
 It reads ML Metadata, and the evaluation that the gate judged; it runs and changes
 nothing. `python -m pipeline.cli.lineage` is the same. Exit codes: 0 done; 2 no such
-model, or a store that cannot be read; 1 anything else.
+model, or a store that cannot be read; 130 interrupted; 1 anything else.
 """
 
 from __future__ import annotations

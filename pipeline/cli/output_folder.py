@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import filelock
 
+from pipeline.config.run import RunConfig
 from pipeline.uris import check_known, check_writable, is_uri
 from schema.errors import UserError
 
@@ -29,21 +30,25 @@ class Workspace:
         database of ML Metadata and what is only there for a while; `output`
         itself unless that is a URI.
       summary: the JSON summary; a path or a URI.
+      serving: the folder that blessed models are pushed to, a version a folder.
       log: what the libraries say in this run.
     """
 
     output: str
     here: pathlib.Path
     summary: str
+    serving: str
     log: pathlib.Path
 
     @classmethod
-    def at(cls, output: str, summary: str | None) -> Workspace:
+    def at(cls, output: str, summary: str | None, serving: str | None = None) -> Workspace:
         """Name the paths of a run that starts now; nothing is made.
 
         Args:
           output: the folder, or its URI.
           summary: where the summary goes, a path or a URI; inside of the folder
+            when None.
+          serving: where models are pushed, a path or a URI; inside of the folder
             when None.
 
         Returns:
@@ -58,6 +63,7 @@ class Workspace:
             output=output,
             here=here,
             summary=_absolute(summary or os.path.join(output, "summary.json")),
+            serving=_absolute(serving or os.path.join(output, "serving")),
             log=here / "logs" / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log",
         )
 
@@ -70,11 +76,6 @@ class Workspace:
     def artifacts(self) -> str:
         """Name the root of the pipeline's artifacts."""
         return os.path.join(self.output, "artifacts")
-
-    @property
-    def serving(self) -> str:
-        """Name the folder that blessed models are pushed to, a version a folder."""
-        return os.path.join(self.output, "serving")
 
     @property
     def checkpoints(self) -> str:
@@ -116,7 +117,10 @@ class Workspace:
         Raises:
           UserError: a URI that is not known here, or that cannot be written.
         """
-        for folder in (self.output, os.path.dirname(self.summary)):
+        folders = [self.output, os.path.dirname(self.summary)]
+        if not self.serving.startswith(self.output):
+            folders.append(self.serving)
+        for folder in folders:
             if is_uri(folder):
                 check_known(folder)
                 check_writable(folder)
@@ -125,6 +129,22 @@ class Workspace:
 
             if fileio.exists(self.summary):
                 fileio.remove(self.summary)
+
+
+def default_output(name: str, base: RunConfig, config: RunConfig) -> str:
+    """Name the folder of a run that was given none, so that unlike runs do not share one.
+
+    Args:
+      name: of the preset or configuration file that the run starts from.
+      base: what that configures.
+      config: what runs.
+
+    Returns:
+      `output/<name>`, with the data's and the model's name in front where the
+      command line changed one of them.
+    """
+    told = [(c.data.label, c.trainer.model.replace("_", "-")) for c in (base, config)]
+    return os.path.join(_HERE, name if told[0] == told[1] else "-".join((*told[1], name)))
 
 
 def _absolute(path: str) -> str:

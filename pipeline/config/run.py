@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pathlib
 import re
-from typing import Final, Literal, TypeVar, get_args
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, model_validator
@@ -50,9 +51,9 @@ S = TypeVar("S", bound=settings.Settings)
 class DataConfig(settings.Settings):
     """Say which data a run reads."""
 
-    dataset: str = "ml-100k"
-    """Name of a published dataset, obtained by pipeline.datasets.published; not looked at when
-    `path` is given.
+    dataset: str | None = "ml-100k"
+    """Name of a published dataset, obtained by pipeline.datasets.published; null where `path` is
+    given.
     """
     path: str | None = None
     """A folder (or URI) of raw files instead; or what is to be generated, such as
@@ -63,9 +64,21 @@ class DataConfig(settings.Settings):
     ingest: IngestConfig = IngestConfig()
     """What is kept of the interactions."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source(cls, values: Any) -> Any:
+        # The record of a run on a folder must not name a dataset that it never saw.
+        if isinstance(values, Mapping) and values.get("path") is not None:
+            return {**values, "dataset": None}
+        return values
+
     @model_validator(mode="after")
     def _check(self) -> DataConfig:
         settings.check(self.path != "", "path: expected a folder, got an empty text.")
+        settings.check(
+            self.path is not None or bool(self.dataset),
+            "dataset: expected a name, or a path, got neither.",
+        )
         # Raises where it asks for what cannot be.
         _ = self.synthetic
         return self
@@ -83,7 +96,7 @@ class DataConfig(settings.Settings):
     @property
     def label(self) -> str:
         """Short name of the data for pipeline names: letters, digits, dots and dashes."""
-        name = self.dataset
+        name = self.dataset or ""
         if self.synthetic is not None:
             name = self.synthetic.name
         elif self.path is not None:
@@ -106,6 +119,11 @@ class RunConfig(settings.Settings):
     """How held-out items are ranked and models measured."""
     gate: GateConfig = GateConfig()
     """What a model must reach to be pushed."""
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name of the pipeline: models are compared and results reused only within one."""
+        return f"movielens-{self.data.label}"
 
     @model_validator(mode="after")
     def _check(self) -> RunConfig:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 
@@ -9,6 +10,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components import pusher
+from schema.errors import UserError
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def model(tmp_path):
     return folder
 
 
-def _push(tmp_path, model, blessed):
+def _push(tmp_path, model, blessed, **custom_config):
     artifact = standard_artifacts.Model()
     artifact.uri = str(model.parent)
     blessing = standard_artifacts.ModelBlessing()
@@ -34,7 +36,10 @@ def _push(tmp_path, model, blessed):
     pusher.Executor().Do(
         {"model": [artifact], "model_blessing": [blessing]},
         {"pushed_model": [pushed]},
-        {"push_destination": proto_utils.proto_to_json(destination)},
+        {
+            "push_destination": proto_utils.proto_to_json(destination),
+            "custom_config": json.dumps(custom_config),
+        },
     )
     return pushed
 
@@ -54,6 +59,18 @@ def test_a_model_that_is_not_blessed_is_not_published(tmp_path, model):
     pushed = _push(tmp_path, model, blessed=False)
     assert pushed.get_int_custom_property("pushed") == 0
     assert not (tmp_path / "serving").exists()
+
+
+def test_the_models_of_one_pipeline_are_not_pushed_beside_anothers(tmp_path, model):
+    pushed = _push(tmp_path, model, blessed=True, pipeline="movielens-films")
+    (version,) = os.listdir(tmp_path / "serving")
+    for place in (pushed.uri, str(tmp_path / "serving" / version)):
+        assert os.listdir(os.path.join(place, "assets.extra")) == ["origin.json"]
+    shutil.rmtree(pushed.uri)
+    with pytest.raises(UserError, match="holds models of the pipeline movielens-films, expected"):
+        _push(tmp_path, model, blessed=True, pipeline="movielens-books")
+    assert os.listdir(tmp_path / "serving") == [version]
+    assert not os.path.exists(pushed.uri)
 
 
 def test_two_pushes_within_a_second_are_two_versions(tmp_path, model):

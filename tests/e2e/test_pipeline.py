@@ -80,6 +80,8 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
     summary = workplace.summary()
     assert workplace.versions() == [os.path.basename(summary["pushed_model"])]
     assert summary["pushed_model"] in first.stdout
+    origin = pathlib.Path(summary["pushed_model"], "assets.extra", "origin.json")
+    assert json.loads(origin.read_text()) == {"pipeline": "movielens-data"}
     assert "slices, protocol full" in first.stdout
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2

@@ -17,14 +17,6 @@ from components.formats import base
 
 _BLOCK = 1 << 12
 
-_PARSERS = {
-    base.INTERACTIONS: "parse_interactions",
-    base.HELD_OUT: "parse_interactions",
-    base.CANDIDATES: "parse_candidates",
-    base.USERS: "parse_users",
-    base.ITEMS: "parse_items",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class FileRange:
@@ -91,8 +83,7 @@ def parse(format_name: str, source: FileRange) -> pa.Table | None:
     chunk = read_lines(source)
     if chunk is None:
         return None
-    table: pa.Table = getattr(formats.get(format_name), _PARSERS[source.role])(chunk, source.header)
-    return table
+    return formats.get(format_name).parse(source.role, chunk, source.header)
 
 
 def read_lines(source: FileRange) -> base.Chunk | None:

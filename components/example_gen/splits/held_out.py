@@ -61,7 +61,15 @@ def split(
             test[features.TARGET_ITEM_ID].flatten(),
             inputs.candidates,
         )
-    return rows, _counts(used, has_row)
+    found = _counts(used, has_row)
+    if inputs.users is not None:
+        everyone = np.flatnonzero(np.logical_or.reduce(list(has_row.values())))
+        known = pc.is_in(
+            segments.user_ids(everyone),
+            value_set=inputs.users.column(features.USER_ID).combine_chunks(),
+        )
+        found[counts.USERS_MISSING_FROM_USERS_FILE] = len(known) - known.true_count
+    return rows, found
 
 
 def _counts(used: np.ndarray, has_row: dict[str, np.ndarray]) -> dict[str, int]:

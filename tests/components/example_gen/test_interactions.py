@@ -206,6 +206,7 @@ def test_what_was_left_out_is_counted(tmp_path, run_generator, rows):
         counts.DROPPED_BY_CORE: 0,
         counts.USERS_IN_TRAIN_ONLY: 1,
         counts.USERS_NOT_IN_TRAIN: 0,
+        counts.USERS_MISSING_FROM_USERS_FILE: 0,
         counts.HELD_OUT_UNUSED: 0,
     }
     assert by_user(rows(artifact, "test")).keys() == {"1"}

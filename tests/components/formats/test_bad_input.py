@@ -118,6 +118,24 @@ def test_a_blank_line_for_a_header_is_refused(tmp_path, read):
     assert "line 1 is blank" in _refusal(read, tmp_path, base.INTERACTIONS, "ml-csv")
 
 
+BINARY = {
+    "parquet": b"PAR1\x15\x04\x15\x20\0\0" + bytes(range(256)) * 4,
+    "utf-16": "userId,movieId,rating,timestamp\r\n1,2,3,4\r\n".encode("utf-16"),
+    "gzip": b"\x1f\x8b\x08\xff" + bytes(range(1, 256)) * 900,
+    "one long quoted line": b'"' + b"x" * 200_000 + b'"\n1,2,3,4\n',
+}
+
+
+@pytest.mark.parametrize("content", BINARY.values(), ids=BINARY)
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_file_that_is_no_text_is_one_short_sentence(tmp_path, read, name, content):
+    path, _ = _write(tmp_path, name, b"")
+    pathlib.Path(path).write_bytes(content)
+    sentence = _refusal(read, tmp_path, base.INTERACTIONS, name, 1)
+    assert sentence.startswith(f"{path}, line 1: ")
+    assert len(sentence) < len(path) + 300
+
+
 @pytest.mark.parametrize(
     ("name", "header", "words"),
     [

@@ -109,6 +109,9 @@ def test_an_empty_split_is_named(validate_examples, sound):
     text = sentence(validate_examples, sound)
     assert "split 'valid', it has no examples, expected at least one" in text
     assert "split 'test', it has no examples" in text
+    rule = "leave-one-out holds nothing out of users with fewer than three interactions"
+    assert text.count(rule) == 1
+    assert text.index(rule) < text.index("split 'test'")
     assert "split 'train'" not in text
 
 

@@ -36,5 +36,5 @@ def test_folders_are_printed_one_a_line_and_an_interrupt_is_no_traceback(capsys,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(published, "obtain", interrupt)
-    assert dataset.main(["a"]) == 1
+    assert dataset.main(["a"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")

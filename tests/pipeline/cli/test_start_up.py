@@ -1,5 +1,6 @@
 """What a user waits for at once is answered at once."""
 
+import os
 import pathlib
 import resource
 import subprocess
@@ -48,6 +49,44 @@ def test_help_and_mistakes_cost_less_than_a_second_and_a_half(module, arguments,
     assert not HEAVY & {name.partition(".")[0] for name in modules}
     # Of the processor: other processes on the machine do not count.
     assert spent < 1.5
+
+
+@pytest.mark.parametrize(
+    ("module", "first"), [("local_runner", []), ("pipeline.cli.evaluate", ["model"])]
+)
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("ratings.csv", "userId,movieId,stars,timestamp", "no column 'rating', found userId, "),
+        ("u.data", "1,2,3,4", "expected 4 fields (user id, item id, rating, timestamp), got 1"),
+    ],
+)
+def test_a_wrong_column_is_told_before_tensorflow_is_loaded(
+    module, first, file, line, message, tmp_path
+):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / file).write_text(f"{line}\n1,2,3,4\n")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_text("")
+    arguments = [*first, "--data", str(tmp_path / "raw"), "--output", str(tmp_path / "out")]
+    before = _seconds()
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE.format(module=module, arguments=arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    spent = _seconds() - before
+    said, told = ran.stderr.splitlines()
+    assert said.startswith("error: ")
+    assert f"{file}, line 1: {message}" in said
+    ended, *modules = told.split()
+    assert ended == "2"
+    assert not {"tensorflow", "apache_beam", "ml_metadata"} & set(modules)
+    assert spent < 1.5
+    assert not (tmp_path / "out").exists()
 
 
 def _seconds():

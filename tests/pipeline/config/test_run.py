@@ -138,6 +138,19 @@ def test_the_label_of_the_data_is_fit_for_names(data, label):
     assert data.label == label
 
 
+def test_a_run_on_a_folder_records_no_dataset(tmp_path):
+    config = configuration.override(presets.get("ml-100k-neumf"), ["data.path=/my/films"])
+    assert settings.to_dict(config)["data"]["dataset"] is None
+    file = tmp_path / "run.yaml"
+    file.write_text(configuration.dump(config))
+    assert configuration.load(str(file)) == config
+    assert DataConfig(dataset="ml-1m", path="synthetic:users=5,items=9,interactions=20") == (
+        DataConfig(path="synthetic:users=5,items=9,interactions=20")
+    )
+    with pytest.raises(UserError, match=r"data\.dataset: expected a name, or a path, got"):
+        configuration.override(config, ["data.path=null"])
+
+
 def test_a_file_may_ask_for_generated_data(tmp_path):
     text = "synthetic:users=20,items=30,interactions=100"
     file = tmp_path / "run.yaml"

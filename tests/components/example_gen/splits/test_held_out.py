@@ -108,7 +108,9 @@ def test_user_features_are_joined_and_may_be_missing(interactions):
             "age": pa.array([3, None], pa.int64()),
         }
     )
-    rows, _ = split(interactions(LONG + SHORT), users=users)
+    rows, found = split(interactions(LONG + SHORT), users=users)
+    # v; x has a description and no interactions.
+    assert found[counts.USERS_MISSING_FROM_USERS_FILE] == 1
     for name in ("train", "valid", "test"):
         assert rows[name]["u"]["gender"] == [b"F"]
         assert rows[name]["u"]["age"] is None
