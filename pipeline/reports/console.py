@@ -67,6 +67,8 @@ class RunConsole:
           protocol: name of the one whose figures are shown for every slice.
           summary: path of the JSON summary.
         """
+        for warning in outcome.warnings:
+            self._line(f"[yellow]warning[/] {escape(warning)}")
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
         self.figures(outcome.results, evaluation, protocol)
