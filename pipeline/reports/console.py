@@ -101,6 +101,10 @@ class RunConsole:
         """
         self._line(f"{what:7} {escape(path)}")
 
+    def note(self, text: str) -> None:
+        """Say something that is to be known of the figures."""
+        self._line(f"  {escape(text)}")
+
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Show recommended titles.
 
