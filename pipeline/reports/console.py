@@ -119,10 +119,12 @@ class RunConsole:
         best = tuning["best"]
         value = best[f"valid_{tuning['metric']}"]
         values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        protocol = tuning.get("protocol")
+        under = f" under {protocol}" if protocol else ""
         self._line(
             f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
             f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
-            f"valid {tuning['metric']} {value:.4f})"
+            f"valid {tuning['metric']} {value:.4f}{under})"
         )
         self._line(f"trials  {escape(tuning['table'])}")
 
