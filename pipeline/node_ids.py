@@ -6,6 +6,8 @@ from pipeline.source_digest import source_digest
 
 INTERACTIONS = "InteractionsExampleGen"
 CATALOG = "CatalogExampleGen"
+INTERACTIONS_VALIDATOR = "InteractionsValidator"
+CATALOG_VALIDATOR = "CatalogValidator"
 TRANSFORM = "Transform"
 TUNER = "RecommenderTuner"
 TRAINER = "RecommenderTrainer"

@@ -25,13 +25,16 @@ from components.schema_gen import CuratedSchema
 from components.trainer.component import RecommenderTrainer
 from components.tuner.component import RecommenderTuner
 from components.validator.component import StrictExampleValidator
+from components.validator.config import ValidationConfig
 from pipeline import backend as backends
 from pipeline.backend import Backend, Blessed
 from pipeline.config.run import RunConfig
 from pipeline.node_ids import (
     CATALOG,
+    CATALOG_VALIDATOR,
     EVALUATOR,
     INTERACTIONS,
+    INTERACTIONS_VALIDATOR,
     PUSHER,
     TRAINER,
     TRANSFORM,
@@ -94,7 +97,7 @@ def create_pipeline(
     """
     backend = backend or Backend()
     ingest, examples, catalog = _ingest(config, paths, backend)
-    checks, schema, validators = _checks(examples, catalog)
+    checks, schema, validators = _checks(config.data.validation, examples, catalog)
     transform = Transform(
         examples=examples,
         schema=schema,
@@ -157,22 +160,22 @@ def _ingest(
 
 
 def _checks(
-    examples: types.BaseChannel, catalog: types.BaseChannel
+    config: ValidationConfig, examples: types.BaseChannel, catalog: types.BaseChannel
 ) -> tuple[list[base_node.BaseNode], types.BaseChannel, list[base_node.BaseNode]]:
     """Make the checks against the curated schemas; return that of the interactions too."""
     nodes: list[base_node.BaseNode] = []
     schemas = {}
     validators: list[base_node.BaseNode] = []
-    for title, name, channel in (
-        ("Interactions", curated.INTERACTIONS, examples),
-        ("Catalog", curated.CATALOG, catalog),
+    for title, validates, name, channel in (
+        ("Interactions", INTERACTIONS_VALIDATOR, curated.INTERACTIONS, examples),
+        ("Catalog", CATALOG_VALIDATOR, curated.CATALOG, catalog),
     ):
         schema = CuratedSchema(name=name, digest=curated.digest(name)).with_id(f"{title}Schema")
         schemas[name] = schema.outputs["schema"]
         statistics = StatisticsGen(examples=channel).with_id(f"{title}Statistics")
         validator = StrictExampleValidator(
-            statistics=statistics.outputs["statistics"], schema=schemas[name]
-        ).with_id(f"{title}Validator")
+            statistics=statistics.outputs["statistics"], schema=schemas[name], config=config
+        ).with_id(validates)
         validators.append(validator)
         nodes += [schema, statistics, validator]
     return nodes, schemas[curated.INTERACTIONS], validators

@@ -85,7 +85,7 @@ def write_ranks(
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, os.path.basename(path))
         writer = None
-        for serialized in _batches(files):
+        for serialized in batches(files):
             table = _ranks(wrapped.signatures[RANK], serialized, protocols)
             if writer is None:
                 writer = _WRITERS[os.path.splitext(path)[1]](local, table.schema)
@@ -98,7 +98,15 @@ def write_ranks(
                 fileio.copy(local, unfinished, overwrite=True)
 
 
-def _batches(files: list[str]) -> Iterator[list[bytes]]:
+def batches(files: list[str]) -> Iterator[list[bytes]]:
+    """Read serialized rows, some at a time.
+
+    Args:
+      files: TFRecord files, compressed where they end in .gz.
+
+    Yields:
+      The rows of one batch.
+    """
     for file in files:
         compression = "GZIP" if os.path.splitext(file)[1] == ".gz" else ""
         records = tf.data.TFRecordDataset(file, compression_type=compression)

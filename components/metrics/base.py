@@ -194,7 +194,8 @@ class ListMetric(RankMetric):
 class RatingMetric(RankMetric):
     """Average a function of the rating errors over held-out ratings.
 
-    NaN for a model whose `rank` signature gives no predicted ratings.
+    Ratings of items that the model's catalogue lacks do not count. NaN for a model
+    whose `rank` signature gives no predicted ratings.
     """
 
     @abc.abstractmethod
@@ -203,8 +204,9 @@ class RatingMetric(RankMetric):
 
     def values(self, table: RankTable) -> np.ndarray:
         """Average over each row's ratings; see RankMetric."""
-        return table.row_sums(self.per_user(table.errors())) / table.count
+        errors = np.where(table.rated(), self.per_user(table.errors()), 0.0)
+        return table.row_sums(errors) / np.maximum(self.weights(table), 1.0)
 
     def weights(self, table: RankTable) -> np.ndarray:
         """Count the ratings of each row."""
-        return table.count.astype(np.float64)
+        return table.row_sums(table.rated().astype(np.float64))

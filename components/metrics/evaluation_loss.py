@@ -15,7 +15,8 @@ class EvaluationLoss(RankMetric):
     N negatives stand beside a target here, t in training, so a negative weighs
     t / N, and all is scaled by (1 + N) / (1 + t); the mean over the 1 + N of a
     user then is (positive + t / N * sum of negatives) / (1 + t). Several
-    targets count as their mean. Only scores that are logits give a loss that
+    targets count as their mean; those that the model's catalogue lacks do not
+    count. Only scores that are logits give a loss that
     means anything. Source: TensorFlow Model Garden,
     official/recommendation/neumf_model.py, compute_eval_loss_and_metrics_helper.
 
@@ -45,5 +46,6 @@ class EvaluationLoss(RankMetric):
         return (of_target + trained * of_negative) / (1 + trained)
 
     def weights(self, table: RankTable) -> np.ndarray:
-        """Return the protocol's row weights, 0 for a row that MLPerf's rules leave out."""
-        return table.row(RankOutputs.weight(self._protocol))
+        """Return the protocol's row weights, 0 also for a row of no target that the model knows."""
+        unknown = table.row(RankOutputs.positive_loss(self._protocol)) < 0
+        return np.where(unknown, 0.0, table.row(RankOutputs.weight(self._protocol)))

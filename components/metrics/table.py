@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from components.metrics.rank_outputs import RankOutputs
+from schema import features
 from trainer.ops.tie_groups import TieGroups, tie_groups
 
 
@@ -62,6 +63,12 @@ class RankTable:
     def listed(self, k: int) -> np.ndarray:
         """Tell which of the first k ranks of the lists are filled, bool [N, k]."""
         return self.lists[RankOutputs.TOP_ITEM][:, :k] >= 0
+
+    def rated(self) -> np.ndarray:
+        """Tell which targets have a rating to predict, bool [M]: the others the model lacks."""
+        if not self.targets.keys() >= set(RankOutputs.RATINGS):
+            return np.ones(int(self.count.sum()), bool)
+        return ~np.isnan(self.targets[features.TARGET_RATING])
 
     def errors(self) -> np.ndarray:
         """Return predicted less given ratings, float64 [M]; NaN without a prediction."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from typing import Any
 
@@ -15,18 +17,12 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import io_utils, json_utils, writer_utils
 
-from components.validator.sentence import describe
+from components.validator.config import ValidationConfig
+from components.validator.keys import SETTINGS_KEY, WARNING_PROPERTY
+from components.validator.sentence import COMPARATORS, describe
 from schema import features
 from schema.errors import UserError
-
-_Reason = anomalies_pb2.AnomalyInfo
-_COMPARATORS = frozenset(
-    {
-        _Reason.COMPARATOR_L_INFTY_HIGH,
-        _Reason.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
-        _Reason.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
-    }
-)
+from schema.settings import from_dict
 
 
 class Executor(stock.Executor):
@@ -38,19 +34,20 @@ class Executor(stock.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> execution_result_pb2.ExecutorOutput:
-        """Write each split's anomalies and refuse them.
+        """Write each split's anomalies, and refuse or warn of them.
 
         Args:
           input_dict: `statistics` and `schema`, one artifact each.
           output_dict: `anomalies`, one artifact.
-          exec_properties: see the stock executor.
+          exec_properties: as of the stock executor, and SETTINGS_KEY; see
+            StrictExampleValidator.
 
         Returns:
           The anomalies artifact, as the stock executor does.
 
         Raises:
-          UserError: there are anomalies; one sentence names split, feature and
-            reason of each.
+          UserError: there are anomalies that stop a run; one sentence names split,
+            feature and reason of each.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         statistics = artifact_utils.get_single_instance(input_dict[specs.STATISTICS_KEY])
@@ -64,14 +61,18 @@ class Executor(stock.Executor):
         }
         artifact.split_names = artifact_utils.encode_split_names(list(by_split))
         artifact.span = statistics.span
-        schema = _read_schema(input_dict)
+        config = from_dict(ValidationConfig, json.loads(exec_properties[SETTINGS_KEY]))
+        schema = _read_schema(input_dict, config.skew_threshold)
         found = {name: validate(by_split, name, schema) for name in by_split}
         for name, anomalies in found.items():
             uri = artifact_utils.get_split_uri(output_dict[specs.ANOMALIES_KEY], name)
             writer_utils.write_anomalies(os.path.join(uri, stock.DEFAULT_FILE_NAME), anomalies)
-        sentence = describe(found)
-        if sentence:
-            raise UserError(sentence)
+        refusal, warning = describe(found, config)
+        if refusal:
+            raise UserError(refusal)
+        if warning:
+            logging.warning(warning)
+            artifact.set_string_custom_property(WARNING_PROPERTY, warning)
         artifact.set_json_value_custom_property(
             stock.ARTIFACT_PROPERTY_BLESSED_KEY, dict.fromkeys(found, stock.BLESSED_VALUE)
         )
@@ -106,7 +107,7 @@ def validate(
         train, schema, environment=features.TRAIN, serving_statistics=by_split[name]
     )
     for feature, info in skew.anomaly_info.items():
-        reasons = [reason for reason in info.reason if reason.type in _COMPARATORS]
+        reasons = [reason for reason in info.reason if reason.type in COMPARATORS]
         if reasons:
             merged = anomalies.anomaly_info[feature]
             merged.path.CopyFrom(info.path)
@@ -121,6 +122,14 @@ def _is_empty(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> bool:
     return not any(dataset.num_examples for dataset in statistics.datasets)
 
 
-def _read_schema(input_dict: dict[str, list[types.Artifact]]) -> schema_pb2.Schema:
+def _read_schema(
+    input_dict: dict[str, list[types.Artifact]], skew_threshold: float | None
+) -> schema_pb2.Schema:
+    """Read the schema; with a threshold in the place of its own where one is given."""
     uri = artifact_utils.get_single_uri(input_dict[specs.SCHEMA_KEY])
-    return io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(uri))
+    schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(uri))
+    for feature in schema.feature if skew_threshold is not None else ():
+        for name in ("infinity_norm", "jensen_shannon_divergence"):
+            if feature.skew_comparator.HasField(name):
+                getattr(feature.skew_comparator, name).threshold = skew_threshold
+    return schema

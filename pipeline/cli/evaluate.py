@@ -9,14 +9,11 @@ done; 2 bad input or configuration; 130 interrupted; 1 anything else.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tfx.dsl.io.plugins.local import LocalFilesystem
@@ -24,6 +21,7 @@ from tfx.utils import path_constants
 
 from pipeline.cli import common
 from pipeline.cli.output_folder import Workspace
+from pipeline.cli.steps import Counted, step
 from pipeline.config.run import DataConfig
 from pipeline.uris import check_known, is_uri
 from schema import features, settings
@@ -33,16 +31,15 @@ from trainer.config.evaluation import EvaluationConfig
 
 if TYPE_CHECKING:
     from components.evaluator.gate.results import SliceResult
+    from components.evaluator.known import Known
     from pipeline.reports.console import RunConsole
 
 # Of the JSON file; changes when a key changes its meaning or goes away.
 VERSION = 1
 DONE = 0
 
-# A step that is not done after so many seconds is announced, and ranks are
-# counted so often.
-_PATIENCE = 2.0
-_RANKS_EVERY = 10.0
+# Below it, model and data most likely have nothing to do with each other.
+_MIN_KNOWN = 0.1
 
 
 class Evaluated(settings.Settings):
@@ -69,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", metavar="DIR", help="default: output/evaluation")
     parser.add_argument("--metrics", metavar="FILE", help="default: <output>/metrics.json")
+    parser.add_argument(
+        "--min-known",
+        metavar="SHARE",
+        type=float,
+        default=_MIN_KNOWN,
+        help="refuse where the model knows fewer of the users or items; default: %(default)s",
+    )
     parser.add_argument(
         "--ranks",
         metavar="FILE",
@@ -102,6 +106,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError(
             f"--ranks: expected a file ending in .csv or .parquet, got {options.ranks!r}."
         )
+    if not 0 <= options.min_known <= 1:
+        raise UserError(f"--min-known: expected a share in [0, 1], got {options.min_known}.")
     model = options.model
     if not is_uri(model):
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
@@ -162,9 +168,13 @@ def _evaluate(
             format_name = common.layout(config.data, data)
             facts |= {"data": data, "format": format_name}
             examples = os.path.join(scratch, "examples")
-            with _step(console, "ingest"):
+            with step(console, "ingest"):
                 facts["counts"] = _ingest(config, data, format_name, examples)
-        results = _measure(config, model, examples, scratch, console, options.ranks)
+        files = _held_out(examples)
+        known = _known(model, files, options.min_known)
+        facts["known"] = dataclasses.asdict(known)
+        console.note(f"the model knows {known}")
+        results = _measure(config, model, files, scratch, console, options.ranks)
     facts["seconds"] = round(time.monotonic() - started, 3)
     console.figures(results, config.evaluation, next(iter(config.evaluation.protocols)))
     written = {
@@ -201,70 +211,60 @@ def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> di
     return {name: artifact.get_int_custom_property(name) for name in counts.INTERACTION_COUNTS}
 
 
+def _held_out(examples: str) -> list[str]:
+    """Find the files of the held-out rows."""
+    from tfx.dsl.io import fileio
+
+    pattern = os.path.join(examples, f"Split-{features.TEST}", "*")
+    files = sorted(fileio.glob(pattern))
+    if not files:
+        raise UserError(f"{examples}: expected a folder with held-out rows, found no {pattern!r}.")
+    return files
+
+
+def _known(model: str, files: list[str], least: float) -> Known:
+    """Count what the model knows of the held-out rows; refuse where that is next to nothing."""
+    from components.evaluator.known import count_known
+    from components.evaluator.ranking.wrap import load_model
+
+    known = count_known(load_model(model), files)
+    if known.users and known.share < least:
+        raise UserError(
+            f"{model}: expected a model of this data, got one that knows {known}; --min-known 0 "
+            f"evaluates it all the same."
+        )
+    return known
+
+
 def _measure(
     config: Evaluated,
     model: str,
-    examples: str,
+    files: list[str],
     scratch: str,
     console: RunConsole,
     ranks: str | None,
 ) -> list[SliceResult]:
     """Evaluate the model on the held-out rows; write ranks where asked for."""
-    from tfx.dsl.io import fileio
-
     from components.evaluator import analysis
     from components.evaluator.eval_config import build_eval_config
     from components.evaluator.gate.result_files import read_metrics
     from components.evaluator.ranking.wrap import wrap_for_evaluation
 
     evaluation = config.evaluation
-    pattern = os.path.join(examples, f"Split-{features.TEST}", "*")
-    files = sorted(fileio.glob(pattern))
-    if not files:
-        raise UserError(f"{examples}: expected a folder with held-out rows, found no {pattern!r}.")
+    pattern = os.path.join(os.path.dirname(files[0]), "*")
     wrapped, figures = os.path.join(scratch, "wrapped"), os.path.join(scratch, "figures")
-    with _step(console, "judge"):
+    with step(console, "judge"):
         ratings = wrap_for_evaluation(model, evaluation, wrapped).predicts_ratings
-    with _step(console, "evaluate"):
+    with step(console, "evaluate"):
         analysis.measure(wrapped, pattern, build_eval_config(evaluation, "", ratings), figures)
     results = read_metrics(figures)
     if not results:
-        raise UserError(f"{examples}: expected held-out rows, found none.")
+        raise UserError(f"{pattern}: expected held-out rows, found none.")
     if ranks:
-        counted = _Counted(console, results[0].count)
-        with _step(console, "ranks"):
+        counted = Counted(console, results[0].count)
+        with step(console, "ranks"):
             analysis.write_ranks(wrapped, files, tuple(evaluation.protocols), ranks, counted)
     return results
-
-
-class _Counted:
-    """Tell from time to time for how many users the ranks are written."""
-
-    def __init__(self, console: RunConsole, total: int) -> None:
-        self._console, self._total = console, total
-        self._told = time.monotonic()
-
-    def __call__(self, users: int) -> None:
-        if time.monotonic() - self._told > _RANKS_EVERY:
-            self._told = time.monotonic()
-            self._console.running(f"ranks {users}/{self._total}")
-
-
-@contextlib.contextmanager
-def _step(console: RunConsole, name: str) -> Iterator[None]:
-    """Announce a step that takes a while, and say how long it took."""
-    started = time.monotonic()
-    timer = threading.Timer(_PATIENCE, console.running, [name])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except BaseException:
-        timer.cancel()
-        console.failed(name, time.monotonic() - started)
-        raise
-    timer.cancel()
-    console.finished(name, time.monotonic() - started, cached=False)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import IngestConfig
+from components.validator.config import ValidationConfig
 from pipeline.datasets.synthetic_config import PREFIX, SyntheticConfig, parse
 from schema import settings
 from schema.errors import SettingError, UserError
@@ -63,6 +64,8 @@ class DataConfig(settings.Settings):
     """The layout of the files; "auto" detects it."""
     ingest: IngestConfig = IngestConfig()
     """What is kept of the interactions."""
+    validation: ValidationConfig = ValidationConfig()
+    """Which findings in the examples stop a run."""
 
     @model_validator(mode="before")
     @classmethod

@@ -67,6 +67,8 @@ class RunConsole:
           protocol: name of the one whose figures are shown for every slice.
           summary: path of the JSON summary.
         """
+        for warning in outcome.warnings:
+            self._line(f"[yellow]warning[/] {escape(warning)}")
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
         self.figures(outcome.results, evaluation, protocol)
@@ -99,6 +101,10 @@ class RunConsole:
         """
         self._line(f"{what:7} {escape(path)}")
 
+    def note(self, text: str) -> None:
+        """Say something that is to be known of the figures."""
+        self._line(f"  {escape(text)}")
+
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Show recommended titles.
 
@@ -113,10 +119,12 @@ class RunConsole:
         best = tuning["best"]
         value = best[f"valid_{tuning['metric']}"]
         values = ", ".join(f"{key} {value}" for key, value in best["values"].items())
+        protocol = tuning.get("protocol")
+        under = f" under {protocol}" if protocol else ""
         self._line(
             f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
             f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
-            f"valid {tuning['metric']} {value:.4f})"
+            f"valid {tuning['metric']} {value:.4f}{under})"
         )
         self._line(f"trials  {escape(tuning['table'])}")
 

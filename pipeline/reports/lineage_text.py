@@ -72,6 +72,9 @@ def _training(told: dict[str, Any] | None) -> str:
     if told is None:
         return "what the Trainer told is no longer there"
     reached = ", ".join(f"{name} {value:.4f}" for name, value in told["best_validation"].items())
+    # Figures of ratings have no protocol.
+    if "ndcg" in told["best_validation"]:
+        reached += f" under {told['validation_protocol']}"
     return f"{told['model']}, best epoch {told['best_epoch']} of {told['epochs']}, valid {reached}"
 
 

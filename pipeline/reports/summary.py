@@ -21,6 +21,7 @@ from components.evaluator.gate import run_gate
 from components.evaluator.gate.result_files import read_metrics
 from components.evaluator.gate.results import SliceResult
 from components.example_gen import counts
+from components.validator.keys import WARNING_PROPERTY
 from pipeline import node_ids
 from pipeline.config.run import RunConfig
 from pipeline.metadata import pushed_models
@@ -52,6 +53,7 @@ class Outcome:
       training: what the Trainer tells of itself.
       tuning: what the Tuner found, and where its table lies; None without one.
       counts: of the data, by generator.
+      warnings: one sentence a validator that found what does not stop a run.
       components: in the order in which they ran; without the resolver.
     """
 
@@ -61,6 +63,7 @@ class Outcome:
     training: dict[str, Any]
     tuning: dict[str, Any] | None
     counts: dict[str, dict[str, int]]
+    warnings: list[str]
     components: list[ComponentRun]
 
 
@@ -87,6 +90,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
             "interactions": _counts(runs[node_ids.INTERACTIONS], counts.INTERACTION_COUNTS),
             "catalog": _counts(runs[node_ids.CATALOG], counts.CATALOG_COUNTS),
         },
+        warnings=_warnings(runs),
         # A resolver computes nothing, and so has nothing to reuse.
         components=[run for name, run in runs.items() if name not in resolvers],
     )
@@ -108,7 +112,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
         "summary_version": VERSION,
         "run": run,
         "configuration": settings.to_dict(config),
-        "data": outcome.counts,
+        "data": {**outcome.counts, "warnings": outcome.warnings},
         "components": [
             {"name": c.name, "seconds": round(c.seconds, 3), "cached": c.cached}
             for c in outcome.components
@@ -172,6 +176,12 @@ def _read_json(path: str) -> Any:
 def _counts(run: ComponentRun, names: tuple[str, ...]) -> dict[str, int]:
     properties = run.outputs["examples"][0].properties
     return {name: properties[name] for name in names}
+
+
+def _warnings(runs: dict[str, ComponentRun]) -> list[str]:
+    validators = (node_ids.INTERACTIONS_VALIDATOR, node_ids.CATALOG_VALIDATOR)
+    found = [runs[name].outputs[specs.ANOMALIES_KEY][0].properties for name in validators]
+    return [str(it[WARNING_PROPERTY]) for it in found if it.get(WARNING_PROPERTY)]
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ components.evaluator.ranking.wrap and components.evaluator.eval_config.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -59,8 +59,15 @@ class ProtocolConfig(Settings):
     """
     mlperf: bool = False
     """Sampled only: rules of MLPerf's NCF: repeated negatives count once, and a row with nothing
-    but repetitions has weight 0.
+    but repetitions has weight 0. They imply `replacement`, and `exclude` "history" unless given.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _imply(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("mlperf") not in (True, "true"):
+            return values
+        return {"replacement": True, "exclude": "history"} | values
 
     @model_validator(mode="after")
     def _check(self) -> ProtocolConfig:
@@ -71,6 +78,10 @@ class ProtocolConfig(Settings):
                 self.candidates == SAMPLED or ours or value == usual,
                 f"{name}: expected to be left out with candidates={FULL}, got {value!r}.",
             )
+        check(
+            self.replacement or not self.mlperf,
+            "replacement: expected true, or to be left out, with mlperf, got false.",
+        )
         check(
             self.candidates == FULL or self.mask_seen,
             "mask_seen: expected to be left out with candidates=sampled, got false.",

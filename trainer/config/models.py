@@ -39,6 +39,8 @@ class ModelSpec:
       criterion: the validation metric that chooses its best epoch, "ndcg" or "rmse".
       needs_negatives: tells whether its loss needs sampled negatives in batches.
       mixed_precision: whether it can compute in fewer bits than 32.
+      tflite: tells whether TensorFlow Lite's built-in operations compute its
+        scores; they gather no ragged rows, such as histories.
     """
 
     model: str
@@ -50,10 +52,19 @@ class ModelSpec:
     criterion: str = "ndcg"
     needs_negatives: Callable[[TrainerConfig], bool] = lambda config: False
     mixed_precision: bool = False
+    tflite: Callable[[TrainerConfig], bool] = lambda config: True
 
 
 def _always(config: TrainerConfig) -> bool:
     return True
+
+
+def _never(config: TrainerConfig) -> bool:
+    return False
+
+
+def _without_history(config: TrainerConfig) -> bool:
+    return not config.section(TwoTowerConfig).reads_history
 
 
 def _unless_softmax(config: TrainerConfig) -> bool:
@@ -101,6 +112,7 @@ MODELS: dict[str, ModelSpec] = {
         sections={"two_tower": TwoTowerConfig},
         default_space={**_TOWERS, "two_tower.dropout": Range(low=0.0, high=0.4, step=0.1)},
         needs_negatives=_unless_softmax,
+        tflite=_without_history,
     ),
     # It has no hyper-parameters.
     "popularity": ModelSpec(
@@ -115,6 +127,7 @@ MODELS: dict[str, ModelSpec] = {
         },
         solved=True,
         warm_start=False,
+        tflite=_never,
     ),
     "mf": ModelSpec(
         model="trainer.models.mf.MF",
@@ -142,6 +155,7 @@ MODELS: dict[str, ModelSpec] = {
         default_space={"ease.l2": Range(low=30.0, high=5000.0, log=True)},
         solved=True,
         warm_start=False,
+        tflite=_never,
     ),
     "rating": ModelSpec(
         model="trainer.models.rating.Rating",
@@ -161,6 +175,7 @@ MODELS: dict[str, ModelSpec] = {
         default_space={**_TOWERS, "multi_task.rating_weight": Range(low=0.1, high=10.0, log=True)},
         predicts_ratings=True,
         needs_negatives=_unless_softmax,
+        tflite=_without_history,
     ),
 }
 

@@ -129,6 +129,11 @@ class TrainerConfig(Settings):
         self._check_sampler()
         self._check_loop()
         self._check_warm_start()
+        check(
+            not self.export_tflite or self.spec.tflite(self),
+            f"export_tflite: expected false with the model {self.model}, or a model that scores "
+            f"without the user's history, which TensorFlow Lite's operations do not read.",
+        )
         return self
 
     def _check_sampler(self) -> None:

@@ -159,16 +159,21 @@ class TargetRanks:
         Returns:
           float32 [B] by "positive" and "negative": sums over targets of
           softplus(-score) and over negatives of softplus(score). A target that
-          the catalog lacks adds nothing.
+          the catalog lacks counts as the mean of the row's others, which is
+          neither good nor bad; without others "positive" is -1.
         """
-        other = value_at(self._scores, drawn)
-        losses = {
-            "positive": (self._rows.targets, tf.math.softplus(-self._own)),
-            "negative": (drawn, tf.math.softplus(other)),
-        }
+
+        def total(items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(tf.where(items < 0, 0.0, values), axis=1)
+
+        targets = self._rows.targets
+        known = tf.cast(number(targets >= 0)[:, 0], tf.float32)
+        held_out = tf.cast(number(self._rows.present)[:, 0], tf.float32)
+        scale = held_out / tf.maximum(known, 1.0)
+        positive = total(targets, tf.math.softplus(-self._own)) * scale
         return {
-            name: tf.reduce_sum(tf.where(items < 0, 0.0, values), axis=1)
-            for name, (items, values) in losses.items()
+            "positive": tf.where(known > 0, positive, -1.0),
+            "negative": total(drawn, tf.math.softplus(value_at(self._scores, drawn))),
         }
 
 

@@ -73,7 +73,7 @@ class EarlyStopping:
         """Make the present weights the ones to beat, as epoch 0."""
         self.initial = self._validator()
         self.best_weights = self._model.get_weights()
-        self._progress.line(f"start: valid {_shown(self.initial)}")
+        self._progress.line(f"start: valid {self._shown(self.initial)}")
 
     def __call__(self, epoch: Epoch) -> bool:
         """Handle a finished epoch.
@@ -95,7 +95,7 @@ class EarlyStopping:
             self.best_weights = self._model.get_weights()
         self.log(epoch, metrics)
         self._progress.line(
-            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {_shown(metrics)}"
+            f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {self._shown(metrics)}"
             f"{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
             f"{epoch.examples / epoch.seconds:,.0f} examples/s"
         )
@@ -144,6 +144,7 @@ class EarlyStopping:
                 tf.summary.scalar(f"valid_{name}", value)
         self._writer.flush()
 
-
-def _shown(metrics: dict[str, float]) -> str:
-    return " ".join(f"{name.upper()} {value:.4f}" for name, value in metrics.items())
+    def _shown(self, metrics: dict[str, float]) -> str:
+        text = " ".join(f"{name.upper()} {value:.4f}" for name, value in metrics.items())
+        # Figures of ratings have no protocol.
+        return f"{text} under {self._config.validation_protocol}" if "ndcg" in metrics else text

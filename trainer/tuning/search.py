@@ -45,6 +45,8 @@ from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Tri
 _GUIDED_DRAWS, _RANDOM_DRAWS = 10, 300
 # Enough to tell two values apart, few enough to read and to pass on.
 _DIGITS = 6
+# Metrics that a protocol belongs to.
+_RANKED = ("ndcg", "hr")
 
 
 def tune(
@@ -91,9 +93,11 @@ def tune(
         if trials[-1].state != COMPLETE:
             progress.line(" ".join(filter(None, (trials[-1].state, trials[-1].error))))
         journal.write(trials)
-    search = Search(objective.metric, trials, resumed)
+    protocol = config.validation_protocol if objective.metric in _RANKED else None
+    search = Search(objective.metric, trials, resumed, protocol)
     best = search.best()
-    progress.line(f"best: trial {best.number}, valid {search.metric} {best.metric:.4f}")
+    under = f" under {protocol}" if protocol else ""
+    progress.line(f"best: trial {best.number}, valid {search.metric} {best.metric:.4f}{under}")
     return search
 
 

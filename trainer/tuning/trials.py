@@ -53,11 +53,14 @@ class Search:
       metric: name of what trials are compared by.
       trials: by number.
       resumed: how many of them an earlier, killed or shorter search had run.
+      protocol: name of the one that the metric is measured under; None for errors
+        of ratings, which have none.
     """
 
     metric: str
     trials: list[Trial]
     resumed: int
+    protocol: str | None = None
 
     def best(self) -> Trial:
         """Return the complete trial with the best metric; of equal ones the first.
@@ -84,6 +87,7 @@ class Search:
         states = [trial.state for trial in self.trials]
         return {
             "metric": self.metric,
+            "protocol": self.protocol,
             "trials": len(states),
             **{state: states.count(state) for state in (COMPLETE, PRUNED, FAILED)},
             "resumed": self.resumed,

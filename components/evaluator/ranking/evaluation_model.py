@@ -77,7 +77,8 @@ class EvaluationModel(tf.Module):
           the user is served, K being the longest cut-off; `top_diversity` float32
           [B], see `_diversity`; `catalog_size` int32 [B]. Of a model that
           predicts ratings also `target_score`, the predicted, and
-          `target_rating`, the given ones, float32 [B, T].
+          `target_rating`, the given ones, float32 [B, T];
+          both are NaN for a target that the catalog lacks.
         """
         parsed = lookup.parse(examples)
         user_id = lookup.first(parsed[features.USER_ID], "")
@@ -222,7 +223,10 @@ class EvaluationModel(tf.Module):
         }
         predicted = self._model.signatures["score"](**pairs)[features.RATING]
         nan = float("nan")
+        given = parsed[features.TARGET_RATING]
+        known = self._positions_of(targets).values >= 0
+        given = given.with_values(tf.where(known, given.values, nan))
         return {
             features.TARGET_SCORE: lookup.dense(targets.with_values(predicted), nan, most),
-            features.TARGET_RATING: lookup.dense(parsed[features.TARGET_RATING], nan, most),
+            features.TARGET_RATING: lookup.dense(given, nan, most),
         }

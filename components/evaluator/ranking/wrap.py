@@ -51,7 +51,7 @@ def wrap_for_evaluation(
     Raises:
       UserError: the model lacks signatures that an EvaluationModel needs.
     """
-    model = _load(model_path)
+    model = load_model(model_path)
     wrapped = EvaluationModel(model, evaluation)
     signatures = {name: getattr(wrapped, name) for name in SIGNATURES}
     with atomic_write.folder(output_path) as unfinished:
@@ -65,7 +65,18 @@ def wrap_for_evaluation(
     )
 
 
-def _load(model_path: str) -> Any:
+def load_model(model_path: str) -> Any:
+    """Load an exported model.
+
+    Args:
+      model_path: its folder.
+
+    Returns:
+      The SavedModel; its signatures hold its tables weakly, so it must stay referenced.
+
+    Raises:
+      UserError: it lacks signatures that an EvaluationModel needs.
+    """
     model = tf.saved_model.load(model_path)
     missing = [name for name in NEEDED if name not in model.signatures]
     if missing:

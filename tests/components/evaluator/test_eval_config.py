@@ -182,4 +182,10 @@ def test_the_documentation_names_every_metric_and_its_example_is_valid():
     for metric in (*METRICS, "rmse", "mae"):
         assert any(f"`{metric}`" in row or f"`{metric}@k`" in row for row in rows), metric
     example = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
-    assert "mlperf" in from_dict(RunConfig, example).evaluation.protocols
+    evaluation = from_dict(RunConfig, example).evaluation
+    assert "mlperf" in evaluation.protocols
+    # As the text above it says.
+    usual = EvaluationConfig()
+    assert usual.more_k == ()
+    assert (evaluation.k, evaluation.ties) == (usual.k, usual.ties)
+    assert list(usual.protocols.items()) == list(evaluation.protocols.items())[:2]

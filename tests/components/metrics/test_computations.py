@@ -228,6 +228,50 @@ def test_a_rating_counts_once_however_many_its_user_holds_out():
     assert found["mae"] == pytest.approx((0 + 1 + 2 + 3) / 4)
 
 
+def test_ratings_of_items_that_the_model_lacks_do_not_count():
+    config = eval_config(
+        metric("rmse", "RatingRMSE", name="rmse"), metric("mae", "RatingMAE", name="mae")
+    )
+    lacking = {"full_greater": [0, 1], "target_rating": [3.0, np.nan]}
+    rows = [
+        predictions(0, target_score=[5.0, np.nan], **lacking),
+        predictions(1, target_score=[np.nan], target_rating=[np.nan]),
+        predictions(2, target_score=[4.0], target_rating=[3.0]),
+    ]
+    found = {key.name: float(value) for key, value in run(config, rows).items()}
+    assert found["rmse"] == pytest.approx(np.sqrt((4 + 1) / 2))
+    assert found["mae"] == pytest.approx((2 + 1) / 2)
+
+
+def test_a_prediction_that_is_no_number_is_no_figure():
+    config = eval_config(metric("rmse", "RatingRMSE", name="rmse"))
+    rows = [
+        predictions(0, target_score=[4.0], target_rating=[3.0]),
+        predictions(1, target_score=[np.nan], target_rating=[3.0]),
+    ]
+    (found,) = run(config, rows).values()
+    assert np.isnan(float(found))
+
+
+def test_a_row_of_no_target_that_the_model_knows_has_no_evaluation_loss():
+    config = eval_config(
+        metric(
+            "evaluation_loss",
+            "EvaluationLoss",
+            name="loss",
+            protocol="sampled",
+            training_negatives=1,
+        )
+    )
+    rows = [
+        predictions(user, sampled_positive_loss=positive, sampled_negative_loss=99.0)
+        for user, positive in ((0, 3.0), (1, -1.0))
+    ]
+    (found,) = run(config, rows).values()
+    # 99 negatives of 1 each beside a target of 3.
+    assert float(found) == pytest.approx((3 + 1) / 2)
+
+
 @pytest.mark.parametrize(("negatives", "trained"), [(99, 4), (999, 4), (99, 1)])
 def test_the_evaluation_loss_is_the_model_gardens(negatives, trained):
     generator = np.random.default_rng(negatives)

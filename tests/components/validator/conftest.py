@@ -14,8 +14,12 @@ from tfx.types import standard_artifacts
 
 from components.example_gen.io import encoding, writing
 from components.schema_gen import CuratedSchema
+from components.validator.config import ValidationConfig
 from components.validator.executor import Executor
-from schema import curated
+from components.validator.keys import SETTINGS_KEY
+from schema import curated, settings
+
+USUAL = ValidationConfig()
 
 # Given as arguments, they would make TFX package itself for workers, every time.
 BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
@@ -65,7 +69,7 @@ def write_schema(tmp_path):
 def validate(tmp_path, write_schema):
     """Runs the validator on the statistics of splits given as columns."""
 
-    def run(splits, schema="interactions"):
+    def run(splits, schema="interactions", config=USUAL):
         statistics = _statistics(tmp_path, splits)
         for name, columns in splits.items():
             rows = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
@@ -73,7 +77,7 @@ def validate(tmp_path, write_schema):
             os.makedirs(f"{statistics.uri}/Split-{name}")
             with open(f"{statistics.uri}/Split-{name}/FeatureStats.pb", "wb") as file:
                 file.write(found.SerializeToString())
-        return _run_validator(tmp_path, statistics, write_schema(schema))
+        return _run_validator(tmp_path, statistics, write_schema(schema), config)
 
     return run
 
@@ -82,7 +86,7 @@ def validate(tmp_path, write_schema):
 def validate_examples(tmp_path, write_schema):
     """The same through files of examples and StatisticsGen's executor."""
 
-    def run(splits, schema="interactions"):
+    def run(splits, schema="interactions", config=USUAL):
         examples = standard_artifacts.Examples()
         examples.uri = str(tmp_path / "examples")
         examples.split_names = json.dumps(list(splits))
@@ -96,7 +100,7 @@ def validate_examples(tmp_path, write_schema):
             unique_id="1",
         )
         StatisticsExecutor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
-        return _run_validator(tmp_path, statistics, write_schema(schema))
+        return _run_validator(tmp_path, statistics, write_schema(schema), config)
 
     return run
 
@@ -108,12 +112,12 @@ def _statistics(folder, splits):
     return artifact
 
 
-def _run_validator(folder, statistics, schema):
+def _run_validator(folder, statistics, schema, config=USUAL):
     anomalies = standard_artifacts.ExampleAnomalies()
     anomalies.uri = str(folder / "anomalies")
     Executor().Do(
         {"statistics": [statistics], "schema": [schema]},
         {"anomalies": [anomalies]},
-        {"exclude_splits": "[]"},
+        {"exclude_splits": "[]", SETTINGS_KEY: json.dumps(settings.to_dict(config))},
     )
     return anomalies

@@ -7,7 +7,9 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from components.validator.component import StrictExampleValidator
+from components.validator.config import ValidationConfig
 from components.validator.executor import Executor
+from components.validator.keys import WARNING_PROPERTY
 from schema.errors import UserError
 
 
@@ -15,9 +17,9 @@ def lists(values, kind):
     return pa.array(values, pa.list_(kind))
 
 
-def sentence(validate, splits, schema="interactions"):
+def sentence(validate, splits, schema="interactions", config=None):
     with pytest.raises(UserError) as error:
-        validate(splits, schema)
+        validate(splits, schema, **({} if config is None else {"config": config}))
     return str(error.value)
 
 
@@ -118,9 +120,50 @@ def test_an_empty_split_is_named(validate_examples, sound):
 def test_held_out_users_unlike_the_training_users_are_an_anomaly(validate, sound):
     sound["train"]["gender"] = lists([[b"F"]] * 20, pa.binary())
     sound["test"]["gender"] = lists([[b"M"]] * 20, pa.binary())
-    text = sentence(validate, sound)
+    text = sentence(validate, sound, config=ValidationConfig(skew="stop"))
     assert "split 'test', feature 'gender': The Linfty distance" in text
     assert "split 'train'" not in text
+    assert "between the splits 'train' and 'test' is 1 " in text
+    assert "above the threshold (data.validation.skew_threshold) 0.3" in text
+    assert "serving" not in text
+
+
+def test_unlike_distributions_are_a_warning_unless_told(validate, sound):
+    # Half stars in one split, whole stars in the other, as where a site changed its scale.
+    for split, stars in (("train", [1.0, 2.0]), ("test", [4.5, 5.0])):
+        sound[split]["rating"] = lists([stars] * 20, pa.float32())
+    anomalies = validate(sound)
+    warning = anomalies.get_string_custom_property(WARNING_PROPERTY)
+    assert warning.startswith("The examples do not fit the schema: split 'valid', feature 'rating'")
+    assert "between the splits 'train' and 'test' is" in warning
+
+
+def test_the_threshold_is_a_setting(validate, sound):
+    sound["test"]["gender"] = lists([[b"F"]] * 14 + [[b"M"]] * 6, pa.binary())
+    text = sentence(validate, sound, config=ValidationConfig(skew="stop", skew_threshold=0.1))
+    assert "split 'test', feature 'gender'" in text
+    assert "0.1" in text
+
+
+@pytest.mark.parametrize("threshold", [None, 0.25])
+def test_a_distance_below_the_threshold_is_none(validate, sound, threshold):
+    # 0.7 and 0.5 of the users are F.
+    sound["test"]["gender"] = lists([[b"F"]] * 14 + [[b"M"]] * 6, pa.binary())
+    anomalies = validate(sound, config=ValidationConfig(skew="stop", skew_threshold=threshold))
+    assert not anomalies.get_string_custom_property(WARNING_PROPERTY)
+
+
+def test_anomalies_can_be_a_warning(validate, sound):
+    warn = ValidationConfig(anomalies="warn")
+    sound["train"]["age"] = lists([[900]] * 20, pa.int64())
+    warning = validate(sound, config=warn).get_string_custom_property(WARNING_PROPERTY)
+    assert "split 'train', feature 'age'" in warning
+
+
+def test_an_empty_split_stops_where_anomalies_are_a_warning(validate_examples, sound):
+    sound["test"] = {name: column.slice(0, 0) for name, column in sound["test"].items()}
+    text = sentence(validate_examples, sound, config=ValidationConfig(anomalies="warn"))
+    assert "split 'test', it has no examples" in text
 
 
 def test_many_anomalies_still_make_one_sentence(validate, sound):
@@ -153,5 +196,6 @@ def test_the_component_runs_our_executor():
     component = StrictExampleValidator(
         statistics=Channel(type=standard_artifacts.ExampleStatistics),
         schema=Channel(type=standard_artifacts.Schema),
+        config=ValidationConfig(),
     )
     assert component.executor_spec.executor_class is Executor

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfx.dsl.io.plugins.local import LocalFilesystem
 
 from pipeline.cli import evaluate
+from schema.errors import UserError
 from tests.support.toy_model import make_serving, row
 from trainer.serving.export import export
 
@@ -80,6 +81,10 @@ def test_raw_files_to_table_metrics_and_ranks(model, raw, tmp_path):
     assert f"{GAINS.mean():.3f}" in result.stdout
     assert written["run"]["format"] == "ml-csv"
     assert written["run"]["counts"]["users"] == USERS
+    # Every user holds out an item of his own.
+    known = {"users": USERS, "known_users": USERS, "items": USERS, "known_items": USERS}
+    assert written["run"]["known"] == known
+    assert "the model knows 12 of 12 users and 12 of 12 held-out items" in result.stdout
     assert written["evaluation"]["k"] == 10
     ranks = pyarrow.csv.read_csv(tmp_path / "ranks.csv").to_pylist()
     found = {rank["user_id"]: rank for rank in ranks}
@@ -129,6 +134,7 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
         (["MODEL", "--data", "nowhere"], "data.path: expected a folder with raw files, got"),
         (["MODEL", "--data", "a", "--examples", "b"], "--examples: expected either this or --data"),
         (["MODEL", "--ranks", "ranks.xls"], "--ranks: expected a file ending in .csv or .parquet"),
+        (["MODEL", "--min-known", "2"], "--min-known: expected a share in [0, 1], got 2.0."),
         (["MODEL", "--examples", "none"], "expected a folder with held-out rows, found no"),
         (["MODEL", "--set", "evaluation.kk=1"], "Unknown key 'evaluation.kk'; did you mean"),
     ],
@@ -144,6 +150,40 @@ def test_the_newest_served_version_is_taken(model, tmp_path):
         (tmp_path / version / "saved_model.pb").touch()
     assert evaluate._saved_model(str(tmp_path), LocalFilesystem) == str(tmp_path / "10")
     assert evaluate._saved_model(str(model), LocalFilesystem) == str(model / "Format-Serving")
+
+
+def held_out(folder, users, items):
+    """The files of an Examples artifact's held-out rows."""
+    path = folder / "Split-test" / "data"
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for user, item in zip(users, items, strict=True):
+            writer.write(row(user, ["i29"], item))
+    return [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "told"),
+    [
+        (["a", "b"], ["i0", "i1"], "0 of 2 users and 2 of 2 held-out items"),
+        (["u0", "u1", "u1"], ["x", "y", "y"], "2 of 2 users and 0 of 2 held-out items"),
+    ],
+)
+def test_data_that_the_model_does_not_know_are_refused_unless_asked(
+    users, items, told, model, tmp_path
+):
+    files = held_out(tmp_path, users, items)
+    folder = str(model / "Format-Serving")
+    with pytest.raises(UserError, match=f"knows {told}; --min-known 0 evaluates it") as error:
+        evaluate._known(folder, files, 0.1)
+    assert "\n" not in str(error.value)
+    assert str(evaluate._known(folder, files, 0.0)) == told
+
+
+def test_a_model_that_knows_enough_is_evaluated(model, tmp_path):
+    files = held_out(tmp_path, ["u0", "new"], ["i3", "i3"])
+    known = evaluate._known(str(model / "Format-Serving"), files, 0.5)
+    assert (known.users, known.known_users, known.items, known.known_items) == (2, 1, 1, 1)
 
 
 @pytest.mark.seconds

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from components.evaluator.gate.results import Estimate, SliceResult
-from pipeline.reports.console import tables
+from pipeline.reports import lineage_text
+from pipeline.reports.console import RunConsole, tables
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 
 EVALUATION = EvaluationConfig(
@@ -84,3 +85,23 @@ def test_errors_of_ratings_have_a_line_of_their_own():
 
 def test_nothing_evaluated_is_nothing_shown():
     assert tables([], EVALUATION, "full") == []
+
+
+@pytest.mark.parametrize(("protocol", "under"), [("uni99", " under uni99)"), (None, ")")])
+def test_the_best_trials_figure_names_its_protocol(protocol, under):
+    best = {"number": 2, "values": {"learning_rate": 0.5}, "valid_ndcg": 0.125}
+    counts = {"trials": 3, "pruned": 0, "failed": 0}
+    tuning = {"metric": "ndcg", "protocol": protocol, "best": best, "table": "t.csv", **counts}
+    out = io.StringIO()
+    RunConsole(out)._tell_tuning(tuning)
+    assert f"valid ndcg 0.1250{under}" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [({"hr": 0.5, "ndcg": 0.25}, "ndcg 0.2500 under uni99"), ({"rmse": 0.9}, "rmse 0.9000")],
+)
+def test_the_validation_in_a_lineage_names_its_protocol(figures, told):
+    trained = {"model": "m", "best_epoch": 1, "epochs": 2, "validation_protocol": "uni99"}
+    text = lineage_text._training({**trained, "best_validation": figures})
+    assert text.endswith(told)

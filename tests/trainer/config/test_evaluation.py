@@ -47,3 +47,15 @@ def test_a_training_depends_on_cut_off_seed_and_its_own_protocol_alone():
     assert after.for_training("full") == before.for_training("full")
     assert after.for_training("full").k == 7
     assert after.for_training("uni999").protocols == {"uni999": other}
+
+
+def test_mlperf_implies_what_its_rules_say():
+    plain = {"candidates": "sampled", "negatives": 999, "mlperf": True}
+    full = ProtocolConfig(
+        candidates="sampled", negatives=999, replacement=True, exclude="history", mlperf=True
+    )
+    assert from_dict(ProtocolConfig, plain) == ProtocolConfig(**plain) == full
+    assert from_dict(ProtocolConfig, {**plain, "exclude": "all"}).exclude == "all"
+    assert not ProtocolConfig(candidates="sampled").replacement
+    with pytest.raises(UserError, match=r"replacement: expected true, or to be left out, with ml"):
+        from_dict(ProtocolConfig, {**plain, "replacement": False})

@@ -111,3 +111,24 @@ def test_settings_cannot_be_changed_in_place():
     with pytest.raises(ValueError, match="frozen"):
         config.optimizer.name = "sgd"
     assert config.optimizer == OptimizerConfig()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": "itemknn"},
+        {"model": "ease"},
+        {"model": "two_tower", "two_tower": {"user_features": ["id", "history"]}},
+        {"model": "multi_task", "two_tower": {"user_features": ["history"]}},
+    ],
+)
+def test_a_model_that_tensorflow_lite_cannot_score_is_refused_at_once(values):
+    message = rf"export_tflite: expected false with the model {values['model']}, or a model that"
+    with pytest.raises(UserError, match=message):
+        from_dict(TrainerConfig, {**values, "export_tflite": True})
+    assert not from_dict(TrainerConfig, values).export_tflite
+
+
+@pytest.mark.parametrize("model", sorted({*MODELS} - {"itemknn", "ease"}))
+def test_all_others_can_be_written_for_tensorflow_lite(model):
+    assert TrainerConfig(model=model, export_tflite=True).export_tflite

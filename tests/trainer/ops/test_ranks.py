@@ -126,10 +126,21 @@ def test_sampled_ranks_and_losses_equal_numpy(most_targets):
     for row in range(USERS):
         own = [scores[row, item] for item in targets[row] if item >= 0]
         others = scores[row, np.asarray(drawn[row], int)]
+        # What the catalog lacks counts as the others' mean.
+        scale = len(targets[row]) / max(len(own), 1)
         for name, values in (("positive", -np.asarray(own)), ("negative", others)):
-            np.testing.assert_allclose(
-                losses[name][row], np.sum(np.logaddexp(0, values)), rtol=1e-5, err_msg=name
-            )
+            expected = np.sum(np.logaddexp(0, values)) * (scale if name == "positive" else 1)
+            expected = expected if own or name == "negative" else -1
+            np.testing.assert_allclose(losses[name][row], expected, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"), [([3, -1], 2 * np.log1p(np.exp(-0.5))), ([-1], -1)]
+)
+def test_a_target_that_the_catalog_lacks_is_no_gain_in_the_loss(targets, expected):
+    scored = TargetRanks(make_rows([[0]], [targets]), tf.fill([1, SIZE], 0.5))
+    losses = scored.losses(tf.constant([[1, 2]]))
+    assert losses["positive"].numpy() == pytest.approx([expected])
 
 
 def test_a_constant_model_ties_with_everything():

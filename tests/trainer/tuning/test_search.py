@@ -246,6 +246,13 @@ def test_the_report_and_the_table_hold_each_trial():
     best = report.pop("best")
     assert (best["number"], best["curve"], best["values"]) == (2, [1.25], values)
     assert report == {
-        **{"metric": "rmse", "trials": 5, "complete": 3, "pruned": 1, "failed": 1},
+        **{
+            "metric": "rmse",
+            "protocol": None,
+            "trials": 5,
+            "complete": 3,
+            "pruned": 1,
+            "failed": 1,
+        },
         **{"resumed": 2, "seconds": 10.0},
     }
