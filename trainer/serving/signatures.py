@@ -68,7 +68,7 @@ class ServingModel(tf.Module):
         self._positions = positions(catalog.item_ids.tolist())
         # One more row at the end answers position -1.
         self._item_id_rows = tf.constant([*catalog.item_ids.tolist(), b""])
-        self._titles = tf.constant([*catalog.titles.tolist(), b""])
+        self._titles = tf.constant([*catalog.shown_titles(), b""])
         self._genre_names = tf.constant(list(catalog.genre_names), tf.string)
         self._genres = stored(catalog.genres, tf.float32)
         self._years = stored(np.maximum(catalog.year, 0), tf.int32)
@@ -108,7 +108,8 @@ class ServingModel(tf.Module):
           k: int32 scalar, length of the lists.
 
         Returns:
-          `item_id` and `title`, string [B, k], and `score`, float32 [B, k].
+          `item_id` and `title` (with its year, where known), string [B, k], and
+          `score`, float32 [B, k].
         """
         excluded = tf.RaggedTensor.from_tensor(exclude_item_id)
         return self._recommend(user_id, self._positions_of(excluded), k)
