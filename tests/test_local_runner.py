@@ -191,6 +191,13 @@ def test_places_that_cannot_be_written_are_named(
     assert message in line
 
 
+def test_a_tpu_that_is_not_there_is_told_before_anything_runs(tmp_path, data):
+    arguments = ["--data", str(data), "--output", "out", "--set", "trainer.strategy=tpu"]
+    line = _mistake(_run(tmp_path, *arguments))
+    assert "trainer.strategy: expected a TPU with tpu, found none that answers" in line
+    assert not (tmp_path / "out" / "artifacts").exists()
+
+
 def test_a_folder_of_no_known_format_is_a_mistake(capsys, monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "notes.txt").write_text("nothing")
