@@ -53,6 +53,7 @@ class Outcome:
       tuning: what the Tuner found, and where its table lies; None without one.
       counts: of the data, by generator.
       components: in the order in which they ran; without the resolver.
+      curves: folder of the training's events, for TensorBoard.
     """
 
     gate: dict[str, Any]
@@ -62,6 +63,7 @@ class Outcome:
     tuning: dict[str, Any] | None
     counts: dict[str, dict[str, int]]
     components: list[ComponentRun]
+    curves: str
 
 
 def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
@@ -89,6 +91,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
         },
         # A resolver computes nothing, and so has nothing to reuse.
         components=[run for name, run in runs.items() if name not in resolvers],
+        curves=os.path.join(model_run, keys.LOGS_FOLDER),
     )
 
 
@@ -106,7 +109,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
     """
     return {
         "summary_version": VERSION,
-        "run": run,
+        "run": {**run, "tensorboard": outcome.curves},
         "configuration": settings.to_dict(config),
         "data": outcome.counts,
         "components": [

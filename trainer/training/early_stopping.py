@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from trainer.config import keys
 from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import Catalog
 from trainer.models.base import Recommender
@@ -60,7 +61,7 @@ class EarlyStopping:
         self._writer = (
             tf.summary.create_noop_writer()
             if run_dir is None
-            else tf.summary.create_file_writer(os.path.join(run_dir, "logs", name))
+            else tf.summary.create_file_writer(os.path.join(run_dir, keys.LOGS_FOLDER, name))
         )
         self.epochs: list[Epoch] = []
         self.metrics: list[dict[str, float]] = []
@@ -127,7 +128,7 @@ class EarlyStopping:
         checkpoint = os.path.join(self._run_dir, "checkpoints", self._name, "ckpt")
         tf.train.Checkpoint(model=self._model).write(f"{checkpoint}-{self.best_epoch}")
         tensorboard_projector.write(
-            self._model, catalog, os.path.join(self._run_dir, "logs", self._name)
+            self._model, catalog, os.path.join(self._run_dir, keys.LOGS_FOLDER, self._name)
         )
 
     def log(self, epoch: Epoch, metrics: dict[str, float]) -> None:

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from components.evaluator.gate.results import Estimate, SliceResult
-from pipeline.reports.console import tables
+from pipeline.reports.console import RunConsole, tables
+from pipeline.reports.summary import Outcome
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 
 EVALUATION = EvaluationConfig(
@@ -84,3 +85,14 @@ def test_errors_of_ratings_have_a_line_of_their_own():
 
 def test_nothing_evaluated_is_nothing_shown():
     assert tables([], EVALUATION, "full") == []
+
+
+def test_the_folder_for_tensorboard_is_told():
+    out = io.StringIO()
+    gate = {"passed": True, "baseline_model": None, "reasons": [], "notes": []}
+    outcome = Outcome(gate, None, [], {}, None, {}, [], "/out/model_run/9/logs")
+    RunConsole(out).report(outcome, EVALUATION, "full", "/out/summary.json")
+    assert out.getvalue().splitlines()[-2:] == [
+        "curves  tensorboard --logdir /out/model_run/9/logs",
+        "summary /out/summary.json",
+    ]
