@@ -16,6 +16,7 @@ from pipeline.config import presets
 from pipeline.config import run as configuration
 from tests.support import synthetic
 
+HERE = pathlib.Path(__file__).parent
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SYNTHETIC = "synthetic:users=5,items=9,interactions="
 
@@ -68,6 +69,7 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
         (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
+        (["--data", __file__], f"got the file {__file__!r}; name its folder, {str(HERE)!r}."),
         (["--data", "synthetic:users=5"], "data.path: synthetic: expected users, items, interact"),
         (["--data", f"{SYNTHETIC}9"], "data.path: synthetic: interactions: expected 15 to 45 with"),
         (
@@ -189,6 +191,7 @@ def test_places_that_cannot_be_written_are_named(
     (tmp_path / "folder").mkdir()
     line = _in_process(capsys, monkeypatch, tmp_path, "--data", str(data), *arguments)
     assert message in line
+    assert not (tmp_path / "output" / "swift").exists()
 
 
 def test_a_tpu_that_is_not_there_is_told_before_anything_runs(tmp_path, data):

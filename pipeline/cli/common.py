@@ -143,9 +143,13 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
       UserError: a mistake was behind the failure.
     """
     with workspace.locked(), log_redirect.redirect_output(str(workspace.log)) as out:
-        out.write(f"log {workspace.log}\n")
         try:
             workspace.reach()
+        except UserError:
+            workspace.withdraw()
+            raise
+        out.write(f"log {workspace.log}\n")
+        try:
             return work(out)
         except Exception as error:
             logging.exception("The command failed.")
@@ -236,6 +240,11 @@ def data_folder(data: DataConfig) -> str:
         return published.obtain(path or data.dataset)
     if is_uri(path):
         return path
+    if os.path.isfile(path):
+        raise UserError(
+            f"data.path: expected a folder with raw files, got the file {path!r}; name its "
+            f"folder, {os.path.dirname(path) or '.'!r}."
+        )
     if not os.path.isdir(path):
         raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
     return os.path.abspath(path)
