@@ -1,5 +1,6 @@
 """Mistakes as a user makes them: exit code 2, one sentence, no traceback."""
 
+import errno
 import os
 import pathlib
 import socket
@@ -12,6 +13,8 @@ import pytest
 import yaml
 
 import local_runner
+from pipeline.cli import common
+from pipeline.cli.output_folder import Workspace
 from pipeline.config import presets
 from pipeline.config import run as configuration
 from tests.support import synthetic
@@ -192,6 +195,21 @@ def test_places_that_cannot_be_written_are_named(
     line = _in_process(capsys, monkeypatch, tmp_path, "--data", str(data), *arguments)
     assert message in line
     assert not (tmp_path / "output" / "swift").exists()
+
+
+def test_a_full_disk_is_told_in_one_sentence(capfd, monkeypatch, tmp_path):
+    def full(_):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise RuntimeError("a worker failed") from error
+
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace.at("out", None)
+    assert common.with_log(workspace, full) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    expected = f"error: {tmp_path}/out: the disk is full; make room and start the same command"
+    assert line.startswith(expected)
 
 
 def test_a_tpu_that_is_not_there_is_told_before_anything_runs(tmp_path, data):

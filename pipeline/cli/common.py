@@ -7,6 +7,7 @@ mistakes are answered at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -156,8 +157,19 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
             sentence = find_user_error(error)
             if sentence:
                 raise UserError(sentence) from None
-            print(f"error: {reason(error, 300)} (traceback in {workspace.log})", file=sys.stderr)
+            told = _disk_full(error, workspace.output) or reason(error, 300)
+            print(f"error: {told} (traceback in {workspace.log})", file=sys.stderr)
             return FAILED
+
+
+def _disk_full(error: BaseException, output: str) -> str | None:
+    """Say so where a full disk is behind a failure, whichever library met it."""
+    current: BaseException | None = error
+    while current is not None:
+        if os.strerror(errno.ENOSPC) in str(current):
+            return f"{output}: the disk is full; make room and start the same command again."
+        current = current.__cause__ or current.__context__
+    return None
 
 
 def base_config(options: argparse.Namespace) -> RunConfig:

@@ -127,6 +127,7 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
         (["nowhere"], "MODEL: expected a folder with saved_model.pb, a Model artifact or a served"),
         (["MODEL", "--data", "nowhere"], "data.path: expected a folder with raw files, got"),
         (["MODEL", "--data", "a", "--examples", "b"], "--examples: expected either this or --data"),
+        (["MODEL", "--ranks", "nowhere/r.csv"], "--ranks: expected a file in a folder that can be"),
         (["MODEL", "--ranks", "ranks.xls"], "--ranks: expected a file ending in .csv or .parquet"),
         (["MODEL", "--examples", "none"], "expected a folder with held-out rows, found no"),
         (["MODEL", "--set", "evaluation.kk=1"], "Unknown key 'evaluation.kk'; did you mean"),
