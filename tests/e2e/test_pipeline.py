@@ -81,6 +81,8 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
     assert workplace.versions() == [os.path.basename(summary["pushed_model"])]
     assert summary["pushed_model"] in first.stdout
     assert "slices, protocol full" in first.stdout
+    for phase in ("writing the model", "ranking and measuring", "intervals and gate"):
+        assert phase in first.stderr
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2
     titles = {item.title for item in workplace.data.items}

@@ -63,6 +63,8 @@ class EarlyStopping:
             if run_dir is None
             else tf.summary.create_file_writer(os.path.join(run_dir, keys.LOGS_FOLDER, name))
         )
+        # Solvers have nothing to compile that would count.
+        self._compiled = config.spec.solved
         self.epochs: list[Epoch] = []
         self.metrics: list[dict[str, float]] = []
         self.initial: dict[str, float] | None = None
@@ -95,11 +97,13 @@ class EarlyStopping:
             self.best_epoch = epoch.number
             self.best_weights = self._model.get_weights()
         self.log(epoch, metrics)
+        compiling = "" if self._compiled else ", compiling included"
         self._progress.line(
             f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {_shown(metrics)}"
             f"{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
-            f"{epoch.examples / epoch.seconds:,.0f} examples/s"
+            f"{epoch.examples / epoch.seconds:,.0f} examples/s{compiling}"
         )
+        self._compiled = True
         patience, threshold = self._config.patience, self._config.hr_threshold
         if threshold is not None and metrics["hr"] >= threshold:
             self.stopped_by = THRESHOLD
