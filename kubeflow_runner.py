@@ -126,6 +126,8 @@ def _set_environment() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
+    # It tells each retry; what came of them is told once. kfp sets the level of its parent.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
 

@@ -147,7 +147,7 @@ def test_a_kfp_host_gets_the_file_and_the_credentials_of_the_environment(run, mo
     assert run("status", "--target=kfp", "run-7")[:2] == (0, "RUNNING run-7\n")
 
 
-def test_a_kfp_host_that_does_not_answer_is_told_in_one_sentence(run, tmp_path):
+def test_a_kfp_host_that_does_not_answer_is_told_in_one_sentence(run, tmp_path, caplog):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"http://127.0.0.1:{unused.getsockname()[1]}/pipeline"
@@ -155,7 +155,8 @@ def test_a_kfp_host_that_does_not_answer_is_told_in_one_sentence(run, tmp_path):
     (tmp_path / "away.yaml").write_text(yaml.safe_dump(cluster))
     code, _, errors = run("status", "--target=kfp", "run-7", cluster="away.yaml")
     assert code == 2
-    assert errors.splitlines()[-1] == f"error: {host}: no server answers there."
+    assert errors.splitlines() == [f"error: {host}: no server answers there."]
+    assert not [record for record in caplog.records if record.name.startswith("urllib3")]
 
 
 def test_missing_google_credentials_are_told_with_the_remedy(run, monkeypatch):
