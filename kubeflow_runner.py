@@ -3,8 +3,8 @@
     python kubeflow_runner.py compile --target vertex --output pipeline.json
     python kubeflow_runner.py submit --target vertex --spec pipeline.json
 
-With no arguments it compiles pipeline.json for Vertex AI, as TFX's command line
-expects: `tfx pipeline compile --engine=vertex
+With no arguments but MOVIELENS_CLUSTER it compiles pipeline.json for Vertex AI,
+as TFX's command line expects: `tfx pipeline compile --engine=vertex
 --pipeline_path=kubeflow_runner.py`. Read from the environment:
 MOVIELENS_CLUSTER and MOVIELENS_CONFIG, the files that --cluster and --config
 name when these are not given, and KFP_TOKEN and KFP_COOKIES, credentials for a
@@ -42,6 +42,7 @@ from schema.settings import check
 DONE = 0
 TARGETS = ("vertex", "kfp")
 DEFAULT_OUTPUT = "pipeline.json"
+CLUSTER_VARIABLE = "MOVIELENS_CLUSTER"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,16 +86,26 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        return common.exit_code(lambda: _command(given or ["compile"]))
+        return common.exit_code(lambda: _command(given or _unspoken()))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
         print(f"error: {common.reason(error, 500)}", file=sys.stderr)
         return common.FAILED
 
 
+def _unspoken() -> list[str]:
+    """Return what no arguments mean; TFX's command line, which has none, brings a cluster."""
+    check(
+        bool(os.environ.get(CLUSTER_VARIABLE)),
+        f"expected compile, submit or status, or {CLUSTER_VARIABLE} to compile for its cluster, "
+        "got no arguments; --help lists them.",
+    )
+    return ["compile"]
+
+
 def _command(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    cluster = _cluster(options.cluster or os.environ.get("MOVIELENS_CLUSTER"))
+    cluster = _cluster(options.cluster or os.environ.get(CLUSTER_VARIABLE))
     _set_environment()
     if options.command == "compile":
         return _compile(options, cluster)
@@ -115,6 +126,8 @@ def _set_environment() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
+    # It tells each retry; what came of them is told once. kfp sets the level of its parent.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     # Libraries that read the command line for flags must not find ours.
     del sys.argv[1:]
 

@@ -10,8 +10,10 @@ password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
 import os
 import pathlib
 import sys
@@ -158,11 +160,24 @@ def _hide_password(records: store.Store) -> store.Store:
     return records
 
 
+def _check_devices(config: RunConfig) -> None:
+    """Ask for the TPU before the data are read; the Trainer would do so after minutes."""
+    if config.trainer.strategy != "tpu":
+        return
+    from trainer.distribution.strategy import check_devices
+
+    # Connected to a TPU, this process would place the other components' work there.
+    apart = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=apart) as process:
+        process.submit(check_devices, config.trainer).result()
+
+
 def _execute(run: _Run, out: TextIO) -> int:
     config, workspace = run.config, run.workspace
     run.records.check()
     served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     format_name = common.layout(config.data, run.data)
+    _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
     from pipeline.metadata import runs as metadata

@@ -2,6 +2,7 @@
 
 `features` names every raw and transformed feature once, `settings` turns
 typed configuration into JSON and back, `errors` marks what is the user's to
-mend, and `curated` gives the schema files. Standard library only, so that a
-Beam worker or a configuration tool can import it in no time.
+mend, `progress` tells people who wait, and `curated` gives the schema files.
+Standard library only, so that a Beam worker or a configuration tool can import
+it in no time.
 """

@@ -1,5 +1,6 @@
 """Mistakes as a user makes them: exit code 2, one sentence, no traceback."""
 
+import errno
 import os
 import pathlib
 import socket
@@ -13,10 +14,13 @@ import yaml
 
 import local_runner
 from components import served_folder
+from pipeline.cli import common
+from pipeline.cli.output_folder import Workspace
 from pipeline.config import presets
 from pipeline.config import run as configuration
 from tests.support import synthetic
 
+HERE = pathlib.Path(__file__).parent
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SYNTHETIC = "synthetic:users=5,items=9,interactions="
 
@@ -69,6 +73,7 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
         (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
         (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
+        (["--data", __file__], f"got the file {__file__!r}; name its folder, {str(HERE)!r}."),
         (["--data", "synthetic:users=5"], "data.path: synthetic: expected users, items, interact"),
         (["--data", f"{SYNTHETIC}9"], "data.path: synthetic: interactions: expected 15 to 45 with"),
         (
@@ -208,6 +213,29 @@ def test_places_that_cannot_be_written_are_named(
     (tmp_path / "folder").mkdir()
     line = _in_process(capsys, monkeypatch, tmp_path, "--data", str(data), *arguments)
     assert message in line
+    assert not (tmp_path / "output" / "swift").exists()
+
+
+def test_a_full_disk_is_told_in_one_sentence(capfd, monkeypatch, tmp_path):
+    def full(_):
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise RuntimeError("a worker failed") from error
+
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace.at("out", None)
+    assert common.with_log(workspace, full) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    expected = f"error: {tmp_path}/out: the disk is full; make room and start the same command"
+    assert line.startswith(expected)
+
+
+def test_a_tpu_that_is_not_there_is_told_before_anything_runs(tmp_path, data):
+    arguments = ["--data", str(data), "--output", "out", "--set", "trainer.strategy=tpu"]
+    line = _mistake(_run(tmp_path, *arguments))
+    assert "trainer.strategy: expected a TPU with tpu, found none that answers" in line
+    assert not (tmp_path / "out" / "artifacts").exists()
 
 
 def test_a_folder_of_no_known_format_is_a_mistake(capsys, monkeypatch, tmp_path):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from schema.keys import DIGEST_KEY
+from schema.progress import tell
 from schema.settings import from_dict, replace_values
 from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
@@ -82,6 +83,7 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
     trained = train(config, evaluation, dataset, run_dir, states, base, distribution=distribution)
     if not writes:
         return
+    tell("writing the model")
     export(
         serving_model(trained.model, dataset, evaluation.k),
         fn_args.serving_model_dir,

@@ -33,6 +33,7 @@ from components.evaluator.keys import (
 )
 from components.evaluator.ranking.wrap import ModelFacts, wrap_for_evaluation
 from schema.errors import UserError
+from schema.progress import tell
 from schema.settings import from_dict
 from trainer.config.evaluation import EvaluationConfig
 
@@ -59,14 +60,17 @@ class Executor(stock.Executor):
         """
         settings = json.loads(exec_properties[SETTINGS_KEY])
         scratch = os.path.join(self._get_tmp_dir(), f"wrapped-{uuid.uuid4().hex}")
+        tell("wrapping the models for the evaluation")
         try:
             wrapped, baseline = _wrap_models(input_dict, settings[EVALUATION_KEY], scratch)
+            tell("ranking and measuring, by protocol and slice")
             # Without thresholds it leaves the blessing alone.
             super().Do(wrapped, output_dict, exec_properties)
         finally:
             if fileio.exists(scratch):
                 fileio.rmtree(scratch)
         evaluation = artifact_utils.get_single_uri(output_dict[specs.EVALUATION_KEY])
+        tell("intervals and gate")
         verdict = run_gate(evaluation, settings, baseline)
         text = json.dumps(verdict, indent=2, allow_nan=False) + "\n"
         io_utils.write_string_file(os.path.join(evaluation, GATE_FILE), text)

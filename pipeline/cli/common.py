@@ -7,6 +7,7 @@ mistakes are answered at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.metadata
 import json
 import logging
@@ -166,17 +167,32 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
       UserError: a mistake was behind the failure.
     """
     with workspace.locked(), log_redirect.redirect_output(str(workspace.log)) as out:
-        out.write(f"log {workspace.log}\n")
         try:
             workspace.reach()
+        except UserError:
+            workspace.withdraw()
+            raise
+        out.write(f"log {workspace.log}\n")
+        try:
             return work(out)
         except Exception as error:
             logging.exception("The command failed.")
             sentence = find_user_error(error)
             if sentence:
                 raise UserError(sentence) from None
-            print(f"error: {reason(error, 300)} (traceback in {workspace.log})", file=sys.stderr)
+            told = _disk_full(error, workspace.output) or reason(error, 300)
+            print(f"error: {told} (traceback in {workspace.log})", file=sys.stderr)
             return FAILED
+
+
+def _disk_full(error: BaseException, output: str) -> str | None:
+    """Say so where a full disk is behind a failure, whichever library met it."""
+    current: BaseException | None = error
+    while current is not None:
+        if os.strerror(errno.ENOSPC) in str(current):
+            return f"{output}: the disk is full; make room and start the same command again."
+        current = current.__cause__ or current.__context__
+    return None
 
 
 def base_config(options: argparse.Namespace) -> RunConfig:
@@ -259,6 +275,11 @@ def data_folder(data: DataConfig) -> str:
         return published.obtain(str(path or data.dataset))
     if is_uri(path):
         return path
+    if os.path.isfile(path):
+        raise UserError(
+            f"data.path: expected a folder with raw files, got the file {path!r}; name its "
+            f"folder, {os.path.dirname(path) or '.'!r}."
+        )
     if not os.path.isdir(path):
         raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
     return os.path.abspath(path)

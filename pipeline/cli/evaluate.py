@@ -108,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     if not 0 <= options.min_known <= 1:
         raise UserError(f"--min-known: expected a share in [0, 1], got {options.min_known}.")
+    _check_writable(options.ranks or "")
     model = options.model
     if not is_uri(model):
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
@@ -121,6 +122,14 @@ def _run(options: argparse.Namespace) -> int:
     return common.with_log(
         workspace, lambda out: _evaluate(config, options, model, data, workspace, out)
     )
+
+
+def _check_writable(ranks: str) -> None:
+    """Tell at once what would come to light when all ranks are counted."""
+    folder = os.path.dirname(os.path.abspath(ranks))
+    writable = os.path.isdir(folder) and os.access(folder, os.W_OK) and not os.path.isdir(ranks)
+    if ranks and not is_uri(ranks) and not writable:
+        raise UserError(f"--ranks: expected a file in a folder that can be written, got {ranks!r}.")
 
 
 def _saved_model(given: str, files: Any) -> str:

@@ -17,13 +17,27 @@ from typing import TextIO
 _FORMAT = "%(asctime)s %(levelname).1s %(name)s %(filename)s:%(lineno)d %(message)s"
 
 
+# Notices of its transforms, several a step, that tell nothing of a run.
+_QUIET = "apache_beam"
+
+
+class _Brief(logging.Formatter):
+    """Tell notices of several lines by their first: TFX prints whole protocol buffers."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        lines = record.message.splitlines()
+        if len(lines) > 1 and record.levelno < logging.WARNING:
+            record.message = f"{lines[0]} [{len(lines) - 1} more lines]"
+        return super().formatMessage(record)
+
+
 @contextlib.contextmanager
 def redirect_output(log_path: str) -> Iterator[TextIO]:
     """Send the chatter of everything inside the block to a file.
 
     File descriptors 1 and 2 and `sys.stdout` lead to the file, as do logging
-    from INFO up and warnings. `sys.stderr` stays on the console, for progress
-    bars.
+    from INFO up (Beam's from WARNING up) and warnings. `sys.stderr` stays on
+    the console, for progress bars.
 
     Args:
       log_path: the file, which is appended to.
@@ -76,10 +90,13 @@ def _logging_to(log: TextIO) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     handler = logging.StreamHandler(log)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(_Brief(_FORMAT))
     # With a handler on the root, absl and TensorFlow set up none of their own.
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    quiet = logging.getLogger(_QUIET)
+    quiet_level = quiet.level
+    quiet.setLevel(logging.WARNING)
     logging.captureWarnings(True)
     try:
         yield
@@ -87,3 +104,4 @@ def _logging_to(log: TextIO) -> Iterator[None]:
         logging.captureWarnings(False)
         root.handlers[:] = handlers
         root.setLevel(level)
+        quiet.setLevel(quiet_level)

@@ -17,6 +17,7 @@ from schema.errors import UserError
 
 # Where runs whose output is a URI keep what must lie on this machine.
 _HERE = "output"
+_LOCK = ".lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Workspace:
         Raises:
           UserError: another run is at work there, or nothing can be written.
         """
-        lock = filelock.FileLock(self.here / ".lock", timeout=0)
+        lock = filelock.FileLock(self.here / _LOCK, timeout=0)
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             if not is_uri(self.summary):
@@ -129,6 +130,20 @@ class Workspace:
 
             if fileio.exists(self.summary):
                 fileio.remove(self.summary)
+
+    def withdraw(self) -> None:
+        """Take back what `locked` made here for a URI that is out of reach."""
+        if not is_uri(self.output):
+            return
+        top = pathlib.Path(_HERE).absolute()
+        inside = [folder for folder in self.here.parents if folder.is_relative_to(top)]
+        self.log.unlink(missing_ok=True)
+        # What other runs left here ends it.
+        with contextlib.suppress(OSError):
+            self.log.parent.rmdir()
+            (self.here / _LOCK).unlink(missing_ok=True)
+            for folder in (self.here, *inside):
+                folder.rmdir()
 
 
 def default_output(name: str, base: RunConfig, config: RunConfig) -> str:

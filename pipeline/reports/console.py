@@ -77,6 +77,7 @@ class RunConsole:
         self._verdict(outcome.gate)
         if outcome.pushed:
             self._line(f"pushed  {escape(outcome.pushed)}")
+        self.wrote("curves", f"tensorboard --logdir {outcome.curves}")
         self.wrote("summary", summary)
 
     def figures(

@@ -55,6 +55,7 @@ class Outcome:
       counts: of the data, by generator.
       warnings: one sentence a validator that found what does not stop a run.
       components: in the order in which they ran; without the resolver.
+      curves: folder of the training's events, for TensorBoard.
     """
 
     gate: dict[str, Any]
@@ -65,6 +66,7 @@ class Outcome:
     counts: dict[str, dict[str, int]]
     warnings: list[str]
     components: list[ComponentRun]
+    curves: str
 
 
 def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
@@ -93,6 +95,7 @@ def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
         warnings=_warnings(runs),
         # A resolver computes nothing, and so has nothing to reuse.
         components=[run for name, run in runs.items() if name not in resolvers],
+        curves=os.path.join(model_run, keys.LOGS_FOLDER),
     )
 
 
@@ -110,7 +113,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
     """
     return {
         "summary_version": VERSION,
-        "run": run,
+        "run": {**run, "tensorboard": outcome.curves},
         "configuration": settings.to_dict(config),
         "data": {**outcome.counts, "warnings": outcome.warnings},
         "components": [

@@ -18,6 +18,7 @@ from tfx.dsl.io import fileio
 
 from pipeline.backend import KFP, VERTEX
 from pipeline.config.cluster import PLACEHOLDER, ClusterConfig
+from pipeline.runners.answers import reached
 from pipeline.uris import is_uri
 from schema.errors import UserError
 from schema.settings import check, check_choice
@@ -90,7 +91,15 @@ def send(target: str, calls: dict[str, Any], credentials: dict[str, str | None])
 
     Returns:
       Name of the run or the schedule, as `status` takes the former.
+
+    Raises:
+      UserError: no server answers, or none that lets us in.
     """
+    with reached(target, calls.get("Client", {}).get("host")):
+        return _sent(target, calls, credentials)
+
+
+def _sent(target: str, calls: dict[str, Any], credentials: dict[str, str | None]) -> str:
     if target == VERTEX:
         job = _needed("google.cloud.aiplatform").PipelineJob(**calls["PipelineJob"])
         if "create_schedule" in calls:
@@ -119,14 +128,18 @@ def status(
 
     Returns:
       The state in the back end's own word, such as PIPELINE_STATE_RUNNING.
+
+    Raises:
+      UserError: see `send`.
     """
-    if target == VERTEX:
-        job = _needed("google.cloud.aiplatform").PipelineJob.get(
-            run, project=cluster.vertex.project, location=cluster.vertex.region
-        )
-        return str(job.state.name)
-    client = _needed("kfp").Client(**_client(cluster), **credentials)
-    return str(client.get_run(run).state)
+    with reached(target, cluster.kfp.host):
+        if target == VERTEX:
+            job = _needed("google.cloud.aiplatform").PipelineJob.get(
+                run, project=cluster.vertex.project, location=cluster.vertex.region
+            )
+            return str(job.state.name)
+        client = _needed("kfp").Client(**_client(cluster), **credentials)
+        return str(client.get_run(run).state)
 
 
 def read_spec(path: str) -> dict[str, Any]:

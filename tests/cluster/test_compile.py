@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+import kubeflow_runner
 from pipeline.backend import IMPORTER
 from pipeline.config import presets
 from tests.support import synthetic
@@ -240,10 +241,23 @@ def test_the_tfx_command_line_compiles_the_file(tmp_path):
     command += [f"--pipeline_path={ROOT / 'kubeflow_runner.py'}"]
     # It asks the first pip on the path for kfp.
     programs = str(pathlib.Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": os.pathsep.join([programs, os.environ["PATH"]])}
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([programs, os.environ["PATH"]]),
+        "MOVIELENS_CLUSTER": str(tmp_path / "cluster.yaml"),
+    }
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(CLUSTER))
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
     assert result.returncode == 0, result.stderr[-2000:]
     assert "Pipeline movielens-ml-100k compiled successfully." in result.stdout
     assert (tmp_path / "pipeline.json").exists()
+
+
+def test_no_arguments_and_no_cluster_write_nothing(run, capsys, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    assert kubeflow_runner.main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: expected compile, submit or status, or MOVIELENS_CLUSTER")
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,11 +1,13 @@
 """Submitting what was compiled, and asking for its state; the last call is replaced."""
 
 import json
+import socket
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
-from tests.support.cluster_command import compiled
+from tests.support.cluster_command import CLUSTER, compiled
 
 pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 
@@ -144,3 +146,28 @@ def test_a_kfp_host_gets_the_file_and_the_credentials_of_the_environment(run, mo
     assert asked["arguments"] == {"data": "s3://b/other"}
     assert asked["experiment_name"] == "films"
     assert run("status", "--target=kfp", "run-7")[:2] == (0, "RUNNING run-7\n")
+
+
+def test_a_kfp_host_that_does_not_answer_is_told_in_one_sentence(run, tmp_path, caplog):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{unused.getsockname()[1]}/pipeline"
+    cluster = {**CLUSTER, "kfp": {**CLUSTER.get("kfp", {}), "host": host}}
+    (tmp_path / "away.yaml").write_text(yaml.safe_dump(cluster))
+    code, _, errors = run("status", "--target=kfp", "run-7", cluster="away.yaml")
+    assert code == 2
+    assert errors.splitlines() == [f"error: {host}: no server answers there."]
+    assert not [record for record in caplog.records if record.name.startswith("urllib3")]
+
+
+def test_missing_google_credentials_are_told_with_the_remedy(run, monkeypatch):
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import aiplatform
+
+    def get(*_, **__):
+        raise DefaultCredentialsError("Your default credentials were not found. " * 20)
+
+    monkeypatch.setattr(aiplatform.PipelineJob, "get", get)
+    code, _, errors = run("status", "run-7")
+    assert code == 2
+    assert errors.startswith("error: found no Google credentials that work; run `gcloud auth ")

@@ -83,6 +83,8 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
     origin = pathlib.Path(summary["pushed_model"], "assets.extra", "origin.json")
     assert json.loads(origin.read_text()) == {"pipeline": "movielens-data"}
     assert "slices, protocol full" in first.stdout
+    for phase in ("writing the model", "ranking and measuring", "intervals and gate"):
+        assert phase in first.stderr
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2
     titles = {item.title for item in workplace.data.items}

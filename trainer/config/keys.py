@@ -19,6 +19,8 @@ STATES_KEY = "checkpoints"
 
 # What the Trainer tells of itself.
 TRAINING_FILE = "training.json"
+# TensorBoard's, in the folder of the run.
+LOGS_FOLDER = "logs"
 # All trials of a search, for programs and as a table.
 TRIALS_FILE = "trials.json"
 TABLE_FILE = "trials.csv"

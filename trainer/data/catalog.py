@@ -62,6 +62,13 @@ class Catalog:
         """Number V of items with a vocabulary row, the first ones of the catalog."""
         return self.size - len(self.buckets)
 
+    def shown_titles(self) -> list[bytes]:
+        """Return what people read, "Heat (1995)" where the year is known; models have it apart."""
+        return [
+            b"%s (%d)" % (title, year) if title and year >= 0 else title
+            for title, year in zip(self.titles.tolist(), self.year.tolist(), strict=True)
+        ]
+
     def with_counts(self, counts: np.ndarray) -> Catalog:
         """Return the same catalog with other popularity counts.
 

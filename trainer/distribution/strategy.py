@@ -178,6 +178,18 @@ def make_distribution(
     return DistributionContext(strategy, task or ClusterTask())
 
 
+def check_devices(config: TrainerConfig) -> None:
+    """Make the strategy and let it go; in a process of its own, where others may need the devices.
+
+    Args:
+      config: names the strategy.
+
+    Raises:
+      UserError: as `make_distribution`.
+    """
+    make_distribution(config)
+
+
 # Two strategies of one process would number their collective operations alike.
 @functools.lru_cache
 def _strategy(name: str) -> tf.distribute.Strategy:

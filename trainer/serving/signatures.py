@@ -7,7 +7,7 @@ the very graph that serves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -68,7 +68,7 @@ class ServingModel(tf.Module):
         self._positions = positions(catalog.item_ids.tolist())
         # One more row at the end answers position -1.
         self._item_id_rows = tf.constant([*catalog.item_ids.tolist(), b""])
-        self._titles = tf.constant([*catalog.titles.tolist(), b""])
+        self._titles = tf.constant([*catalog.shown_titles(), b""])
         self._genre_names = tf.constant(list(catalog.genre_names), tf.string)
         self._genres = stored(catalog.genres, tf.float32)
         self._years = stored(np.maximum(catalog.year, 0), tf.int32)
@@ -84,14 +84,17 @@ class ServingModel(tf.Module):
 
         Args:
           examples: string [B], serialized tf.Examples with `user_id` and, if
-            more has been seen than training knew, `item_id`.
+            more has been seen than training knew, `item_id` in the order of
+            time. It is left out, and a model that reads histories ranks by it
+            for a user whom training did not know, as `recommend_for_history`.
 
         Returns:
           As `recommend`.
         """
         row = parse(examples)
-        excluded = self._positions_of(row[features.ITEM_ID])
-        return self._recommend(first(row[features.USER_ID], ""), excluded, self._k)
+        history = self._positions_of(row[features.ITEM_ID])
+        scores = self._scores_with_histories if self.scorer.reads_histories else None
+        return self._recommend(first(row[features.USER_ID], ""), history, self._k, scores)
 
     @tf.function(input_signature=[_STRINGS, _TABLE, _SCALAR])
     def recommend(
@@ -105,7 +108,8 @@ class ServingModel(tf.Module):
           k: int32 scalar, length of the lists.
 
         Returns:
-          `item_id` and `title`, string [B, k], and `score`, float32 [B, k].
+          `item_id` and `title` (with its year, where known), string [B, k], and
+          `score`, float32 [B, k].
         """
         excluded = tf.RaggedTensor.from_tensor(exclude_item_id)
         return self._recommend(user_id, self._positions_of(excluded), k)
@@ -195,16 +199,27 @@ class ServingModel(tf.Module):
         }
 
     def _recommend(
-        self, user_id: tf.Tensor, excluded: tf.RaggedTensor, k: tf.Tensor | int
+        self,
+        user_id: tf.Tensor,
+        excluded: tf.RaggedTensor,
+        k: tf.Tensor | int,
+        scores: Callable[[tf.Tensor, tf.RaggedTensor], tf.Tensor] | None = None,
     ) -> dict[str, tf.Tensor]:
+        """List by `scores` of user indices and their `excluded`; without it, by the scorer's."""
         index = self._index(user_id)
 
         def best(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
-            rows = index[start:end]
-            seen = self.scorer.seen(rows, excluded[start:end])
-            return best_items(self.scorer.scores(rows), seen, k)
+            rows, without = index[start:end], excluded[start:end]
+            found = self.scorer.scores(rows) if scores is None else scores(rows, without)
+            return best_items(found, self.scorer.seen(rows, without), k)
 
         return self._lists(best, tf.size(user_id))
+
+    def _scores_with_histories(self, index: tf.Tensor, history: tf.RaggedTensor) -> tf.Tensor:
+        """Score for known users as ever, for others by the history that the request brings."""
+        told = tf.ragged.boolean_mask(history, history >= 0)
+        known = self.scorer.known(index)[:, tf.newaxis]
+        return tf.where(known, self.scorer.scores(index), self.scorer.scores_of_histories(told))
 
     def _recommend_for_history(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Top-k lists for a history alone, which is left out of them.

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from trainer.config import keys
 from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import Catalog
 from trainer.models.base import Recommender
@@ -60,8 +61,10 @@ class EarlyStopping:
         self._writer = (
             tf.summary.create_noop_writer()
             if run_dir is None
-            else tf.summary.create_file_writer(os.path.join(run_dir, "logs", name))
+            else tf.summary.create_file_writer(os.path.join(run_dir, keys.LOGS_FOLDER, name))
         )
+        # Solvers have nothing to compile that would count.
+        self._compiled = config.spec.solved
         self.epochs: list[Epoch] = []
         self.metrics: list[dict[str, float]] = []
         self.initial: dict[str, float] | None = None
@@ -94,11 +97,13 @@ class EarlyStopping:
             self.best_epoch = epoch.number
             self.best_weights = self._model.get_weights()
         self.log(epoch, metrics)
+        compiling = "" if self._compiled else ", compiling included"
         self._progress.line(
             f"epoch {epoch.number}: loss {epoch.loss:.4f}, valid {self._shown(metrics)}"
             f"{' (best)' if better else ''}, {epoch.seconds:.1f} s, "
-            f"{epoch.examples / epoch.seconds:,.0f} examples/s"
+            f"{epoch.examples / epoch.seconds:,.0f} examples/s{compiling}"
         )
+        self._compiled = True
         patience, threshold = self._config.patience, self._config.hr_threshold
         if threshold is not None and metrics["hr"] >= threshold:
             self.stopped_by = THRESHOLD
@@ -127,7 +132,7 @@ class EarlyStopping:
         checkpoint = os.path.join(self._run_dir, "checkpoints", self._name, "ckpt")
         tf.train.Checkpoint(model=self._model).write(f"{checkpoint}-{self.best_epoch}")
         tensorboard_projector.write(
-            self._model, catalog, os.path.join(self._run_dir, "logs", self._name)
+            self._model, catalog, os.path.join(self._run_dir, keys.LOGS_FOLDER, self._name)
         )
 
     def log(self, epoch: Epoch, metrics: dict[str, float]) -> None:

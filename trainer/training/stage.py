@@ -73,6 +73,9 @@ class StageResult:
         seconds = sum(epoch.seconds for epoch in self.epochs)
         steps = sum(epoch.steps for epoch in self.epochs)
         examples = sum(epoch.examples for epoch in self.epochs)
+        # The first epoch of each process compiles.
+        steady = [e for at, e in enumerate(self.epochs) if at not in (0, self.resumed)]
+        steady_seconds = sum(epoch.seconds for epoch in steady)
         return {
             "epochs": len(self.epochs),
             "resumed_epochs": self.resumed,
@@ -81,6 +84,9 @@ class StageResult:
             "steps": steps,
             "examples_per_second": examples / seconds if seconds else None,
             "steps_per_second": steps / seconds if seconds else None,
+            "steady_examples_per_second": (
+                sum(epoch.examples for epoch in steady) / steady_seconds if steady_seconds else None
+            ),
         }
 
     def validation(self) -> dict[str, Any]:
@@ -174,6 +180,7 @@ def refit(
         return False
 
     with Progress(f"{config.model} on train and valid", epochs) as progress:
+        progress.line(f"{config.model} anew on train and valid, {epochs} epochs")
         loop.fit(epochs, after, progress, before + 1)
     return StageResult(loop.model, done, None, before)
 

@@ -31,9 +31,10 @@ def write(model: Recommender, catalog: Catalog, logs: str) -> None:
     genres = [
         "|".join(np.asarray(catalog.genre_names, object)[row > 0]) for row in catalog.genres[chosen]
     ]
+    titles = catalog.shown_titles()
     rows = ["title\tgenres\titem_id\tinteractions"]
     for position, names in zip(chosen, genres, strict=True):
-        title = catalog.titles[position].decode(errors="replace")
+        title = titles[position].decode(errors="replace")
         cells = (title, names, catalog.item_ids[position].decode(errors="replace"))
         # A tab or line break in a cell would shift the table.
         plain = (" ".join(cell.split()) for cell in cells)

@@ -61,7 +61,7 @@ def test_it_writes_a_model_that_serves_raw_ids(trained):
     recommended = {item.decode() for item in answer["item_id"].numpy()[0]} - {""}
     # All but the test item are known to the model and left out.
     assert recommended == {item.item_id for item in data.items} - set(data.history(user)[:-1])
-    titles = {item.title.encode() for item in data.items}
+    titles = {item.full_title.encode() for item in data.items}
     assert set(answer["title"].numpy()[0].tolist()) - {b""} <= titles
 
 

@@ -133,6 +133,7 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
         (["nowhere"], "MODEL: expected a folder with saved_model.pb, a Model artifact or a served"),
         (["MODEL", "--data", "nowhere"], "data.path: expected a folder with raw files, got"),
         (["MODEL", "--data", "a", "--examples", "b"], "--examples: expected either this or --data"),
+        (["MODEL", "--ranks", "nowhere/r.csv"], "--ranks: expected a file in a folder that can be"),
         (["MODEL", "--ranks", "ranks.xls"], "--ranks: expected a file ending in .csv or .parquet"),
         (["MODEL", "--min-known", "2"], "--min-known: expected a share in [0, 1], got 2.0."),
         (["MODEL", "--examples", "none"], "expected a folder with held-out rows, found no"),

@@ -12,6 +12,10 @@ with log_redirect.redirect_output(sys.argv[1]) as out:
     os.write(2, b"written to 2\\n")
     logging.getLogger("tfx").info("logged")
     logging.getLogger("quiet").debug("details")
+    logging.getLogger("apache_beam.io").info("of a transform")
+    logging.getLogger("apache_beam.io").warning("of Beam")
+    logging.getLogger("absl").info("node {\\n  id: 1\\n}")
+    logging.getLogger("absl").warning("both\\nlines")
     warnings.warn("warned")
     print("for people", file=out)
     print("progress", file=sys.stderr)
@@ -39,6 +43,14 @@ def test_chatter_goes_to_the_file_and_the_rest_to_the_console(tmp_path):
     for piece in ("printed", "written to 1", "written to 2", "logged", "warned"):
         assert piece in log
     assert "details" not in log
+
+
+def test_the_log_is_spared_notices_of_beam_and_printed_protocol_buffers(tmp_path):
+    _, log = _run(tmp_path, "pass")
+    assert "of a transform" not in log
+    assert "of Beam" in log
+    assert "node { [2 more lines]\n" in log
+    assert "both\nlines\n" in log
 
 
 def test_the_streams_come_back_when_something_is_raised(tmp_path):

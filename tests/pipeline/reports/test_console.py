@@ -8,6 +8,7 @@ from rich.console import Console
 from components.evaluator.gate.results import Estimate, SliceResult
 from pipeline.reports import lineage_text
 from pipeline.reports.console import RunConsole, tables
+from pipeline.reports.summary import Outcome
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 
 EVALUATION = EvaluationConfig(
@@ -105,3 +106,14 @@ def test_the_validation_in_a_lineage_names_its_protocol(figures, told):
     trained = {"model": "m", "best_epoch": 1, "epochs": 2, "validation_protocol": "uni99"}
     text = lineage_text._training({**trained, "best_validation": figures})
     assert text.endswith(told)
+
+
+def test_the_folder_for_tensorboard_is_told():
+    out = io.StringIO()
+    gate = {"passed": True, "baseline_model": None, "reasons": [], "notes": []}
+    outcome = Outcome(gate, None, [], {}, None, {}, [], "/out/model_run/9/logs")
+    RunConsole(out).report(outcome, EVALUATION, "full", "/out/summary.json")
+    assert out.getvalue().splitlines()[-2:] == [
+        "curves  tensorboard --logdir /out/model_run/9/logs",
+        "summary /out/summary.json",
+    ]

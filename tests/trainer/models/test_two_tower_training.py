@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import planted
+from tests.support import planted, toy_model
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig, TwoTowerConfig
 from trainer.data.batches import newest, user_tensors
 from trainer.serving.export import export, serving_model
@@ -93,6 +93,26 @@ def test_a_history_of_unknown_items_is_served_the_popularity_ranking(history_mod
     output = recommend(history_model[1], [[999, -1]], 3)
     assert output["score"].shape == (1, 3)
     np.testing.assert_allclose(output["score"][0], np.sort(counts)[::-1][:3] / counts.sum())
+
+
+def test_serving_default_ranks_by_the_history_that_a_new_user_brings(history_model):
+    loaded, history = history_model[1], [2, 6, 10]
+    items = [f"i{position}" for position in history]
+    asked = (("newcomer", [*items, "unheard-of"]), ("u0", items), ("x", []))
+    rows = [toy_model.row(user, seen) for user, seen in asked]
+    output = loaded.signatures["serving_default"](examples=tf.constant(rows))
+    expected = recommend(loaded, [history], 10)
+    for name in ("item_id", "title"):
+        np.testing.assert_array_equal(output[name][:1], expected[name])
+    np.testing.assert_allclose(output["score"][:1], expected["score"], rtol=1e-6)
+    # Known users by what training knew of them; nothing to go by: popularity.
+    served = loaded.signatures["recommend"](
+        user_id=tf.constant(["u0", "x"]),
+        exclude_item_id=tf.constant([items, [""] * 3]),
+        k=tf.constant(10),
+    )
+    np.testing.assert_array_equal(output["item_id"][1:], served["item_id"])
+    np.testing.assert_allclose(output["score"][1:], served["score"], rtol=1e-6)
 
 
 def test_a_known_user_is_served_by_the_stored_history(history_model, dataset):

@@ -57,6 +57,15 @@ def test_recommend_leaves_out_history_and_what_the_caller_names(signatures):
     assert output["title"].numpy()[0, 0] == b"Title 1"
 
 
+def test_titles_are_served_with_their_years():
+    years = [1995, -1, 2000, 1874, -1]
+    serving = make_serving(USER_CODES, ITEM_CODES, COUNTS, HISTORIES, years=years)
+    output = serving.recommend(tf.constant(["x"]), tf.constant([[""]]), tf.constant(6))
+    assert output["title"].numpy().tolist() == [
+        [b"Title 0 (1995)", b"Title 1", b"Title 2 (2000)", b"Title 3 (1874)", b"Title 4", b""]
+    ]
+
+
 def test_an_unknown_user_gets_the_popularity_ranking(signatures):
     output = recommend(signatures, ["nobody"], [["i1"]], 3)
     assert ids(output) == [["i0", "i2", "i3"]]

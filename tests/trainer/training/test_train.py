@@ -175,3 +175,15 @@ def test_popularity_draws_of_the_validation_go_by_the_training_counts(dataset):
     uniform = EvaluationConfig(k=5, protocols=protocols)
     other = RankValidator(trained.model, dataset.valid, catalog, uniform, "easy")
     assert measure()["ndcg"] < other()["ndcg"]
+
+
+def test_the_lines_name_the_refit_and_the_epoch_that_compiled(dataset, tmp_path, capsys):
+    report = train(CONFIG.replace(refit=True), planted.EVALUATION, dataset, str(tmp_path)).report
+    told = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    epochs = [line for line in told if line.startswith("epoch ")]
+    assert [line.endswith("examples/s, compiling included") for line in epochs] == [1, 0, 0]
+    assert f"neumf anew on train and valid, {report['best_epoch']} epochs" in told
+    later = report["history"][1:]
+    speed = sum(e["examples"] for e in later) / sum(e["seconds"] for e in later)
+    assert report["steady_examples_per_second"] == pytest.approx(speed)
+    assert speed > report["examples_per_second"]

@@ -1,0 +1,14 @@
+"""Lines for whoever waits, on standard error, so that piped output stays clean."""
+
+from __future__ import annotations
+
+import sys
+
+
+def tell(text: str) -> None:
+    """Print a line under the component that is at work.
+
+    Args:
+      text: the line.
+    """
+    print(f"  {text}", file=sys.stderr, flush=True)
