@@ -23,7 +23,7 @@ import re
 import sys
 import warnings
 
-from pipeline.cli import common
+from pipeline.cli import common, exits
 from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam
 from pipeline.config import run as configuration
@@ -86,11 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        return common.exit_code(lambda: _command(given or _unspoken()))
+        return exits.exit_code(lambda: _command(given or _unspoken()))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
-        print(f"error: {common.reason(error, 500)}", file=sys.stderr)
-        return common.FAILED
+        print(f"error: {exits.reason(error, 500)}", file=sys.stderr)
+        return exits.FAILED
 
 
 def _unspoken() -> list[str]:

@@ -21,7 +21,7 @@ import time
 from typing import TextIO
 
 from components import served_folder
-from pipeline.cli import common
+from pipeline.cli import common, exits
 from pipeline.cli.output_folder import Workspace, default_output
 from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam, presets
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    return common.exit_code(
+    return exits.exit_code(
         lambda: _command(arguments), "interrupted; start the same command again to go on"
     )
 
@@ -137,7 +137,7 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
         served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     records = _hide_password(named or store.SqliteStore(workspace.database))
     run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
-    return common.with_log(workspace, lambda out: _execute(run, out))
+    return exits.with_log(workspace, lambda out: _execute(run, out))
 
 
 def _set_environment() -> None:

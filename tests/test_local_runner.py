@@ -14,7 +14,7 @@ import yaml
 
 import local_runner
 from components import served_folder
-from pipeline.cli import common
+from pipeline.cli import exits
 from pipeline.cli.output_folder import Workspace
 from pipeline.config import presets
 from pipeline.config import run as configuration
@@ -225,7 +225,7 @@ def test_a_full_disk_is_told_in_one_sentence(capfd, monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     workspace = Workspace.at("out", None)
-    assert common.with_log(workspace, full) == 1
+    assert exits.with_log(workspace, full) == 1
     (line,) = capfd.readouterr().err.splitlines()
     expected = f"error: {tmp_path}/out: the disk is full; make room and start the same command"
     assert line.startswith(expected)

@@ -7,32 +7,21 @@ mistakes are answered at once.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib.metadata
 import json
-import logging
 import os
-import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from pipeline.cli import log_redirect
-from pipeline.cli.output_folder import Workspace
 from pipeline.config import presets
 from pipeline.config import run as configuration
 from pipeline.config.run import DataConfig, RunConfig
 from pipeline.datasets import synthetic_config
 from pipeline.uris import check_known, is_uri
-from schema.errors import UserError, find_user_error
+from schema.errors import UserError
 from schema.settings import Settings, check
 from trainer.config.trainer import AUTO, ONE_PROCESS
 
 S = TypeVar("S", bound=Settings)
-
-# Exit codes that all commands share; 0 is what each of them is for.
-FAILED, BAD_INPUT = 1, 2
-# As shells have it of a process that Ctrl-C ends: 128 and the number of SIGINT.
-INTERRUPTED = 130
 
 
 class _Version(argparse.Action):
@@ -118,81 +107,6 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise UserError("--force-bless: expected a reason, got an empty text.")
     return text
-
-
-def reason(error: Exception, limit: int | None = None) -> str:
-    """Describe an unforeseen failure in one line.
-
-    Args:
-      error: the failure.
-      limit: characters at the most; None for all.
-
-    Returns:
-      Its type and what it says.
-    """
-    return " ".join(f"{type(error).__name__}: {error}".split())[:limit]
-
-
-def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
-    """Run a command and tell mistakes in one line.
-
-    Args:
-      work: gives the exit code.
-      interrupted: said when the user interrupts it.
-
-    Returns:
-      What `work` gives; BAD_INPUT after a UserError, INTERRUPTED after an interrupt.
-    """
-    try:
-        return work()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
-        return INTERRUPTED
-
-
-def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
-    """Run the long part of a command, with the libraries' chatter in the log.
-
-    Args:
-      workspace: held meanwhile; its log gets the chatter, and a traceback.
-      work: called with the stream that the user reads; gives the exit code.
-
-    Returns:
-      What `work` gives; FAILED when it fails, told in one line.
-
-    Raises:
-      UserError: a mistake was behind the failure.
-    """
-    with workspace.locked(), log_redirect.redirect_output(str(workspace.log)) as out:
-        try:
-            workspace.reach()
-        except UserError:
-            workspace.withdraw()
-            raise
-        out.write(f"log {workspace.log}\n")
-        try:
-            return work(out)
-        except Exception as error:
-            logging.exception("The command failed.")
-            sentence = find_user_error(error)
-            if sentence:
-                raise UserError(sentence) from None
-            told = _disk_full(error, workspace.output) or reason(error, 300)
-            print(f"error: {told} (traceback in {workspace.log})", file=sys.stderr)
-            return FAILED
-
-
-def _disk_full(error: BaseException, output: str) -> str | None:
-    """Say so where a full disk is behind a failure, whichever library met it."""
-    current: BaseException | None = error
-    while current is not None:
-        if os.strerror(errno.ENOSPC) in str(current):
-            return f"{output}: the disk is full; make room and start the same command again."
-        current = current.__cause__ or current.__context__
-    return None
 
 
 def base_config(options: argparse.Namespace) -> RunConfig:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipeline.cli import common
+from pipeline.cli import common, exits
 from pipeline.datasets import published
 from schema.errors import UserError
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    return common.exit_code(lambda: _run(_parser().parse_args(arguments)))
+    return exits.exit_code(lambda: _run(_parser().parse_args(arguments)))
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tfx.dsl.io.plugins.local import LocalFilesystem
 from tfx.utils import path_constants
 
-from pipeline.cli import common
+from pipeline.cli import common, exits
 from pipeline.cli.output_folder import Workspace
 from pipeline.cli.steps import Counted, step
 from pipeline.config.run import DataConfig
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
       The exit code.
     """
-    return common.exit_code(lambda: _run(_parser().parse_args(arguments)))
+    return exits.exit_code(lambda: _run(_parser().parse_args(arguments)))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         common.layout(config.data, data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
-    return common.with_log(
+    return exits.with_log(
         workspace, lambda out: _evaluate(config, options, model, data, workspace, out)
     )
 

@@ -13,7 +13,7 @@ import os
 import pathlib
 import sys
 
-from pipeline.cli import common, log_redirect
+from pipeline.cli import common, exits, log_redirect
 from pipeline.cli.output_folder import Workspace
 from pipeline.config import presets
 from pipeline.metadata import store
@@ -59,10 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
       The exit code.
     """
     try:
-        return common.exit_code(lambda: _run(_parser().parse_args(arguments)))
+        return exits.exit_code(lambda: _run(_parser().parse_args(arguments)))
     except Exception as error:
-        print(f"error: {common.reason(error)}", file=sys.stderr)
-        return common.FAILED
+        print(f"error: {exits.reason(error)}", file=sys.stderr)
+        return exits.FAILED
 
 
 def _run(options: argparse.Namespace) -> int:

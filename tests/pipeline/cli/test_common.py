@@ -6,7 +6,7 @@ import pytest
 
 import kubeflow_runner
 import local_runner
-from pipeline.cli import common, dataset, evaluate, lineage
+from pipeline.cli import dataset, evaluate, exits, lineage
 
 
 @pytest.mark.parametrize("command", [local_runner, kubeflow_runner, dataset, evaluate, lineage])
@@ -22,5 +22,5 @@ def test_an_interrupt_ends_a_command_as_shells_expect(capsys):
     def work():
         raise KeyboardInterrupt
 
-    assert common.exit_code(work, "interrupted; start again") == 130
+    assert exits.exit_code(work, "interrupted; start again") == 130
     assert capsys.readouterr() == ("", "interrupted; start again\n")

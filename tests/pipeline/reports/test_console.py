@@ -111,7 +111,7 @@ def test_the_validation_in_a_lineage_names_its_protocol(figures, told):
 def test_the_folder_for_tensorboard_is_told():
     out = io.StringIO()
     gate = {"passed": True, "baseline_model": None, "reasons": [], "notes": []}
-    outcome = Outcome(gate, None, [], {}, None, {}, [], "/out/model_run/9/logs")
+    outcome = Outcome(gate, None, [], {}, None, {}, [], [], "/out/model_run/9/logs")
     RunConsole(out).report(outcome, EVALUATION, "full", "/out/summary.json")
     assert out.getvalue().splitlines()[-2:] == [
         "curves  tensorboard --logdir /out/model_run/9/logs",
