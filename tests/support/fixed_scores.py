@@ -4,13 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support import planted
+from tests.support.toy_model import Untrained
 from trainer.data.interactions import ABSENT
-from trainer.models.base import Recommender
 
 USERS, ITEMS = 23, 40
 
 
-class Fixed(Recommender):
+class Fixed(Untrained):
     """Scores, which are ratings too, given as a table; counts the users that it encodes."""
 
     predicts_ratings = True
