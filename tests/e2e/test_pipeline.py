@@ -87,7 +87,7 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
         assert phase in first.stderr
     shown = [line for line in first.stdout.splitlines() if line.startswith("for user ")]
     assert len(shown) == 2
-    titles = {item.title for item in workplace.data.items}
+    titles = {item.full_title for item in workplace.data.items}
     for line in shown:
         user, _, listed = line.removeprefix("for user ").partition(": ")
         recommended = listed.split("; ")
@@ -95,7 +95,9 @@ def test_a_first_run_pushes_a_model_and_shows_what_it_recommends(workplace, firs
         assert set(recommended) <= titles
         # The newest of a user's interactions is the target, the others are seen.
         seen = set(workplace.data.history(user)[:-1])
-        assert not {i.title for i in workplace.data.items if i.item_id in seen} & set(recommended)
+        assert not {i.full_title for i in workplace.data.items if i.item_id in seen} & set(
+            recommended
+        )
 
 
 def test_the_summary_is_complete(workplace, first):
