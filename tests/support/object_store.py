@@ -99,10 +99,13 @@ def serving(folder: pathlib.Path) -> Iterator[Service]:
     pem.write_text(pem.read_text() + certificate)
     user = dict.fromkeys(("client_id", "client_secret", "refresh_token"), "anyone")
     credentials.write_text(json.dumps({"type": "authorized_user", **user}))
-    command = [sys.executable, __file__, str(pem)]
+    command = [sys.executable, "-m", "tests.support.object_store", str(pem)]
+    root = pathlib.Path(__file__).resolve().parents[2]
     with (
         open(folder / "requests.log", "w") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=root
+        ) as server,
     ):
         try:
             assert server.stdout is not None
