@@ -7,6 +7,8 @@ import warnings
 
 import pytest
 
+from tests.support import autograph
+
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -35,14 +37,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """Spares trainings what takes longer than they do."""
+    """Leaves to the tests what they need of the process that starts them."""
+    # TFX's executors take what stands there for flags, so pytest's -v for --verbosity.
+    del sys.argv[1:]
     # Full collections would walk through all that is imported by now.
     gc.freeze()
     if "tensorflow" in sys.modules:
-        from tensorflow.python.autograph.core import config
-
-        # AutoGraph leaves the code of Keras as it is, but does not know it by this name.
-        config.CONVERSION_RULES = (config.DoNotConvert("tf_keras"), *config.CONVERSION_RULES)
+        autograph.leave_keras_alone()
 
 
 @pytest.hookimpl(wrapper=True)

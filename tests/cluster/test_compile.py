@@ -21,6 +21,7 @@ pytest.importorskip("kfp.pipeline_spec.pipeline_spec_pb2")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_every_preset_compiles_for_both_targets(run, preset):
     for target, output in (("vertex", "p.json"), ("kfp", "p.yaml")):

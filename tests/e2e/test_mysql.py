@@ -3,18 +3,18 @@
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 from pipeline.cli import lineage
-from tests.support import mariadb, synthetic
+from tests.support import forks, mariadb, synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "s3cret@word"
 SETTINGS = (
-    *("trainer.epochs=1", "trainer.refit=false", "trainer.jit_compile=false"),
+    *("trainer.model=mf", "trainer.epochs=1", "trainer.refit=false"),
+    "trainer.jit_compile=false",
     *("evaluation.slices=[]", "evaluation.metrics=[hr, ndcg]"),
     *("gate.must_beat_popularity=false", "gate.max_drop=null"),
 )
@@ -33,9 +33,7 @@ def _run(folder, url, *arguments, password=None):
     environment = {name: value for name, value in os.environ.items() if name != "MYSQL_PWD"}
     if password is not None:
         environment["MYSQL_PWD"] = password
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
+    result = forks.run(command, ROOT, environment)
     assert result.returncode == 0, result.stdout + result.stderr
     assert PASSWORD not in result.stdout + result.stderr
     return json.loads((folder / "out" / "summary.json").read_text())

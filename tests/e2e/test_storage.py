@@ -9,13 +9,12 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
-from tests.support import object_store, synthetic
+from tests.support import forks, object_store, synthetic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 USERS = 50
@@ -42,14 +41,8 @@ def folder(tmp_path_factory):
 
 
 def start(service, folder, *command):
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        cwd=folder,
-        env={**os.environ, **service.variables, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {**os.environ, **service.variables, "PYTHONPATH": str(ROOT)}
+    return forks.Fork([sys.executable, *command], folder, environment)
 
 
 def settings(*given):

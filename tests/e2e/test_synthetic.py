@@ -18,13 +18,18 @@ def test_generated_data_goes_through_the_whole_pipeline(tmp_path):
     records = tmp_path / "records" / "metadata.sqlite"
     command += ["--metadata", str(records)]
     command += ["--data", "synthetic:users=400,items=120,interactions=8000,groups=4,affinity=0.9"]
-    for setting in ("epochs=12", "learning_rate=0.01", "batch_size=512"):
+    for setting in ("epochs=12", "learning_rate=0.01", "batch_size=512", "warm_start=true"):
         command += ["--set", f"trainer.{setting}"]
+    # test_pipeline.py has the rest.
+    for setting in ("metrics=[hr, ndcg]", "slices=[]", "protocols={full: {}}"):
+        command += ["--set", f"evaluation.{setting}"]
+    command += ["--set", "trainer.validation_protocol=full"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     result = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "cold start, no model was blessed here before" in result.stdout
     (folder,) = (tmp_path / "cache/movielens-tfx/datasets").glob("synthetic-400-120-8000-*")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["run"]["data"], summary["run"]["format"]) == (str(folder), "ml-1m")
@@ -36,5 +41,6 @@ def test_generated_data_goes_through_the_whole_pipeline(tmp_path):
     assert counts["users_in_train_only"] == counts["duplicates"] == 0
     assert summary["data"]["catalog"] == {"items": 120, "items_missing_from_catalog": 0}
     metrics = summary["metrics"][0]["metrics"]
+    assert summary["training"]["warm_start"]["base_model"] is None
     planted, popular = metrics["ndcg@10_full"], metrics["popularity_ndcg@10_full"]
     assert planted["lower"] > 1.2 * popular["value"]

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import time
 
@@ -12,7 +11,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.trainer.component import RUN_FN
 from schema import features, settings
-from tests.support import ports
+from tests.support import forks, ports
 from trainer.config import keys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -98,10 +97,8 @@ class Job:
                 task = {"type": kind, "index": index}
                 environment["TF_CONFIG"] = json.dumps({"cluster": self._jobs, "task": task})
             self._started += 1
-            with open(self.folder / f"process{number}.{self._started}.log", "w") as log:
-                self.processes[number] = subprocess.Popen(
-                    self._command, env=environment, stdout=log, stderr=log, cwd=self.folder
-                )
+            log = self.folder / f"process{number}.{self._started}.log"
+            self.processes[number] = forks.Fork(self._command, self.folder, environment, log)
         return self
 
     def kill(self, *numbers):

@@ -3,13 +3,12 @@
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from tests.support import replicas
+from tests.support import forks, replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -20,7 +19,7 @@ def run(devices):
     # Logical devices must be set up before TensorFlow starts, hence the process.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, str(ROOT / "tests/support/replicas.py"), str(devices)]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True)
+    finished = forks.run(command, ROOT, environment)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return json.loads(finished.stdout)
 

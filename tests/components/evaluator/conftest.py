@@ -19,13 +19,18 @@ from components.evaluator.keys import BLESSING_KEY
 from schema import curated
 from schema.settings import to_dict
 from tests.support.toy_model import make_serving, row
-from trainer.config.evaluation import EvaluationConfig
+from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.serving.export import export
 
 USERS, ITEMS, SEEN = 40, 30, 29
 TARGETS = np.arange(USERS) % 10
 WOMEN = range(0, 30, 2)
 COUNTS = np.arange(ITEMS, 0, -1)
+# What the gates of these tests look at; a second protocol and the other metrics take
+# as long again, and whole pipelines have them.
+FEW = EvaluationConfig(
+    protocols={"full": ProtocolConfig()}, metrics=("hr", "ndcg"), slices=("gender",)
+)
 GAINS = 1 / np.log2(np.arange(10) + 2)
 
 
@@ -113,10 +118,16 @@ class Evaluation:
 
 
 @pytest.fixture(scope="session")
+def usual():
+    """What evaluations are under unless a test says otherwise."""
+    return FEW
+
+
+@pytest.fixture(scope="session")
 def evaluate(models, examples, schema, tmp_path_factory):
     def run(candidate, baseline=None, *, gate=None, blessing=None, force=None, evaluation=None):
         work = tmp_path_factory.mktemp("evaluation")
-        settings = evaluation or EvaluationConfig()
+        settings = evaluation or FEW
         held_out = artifact(standard_artifacts.Examples, examples, 1)
         held_out.split_names = artifact_utils.encode_split_names(["test"])
         inputs = {

@@ -36,6 +36,8 @@ interactions_lists = st.lists(
     max_size=60,
 )
 
+pytestmark = pytest.mark.seconds
+
 
 class Split:
     """What a split made of interactions, as plain lists."""

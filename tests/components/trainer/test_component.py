@@ -28,10 +28,9 @@ pytestmark = pytest.mark.seconds
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trainer")
-    run = upstream.Runner(folder)
-    data, inputs = upstream.trainer_inputs(folder)
+def trained(tmp_path_factory, upstream_made):
+    run = upstream.Runner(tmp_path_factory.mktemp("trainer"))
+    data, inputs = upstream_made
 
     def train(config, **base_model):
         channels = {name: [artifact] for name, artifact in {**inputs, **base_model}.items()}

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import upstream
 from tests.support.trainer_processes import Job
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.neumf import NeuMFConfig
@@ -24,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    return upstream.trainer_inputs(tmp_path_factory.mktemp("upstream"))[1]
+def inputs(upstream_made):
+    return upstream_made[1]
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,8 @@ pytestmark = pytest.mark.seconds
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    _, inputs = upstream.trainer_inputs(tmp_path_factory.mktemp("upstream"))
-    return inputs
+def inputs(upstream_made):
+    return upstream_made[1]
 
 
 def run(folder, component, inputs, runtime=None, **settings_of_its_own):

@@ -65,6 +65,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", sorted(CHANGES))
 def test_an_item_feature_moves_the_item_code_where_the_tower_reads_it(name):
     catalog = planted.make_catalog(ITEMS)
