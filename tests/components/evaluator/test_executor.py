@@ -1,6 +1,5 @@
 """The Evaluator component with its real executor, TFMA, metrics and gate."""
 
-import dataclasses
 import os
 
 import numpy as np
@@ -98,7 +97,7 @@ def test_a_model_good_overall_but_bad_for_one_group_is_refused(evaluate):
 def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(
     evaluate, degraded, usual
 ):
-    earlier = dataclasses.replace(usual, seed=7)
+    earlier = usual.replace(seed=7)
     blessing = standard_artifacts.ModelBlessing()
     blessing.id = 3
     blessing.set_string_custom_property(
