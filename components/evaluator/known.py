@@ -30,7 +30,7 @@ class Known:
 
     @property
     def share(self) -> float:
-        """The share of known users or of known items, whichever is smaller, 0 to 1."""
+        """Return the share of known users or of known items, whichever is smaller, 0 to 1."""
         users = self.known_users / max(self.users, 1)
         return min(users, self.known_items / max(self.items, 1))
 

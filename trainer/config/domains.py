@@ -32,7 +32,7 @@ class Range(Settings):
         return self
 
     def holds(self, value: float) -> bool:
-        """Whether a draw can give a value.
+        """Tell whether a draw can give a value.
 
         Args:
           value: any number.

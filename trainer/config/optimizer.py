@@ -72,5 +72,5 @@ class OptimizerConfig(Settings):
 
     @property
     def sparse_only(self) -> bool:
-        """Whether gradients of tables must stay sparse."""
+        """Tell whether gradients of tables must stay sparse."""
         return self.name == "lazy_adam" or self.embedding_gradients == "sparse"

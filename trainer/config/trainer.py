@@ -228,15 +228,15 @@ class TrainerConfig(Settings):
 
     @property
     def spec(self) -> ModelSpec:
-        """The model's row."""
+        """Return the model's row."""
         return MODELS[self.model]
 
     @property
     def predicts_ratings(self) -> bool:
-        """Whether the model learns from ratings and predicts them."""
+        """Tell whether the model learns from ratings and predicts them."""
         return self.spec.predicts_ratings
 
     @property
     def criterion(self) -> str:
-        """The validation metric that chooses the best epoch, "ndcg" or "rmse"."""
+        """Return the validation metric that chooses the best epoch, "ndcg" or "rmse"."""
         return self.spec.criterion

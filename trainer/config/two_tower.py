@@ -135,7 +135,7 @@ class TwoTowerConfig(Settings):
 
     @property
     def reads_history(self) -> bool:
-        """Whether the user tower reads the user's history."""
+        """Tell whether the user tower reads the user's history."""
         return HISTORY in self.user_features
 
     def _check_together(self) -> None:

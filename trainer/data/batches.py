@@ -121,7 +121,7 @@ class TrainingData:
             self.tensors[_SAMPLER] = self._sampler.tensors
 
     def order(self, epoch: int, batch_size: int) -> np.ndarray:
-        """Which positives each step of an epoch takes.
+        """Choose which positives each step of an epoch takes.
 
         The last batch is filled up from the epoch's beginning, so all batches
         have one shape.

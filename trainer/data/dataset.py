@@ -44,7 +44,7 @@ class Dataset:
 
     @property
     def context_sizes(self) -> tuple[int, ...]:
-        """Number of indices of each context feature, 0 being unknown.
+        """Return the number of indices of each context feature, 0 being unknown.
 
         In the order of schema.features.USER_CONTEXT_INDICES.
         """

@@ -50,17 +50,17 @@ class Interactions:
 
     @property
     def in_vocabulary(self) -> np.ndarray:
-        """Whether the item of each interaction has a vocabulary row of its own, bool [N]."""
+        """Tell whether the item of each interaction has a vocabulary row of its own, bool [N]."""
         return self.positions < self.num_vocabulary
 
     @property
     def rows(self) -> np.ndarray:
-        """Row of each interaction, int32 [N]."""
+        """Return the row of each interaction, int32 [N]."""
         return np.repeat(np.arange(len(self.user_index), dtype=np.int32), np.diff(self.splits))
 
     @property
     def target_rows(self) -> np.ndarray:
-        """Row of each target, int32 [M]."""
+        """Return the row of each target, int32 [M]."""
         return np.repeat(
             np.arange(len(self.user_index), dtype=np.int32), np.diff(self.target_splits)
         )
@@ -181,7 +181,7 @@ def user_table(histories: Interactions, num_users: int, num_indices: int) -> Use
 
 
 def splits_of(lengths: np.ndarray) -> np.ndarray:
-    """Where lists that follow each other begin.
+    """Find where lists that follow each other begin.
 
     Args:
       lengths: of the lists, integers [L].

@@ -85,7 +85,7 @@ def _parse(batch: tf.Tensor) -> dict[str, np.ndarray]:
 
 
 def _places(times: tf.RaggedTensor, target_times: tf.RaggedTensor) -> np.ndarray:
-    """How many of its row's times are not after each target's, int32 [M]."""
+    """Count how many of its row's times are not after each target's, int32 [M]."""
     rows = np.concatenate([part.value_rowids().numpy() for part in (times, target_times)])
     seconds = np.concatenate([part.flat_values.numpy() for part in (times, target_times)])
     is_target = np.arange(len(rows)) >= len(times.flat_values)

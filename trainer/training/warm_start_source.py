@@ -49,7 +49,7 @@ class Described:
 
     @property
     def width(self) -> tuple[int, ...]:
-        """The part of the shape that the data do not decide."""
+        """Return the part of the shape that the data do not decide."""
         return self.shape[1:] if self.rows else self.shape
 
 

@@ -114,7 +114,7 @@ class TwoTower(Recommender):
 
     @property
     def temperature(self) -> tf.Tensor:
-        """What divides the dot products in the losses, float32 scalar."""
+        """Return what divides the dot products in the losses, float32 scalar."""
         if self._settings.learn_temperature:
             return tf.exp(self._log_temperature)
         return tf.constant(self._settings.temperature)
