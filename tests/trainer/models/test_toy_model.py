@@ -26,6 +26,8 @@ from trainer.training.train import train
 from trainer.training.warm_start_source import read_warm_start_source
 from trainer.tuning.search import tune
 
+pytestmark = pytest.mark.seconds
+
 
 class ToyConfig(Settings):
     """Settings of Toy."""

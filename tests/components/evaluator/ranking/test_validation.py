@@ -16,6 +16,8 @@ from trainer.data.interactions import ABSENT
 from trainer.serving.export import export
 from trainer.training.rank_validation import RankValidator
 
+pytestmark = pytest.mark.seconds
+
 USERS, ITEMS, K = 30, 40, 4
 GENERATOR = np.random.default_rng(5)
 SCORES = GENERATOR.integers(0, 6, (USERS, ITEMS)).astype(float)
