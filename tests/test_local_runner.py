@@ -231,6 +231,7 @@ def test_a_full_disk_is_told_in_one_sentence(capfd, monkeypatch, tmp_path):
     assert line.startswith(expected)
 
 
+@pytest.mark.seconds
 def test_a_tpu_that_is_not_there_is_told_before_anything_runs(tmp_path, data):
     arguments = ["--data", str(data), "--output", "out", "--set", "trainer.strategy=tpu"]
     line = _mistake(_run(tmp_path, *arguments))

@@ -160,6 +160,7 @@ def test_anomalies_can_be_a_warning(validate, sound):
     assert "split 'train', feature 'age'" in warning
 
 
+@pytest.mark.seconds
 def test_an_empty_split_stops_where_anomalies_are_a_warning(validate_examples, sound):
     sound["test"] = {name: column.slice(0, 0) for name, column in sound["test"].items()}
     text = sentence(validate_examples, sound, config=ValidationConfig(anomalies="warn"))

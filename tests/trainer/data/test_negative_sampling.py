@@ -131,6 +131,7 @@ def toy_config():
     return choose(replace_values(planted.CONFIGS["mf"], changes), "sampler", "toy")
 
 
+@pytest.mark.seconds
 def test_one_class_and_one_name_make_a_sampler(monkeypatch):
     made = []
     monkeypatch.setitem(SAMPLERS, "toy", lambda *given: made.append(First(*given)) or made[-1])

@@ -42,6 +42,7 @@ def test_a_split_without_ratings_is_refused(table):
         validation.RatingValidator(Fixed(table), histories)
 
 
+@pytest.mark.seconds
 def test_the_metrics_of_a_model_are_those_that_its_epochs_are_chosen_by(table, histories):
     catalog = planted.make_catalog(ITEMS)
     for name, metrics in (("neumf", {"hr", "ndcg"}), ("rating", {"rmse", "mae"})):

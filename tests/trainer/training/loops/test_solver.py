@@ -21,6 +21,7 @@ def dataset():
     return planted.make_dataset()
 
 
+@pytest.mark.seconds
 def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
     config = IALS_CONFIG.replace(epochs=30, patience=1)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
