@@ -1,17 +1,20 @@
 """The table of models: each is trained through the pipeline, one Markdown line each.
 
-Behind the README's results on He et al.'s split; `--data` may be any other
-folder, or `synthetic:...`. The variants share one output folder, so the data is
-read once. A variant whose summary lies there with the same settings is not run
+Behind the README's results. Without `--filter` these are the models on He et
+al.'s split, for which `--data` is wanted; it may be any other folder, or
+`synthetic:...`. A preset of another data set is a line when `--filter` names it,
+and obtains its data itself. Lines of one data set share an output folder, so
+the data is read once. What lies there with the same settings is not run
 again: start the same command again after a kill; after an edit of the sources
 take another `--output`. Lines go to standard output, progress to standard error.
 
-    python benchmarks/models.py --data DIR [--output DIR] [--filter NAME ...]
+    python benchmarks/models.py [--data DIR] [--output DIR] [--filter NAME ...]
         [--seeds N ...] [--set KEY=VALUE ...]
 
-HR@k and NDCG@k are those of `test` with half of the 95 % interval over users;
-epochs are the best on `valid`, after how many, pretraining's first; seconds are
-all training, on train and once more on train and valid.
+HR@k and NDCG@k are those of `test` with half of the 95 % interval over users,
+or their mean and deviation over the seeds; epochs are the best on `valid`, after
+how many, pretraining's first; seconds are all training, on train and once more
+on train and valid.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from schema.errors import UserError
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 # Nothing is to be served from here: with no model ever blessed, none is compared
 # with the one before it, and no order of the variants matters.
-COMMON = ("data.format=auto", "gate.min_hr=1.0")
+COMMON = ("gate.min_hr=1.0",)
 TRAINED = (0, 3)
 CELLS = [f"{m}@{{k}}_{p}" for p in ("sampled", "full") for m in ("hr", "ndcg")]
 
@@ -50,20 +53,20 @@ _LOSS = "trainer.two_tower.loss"
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A line of the table: a preset of this name after `ncf-ml-1m-`, and what is set on it."""
+    """A line of the table: a preset, and what is set on it."""
 
     preset: str
     assignments: tuple[str, ...] = ()
 
 
 VARIANTS = {
-    "popularity": Variant("popularity"),
-    "itemknn": Variant("itemknn"),
-    "ease": Variant("ease"),
-    "ials": Variant("ials"),
-    "mf": Variant("mf"),
+    "popularity": Variant("ncf-ml-1m-popularity"),
+    "itemknn": Variant("ncf-ml-1m-itemknn"),
+    "ease": Variant("ncf-ml-1m-ease"),
+    "ials": Variant("ncf-ml-1m-ials"),
+    "mf": Variant("ncf-ml-1m-mf"),
     "gmf": Variant(
-        "neumf",
+        "ncf-ml-1m-neumf",
         (
             "trainer.model=gmf",
             "trainer.neumf.embedding_dim=32",
@@ -73,7 +76,7 @@ VARIANTS = {
         ),
     ),
     "mlp": Variant(
-        "neumf",
+        "ncf-ml-1m-neumf",
         (
             "trainer.model=mlp",
             f"trainer.neumf={{{_MLP}}}",
@@ -81,10 +84,10 @@ VARIANTS = {
             "trainer.learning_rate=0.001",
         ),
     ),
-    "neumf": Variant("neumf"),
+    "neumf": Variant("ncf-ml-1m-neumf"),
     # Pretraining on Adam, fine-tuning on SGD: section 3.4.1 of the paper.
     "neumf-pretrained": Variant(
-        "neumf",
+        "ncf-ml-1m-neumf",
         (
             f"trainer.neumf={{embedding_dim: 64, {_MLP}}}",
             "trainer.neumf.pretrain={gmf_epochs: 20, mlp_epochs: 20}",
@@ -94,13 +97,17 @@ VARIANTS = {
             "trainer.epochs=10",
         ),
     ),
-    "two-tower-softmax": Variant("two-tower"),
+    "two-tower-softmax": Variant("ncf-ml-1m-two-tower"),
     "two-tower-cross-entropy": Variant(
-        "two-tower", (f"{_LOSS}=cross_entropy", "trainer.epochs=20")
+        "ncf-ml-1m-two-tower", (f"{_LOSS}=cross_entropy", "trainer.epochs=20")
     ),
-    "two-tower-max-margin": Variant("two-tower", (f"{_LOSS}=max_margin", "trainer.epochs=20")),
-    "two-tower-bpr": Variant("two-tower", (f"{_LOSS}=bpr", "trainer.epochs=20")),
+    "two-tower-max-margin": Variant(
+        "ncf-ml-1m-two-tower", (f"{_LOSS}=max_margin", "trainer.epochs=20")
+    ),
+    "two-tower-bpr": Variant("ncf-ml-1m-two-tower", (f"{_LOSS}=bpr", "trainer.epochs=20")),
 }
+OF_PRESETS = {name: Variant(name) for name in presets.PRESETS if not name.startswith("ncf-")}
+LINES = {**VARIANTS, **OF_PRESETS}
 
 
 def main() -> int:
@@ -109,7 +116,7 @@ def main() -> int:
     try:
         names = _names(options.filter)
         configs = {
-            (name, seed): _configure(VARIANTS[name], seed, options)
+            (name, seed): _configure(LINES[name], seed, options)
             for name in names
             for seed in options.seeds
         }
@@ -138,14 +145,14 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of He et al.'s split, or another")
+    parser.add_argument("--data", help="folder of He et al.'s split, or another")
     parser.add_argument("--output", default="output/models", help="default: %(default)s")
     parser.add_argument(
         "--filter",
         metavar="NAME",
         nargs="+",
-        default=["*"],
-        help=f"{', '.join(VARIANTS)}; or '*-bpr'",
+        default=list(VARIANTS),
+        help=f"{', '.join(LINES)}; or '*-bpr'; default: those of He et al.'s split",
     )
     parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[42])
     parser.add_argument(
@@ -157,23 +164,26 @@ def _parser() -> argparse.ArgumentParser:
 def _names(patterns: list[str]) -> list[str]:
     """Return the variants that some pattern fits, in the order of the table."""
     for pattern in patterns:
-        if not fnmatch.filter(VARIANTS, pattern):
-            settings.check_choice("--filter", pattern, tuple(VARIANTS))
-    return [name for name in VARIANTS if any(fnmatch.fnmatch(name, p) for p in patterns)]
+        if not fnmatch.filter(LINES, pattern):
+            settings.check_choice("--filter", pattern, tuple(LINES))
+    return [name for name in LINES if any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
-def _arguments(variant: Variant, seed: int, options: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the preset, and what is set on it in this order."""
+def _arguments(variant: Variant, seed: int, options: argparse.Namespace) -> list[str]:
+    """Return what is set on the variant's preset, in this order."""
     data = options.data
-    if not data.startswith(PREFIX) and "://" not in data:
-        data = os.path.abspath(data)
-    every = [f"data.path={json.dumps(data)}", *COMMON, *variant.assignments]
-    return f"ncf-ml-1m-{variant.preset}", [*every, f"trainer.seed={seed}", *options.set]
+    if data is None and variant not in OF_PRESETS.values():
+        raise UserError("--data: expected the folder of He et al.'s split, got none.")
+    source = []
+    if data is not None:
+        if not data.startswith(PREFIX) and "://" not in data:
+            data = os.path.abspath(data)
+        source = [f"data.path={json.dumps(data)}", "data.format=auto"]
+    return [*source, *COMMON, *variant.assignments, f"trainer.seed={seed}", *options.set]
 
 
 def _configure(variant: Variant, seed: int, options: argparse.Namespace) -> configuration.RunConfig:
-    preset, assignments = _arguments(variant, seed, options)
-    return configuration.override(presets.get(preset), assignments)
+    return configuration.override(presets.get(variant.preset), _arguments(variant, seed, options))
 
 
 def _result(
@@ -186,10 +196,10 @@ def _result(
         summary = json.loads(file.read_text(encoding="utf-8"))
         if summary["configuration"] == settings.to_dict(config):
             return summary
-    preset, assignments = _arguments(VARIANTS[name], seed, options)
-    command = [sys.executable, str(REPOSITORY / "local_runner.py"), f"--preset={preset}"]
-    command += [f"--output={folder / 'pipeline'}", f"--summary={file}"]
-    command += [f"--set={assignment}" for assignment in assignments]
+    variant = LINES[name]
+    command = [sys.executable, str(REPOSITORY / "local_runner.py"), f"--preset={variant.preset}"]
+    command += [f"--output={folder / config.pipeline_name}", f"--summary={file}"]
+    command += [f"--set={assignment}" for assignment in _arguments(variant, seed, options)]
     print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode not in TRAINED:

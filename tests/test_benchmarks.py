@@ -99,15 +99,27 @@ def test_a_failure_does_not_keep_the_others_from_running(table, runner):
     assert runner.asked == ["itemknn-seed42", "ials-seed42", "mf-seed42"]
 
 
+def test_a_preset_that_is_named_has_a_line_on_its_own_data(tmp_path, monkeypatch, runner):
+    command = ["models.py", f"--output={tmp_path}", "--filter", "ml-100k-neumf"]
+    monkeypatch.setattr(models.sys, "argv", command)
+    assert models.main() == 0
+    assert runner.asked == ["ml-100k-neumf-seed42"]
+    summary = json.loads((tmp_path / "ml-100k-neumf-seed42.json").read_text())
+    assert summary["configuration"]["data"]["dataset"] == "ml-100k"
+    expected = presets.get("ml-100k-neumf").trainer
+    assert summary["configuration"]["trainer"] == settings.to_dict(expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--filter", "mf", "eas"], "got 'eas'; did you mean 'ease'?"),
-        (["--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'"),
+        (["--data=x", "--filter", "mf", "eas"], "got 'eas'; did you mean 'ease'?"),
+        (["--data=x", "--set", "trainer.epoch=1"], "Unknown key 'trainer.epoch'"),
+        ([], "--data: expected the folder of He et al.'s split, got none."),
     ],
 )
-def test_a_mistake_runs_nothing(tmp_path, monkeypatch, capsys, runner, arguments, message):
-    monkeypatch.setattr(models.sys, "argv", ["models.py", "--data=x", *arguments])
+def test_a_mistake_runs_nothing(monkeypatch, capsys, runner, arguments, message):
+    monkeypatch.setattr(models.sys, "argv", ["models.py", *arguments])
     assert models.main() == 2
     said = capsys.readouterr()
     assert message in said.err
