@@ -207,7 +207,7 @@ def test_a_forced_blessing_pushes_with_its_reason_and_is_not_reused_without_it(w
     assert workplace.summary()["gate"]["forced"] is None
 
 
-RETRAINED = ("trainer.seed=7", "gate.max_drop=1.0")
+RETRAINED = ("trainer.seed=7", "gate.max_drop=1.0", *FEW)
 
 
 def test_a_changed_training_reruns_from_there_and_meets_the_blessed_model(workplace, first):

@@ -16,7 +16,7 @@ from trainer.training.rank_validation import RankValidator
 from trainer.training.train import train
 from trainer.training.validation import is_better
 
-CONFIG = planted.CONFIGS["neumf"].replace(epochs=3)
+CONFIG = planted.CONFIGS["neumf"].replace(epochs=3, jit_compile=False)
 
 pytestmark = pytest.mark.seconds
 
