@@ -128,8 +128,8 @@ def test_a_wheel_of_other_bytes_is_not_installed(machine):
     [
         (PYTHON_WITHOUT_PIP, "file:///nowhere/uv.whl: <urlopen error"),
         (
-            'case "$*" in *--version) ;; *) echo "ERROR: No matching distribution" >&2; exit 1;; esac',
-            "(ERROR: No matching distribution)",
+            'case "$*" in *--version) ;; *) echo "ERROR: no such release" >&2; exit 1 ;; esac',
+            "(ERROR: no such release)",
         ),
     ],
     ids=["without pip", "with pip"],
