@@ -1,17 +1,27 @@
 # Everything runs in .venv, made from uv.lock by the first target that needs it.
-# Wanted on the machine: make and Python (see .python-version; uv finds it).
+# Wanted on the machine: make and any Python 3; where that is not the one of
+# .python-version, uv downloads it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.9
+# What pip would take, for a Python without pip.
+UV_WHEEL := https://files.pythonhosted.org/packages/3d/aa/26d64642d808de4a652579ef950d7cd2d37f080a8babf9c67c6b75fc4c3f/uv-$(UV_VERSION)-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+UV_SHA256 := d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19
 # An installed uv is used; else one of our own in this folder, which needs no
 # root and which no distribution forbids.
 TOOLS := .venv-tools
 UV := $(shell command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1 && echo uv || echo $(TOOLS)/bin/uv)
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+
+# $(call refuse,SENTENCE) in a recipe.
+refuse = { echo "make: $(1)." >&2; exit 1; }
+COMMA := ,
+# Of `said`: the deepest of the causes that uv lists, or else the last line.
+LAST_REASON = $$(sed -n 's/^ *cause: //p' <<< "$$said" | tail -n 1 | grep . || tail -n 1 <<< "$$said")
 
 # Tests run in as many processes as there are cores; more than eight would only
 # wait for the longest file. A file stays in one process, where its fixtures are
@@ -73,11 +83,43 @@ image: ## build the container image; VARIANT=cuda adds CUDA, IMAGE=name:tag name
 clean: ## remove the virtual environment and caches; outputs of runs stay
 	rm -rf .venv $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
+# A Python that is missing, or that uv cannot ask for its version.
 $(READY): pyproject.toml uv.lock .python-version | $(filter $(TOOLS)/%,$(UV))
+	@wanted=$${UV_PYTHON:-$$(< .python-version)}; \
+	$(UV) python find "$$wanted" >/dev/null 2>&1 || { \
+	  echo "Python $$wanted is not here, so uv downloads it"; \
+	  said=$$($(UV) python install "$$wanted" 2>&1) || $(call refuse,Python $$wanted is not on this machine and uv could not download it from github.com ($(LAST_REASON)); install Python $$wanted$(COMMA) or name another from 3.10 to 3.13 that is here as in UV_PYTHON=3.12 make setup (from 3.11 on TFX is 1.21 and needs glibc 2.39)); \
+	}
 	@echo "Installing what uv.lock names into .venv (minutes on the first time)"
-	@$(UV) sync --frozen
+	@$(UV) sync --frozen || $(call refuse,uv could not install what uv.lock names$(COMMA) see its words above; the packages come from files.pythonhosted.org$(COMMA) which must be reached)
 	@touch $@
 
+$(TOOLS)/bin/uv: export PROGRAM = $(UNPACK_UV)
 $(TOOLS)/bin/uv:
+	@command -v python3 >/dev/null || $(call refuse,neither uv nor python3 is here; install Python 3 or uv (docs.astral.sh/uv))
 	@echo "Installing uv $(UV_VERSION) into $(TOOLS)"
-	@python3 -m pip install --quiet --disable-pip-version-check --target=$(TOOLS) uv==$(UV_VERSION)
+	@if python3 -m pip --version >/dev/null 2>&1; then \
+	  set -- -m pip install --quiet --disable-pip-version-check --target=$(TOOLS) uv==$(UV_VERSION); \
+	else \
+	  set -- -c "$$PROGRAM" $(UV_WHEEL) $(UV_SHA256) $@; \
+	fi; \
+	said=$$(python3 "$$@" 2>&1) || $(call refuse,uv $(UV_VERSION) is not here and could not be installed ($(LAST_REASON)); install it (docs.astral.sh/uv) or let files.pythonhosted.org be reached)
+
+# Takes the one file that uv is out of its wheel.
+define UNPACK_UV
+import hashlib, io, os, sys, urllib.request, zipfile
+url, digest, target = sys.argv[1:]
+try:
+    content = urllib.request.urlopen(url, timeout=60).read()
+except OSError as error:
+    sys.exit("{}: {}".format(url, error))
+if hashlib.sha256(content).hexdigest() != digest:
+    sys.exit("{} has another SHA-256 than {}".format(url, digest))
+wheel = zipfile.ZipFile(io.BytesIO(content))
+(name,) = [name for name in wheel.namelist() if name.endswith("/scripts/uv")]
+os.makedirs(os.path.dirname(target), exist_ok=True)
+with open(target + ".unfinished", "wb") as out:
+    out.write(wheel.read(name))
+os.chmod(out.name, 0o755)
+os.rename(out.name, target)
+endef

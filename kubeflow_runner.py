@@ -5,11 +5,11 @@
 
 With no arguments but MOVIELENS_CLUSTER it compiles pipeline.json for Vertex AI,
 as TFX's command line expects: `tfx pipeline compile --engine=vertex
---pipeline_path=kubeflow_runner.py`. Read from the environment:
-MOVIELENS_CLUSTER and MOVIELENS_CONFIG, the files that --cluster and --config
-name when these are not given, and KFP_TOKEN and KFP_COOKIES, credentials for a
-Kubeflow Pipelines server. Exit codes: 0 done; 2 bad input or configuration; 1
-anything else.
+--pipeline_path=kubeflow_runner.py`. Read from the environment: MOVIELENS_CLUSTER
+and MOVIELENS_CONFIG, the files that --cluster and --config name when these are
+not given, MOVIELENS_PRESET for --preset, and KFP_TOKEN and KFP_COOKIES,
+credentials for a Kubeflow Pipelines server. Exit codes: 0 done; 2 bad input or
+configuration; 1 anything else.
 """
 
 from __future__ import annotations
@@ -134,8 +134,7 @@ def _set_environment() -> None:
 
 def _configuration(options: argparse.Namespace, cluster: ClusterConfig) -> RunConfig:
     """Read what to compile, checked as far as that needs no imports of seconds."""
-    if not (options.config or options.preset):
-        options.config = os.environ.get("MOVIELENS_CONFIG")
+    common.take_environment(options, os.environ)
     config = common.apply_overrides(common.base_config(options), options, {})
     check(
         options.baseline is None or options.target == "kfp",

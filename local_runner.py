@@ -2,8 +2,9 @@
 
 `python local_runner.py` with no arguments takes ML-100K to a pushed model.
 TFX's command line runs this file too: `tfx pipeline create --engine=local
---pipeline_path=local_runner.py`. Read from the environment: MYSQL_PWD, the
-password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
+--pipeline_path=local_runner.py`. Read from the environment: MOVIELENS_PRESET and
+MOVIELENS_CONFIG, for --preset and --config when neither is given, and MYSQL_PWD,
+the password of --metadata mysql://... where the URL has none. Exit codes: 0 pushed;
 3 trained but not blessed; 2 bad input or configuration; 130 interrupted; 1 anything else.
 """
 
@@ -89,6 +90,7 @@ def _command(arguments: list[str] | None) -> int:
         for name, preset in presets.PRESETS.items():
             print(f"{name:24} {preset.trainer.model} on {preset.data.dataset}")
         return 0
+    common.take_environment(options, os.environ)
     base = common.base_config(options)
     config = common.apply_overrides(
         base,

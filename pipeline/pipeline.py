@@ -210,13 +210,17 @@ def _training(
         OVERRIDES_KEY: backend.parameter(OVERRIDES_KEY, "{}"),
     }
     nodes: list[base_node.BaseNode] = []
-    found = None
+    found = {}
     if config.tune.trials:
         tuned = {keys.TUNE_KEY: settings.to_dict(config.tune), DIGEST_KEY: digest(TUNER)}
         nodes.append(
             RecommenderTuner(**channels, custom_config={**custom_config, **tuned}, **runtime)
         )
-        found = nodes[0].outputs[standard_component_specs.BEST_HYPERPARAMETERS_KEY]
+        outputs = nodes[0].outputs
+        found = {
+            "hyperparameters": outputs[standard_component_specs.BEST_HYPERPARAMETERS_KEY],
+            keys.BEST_RUN_KEY: outputs[keys.BEST_RUN_KEY],
+        }
     kind = RecommenderTrainer
     if backend.training_job is not None:
         # It loads Google's client.
@@ -227,7 +231,7 @@ def _training(
     trainer = kind(
         **channels,
         custom_config={**custom_config, DIGEST_KEY: digest(TRAINER)},
-        hyperparameters=found,
+        **found,
         base_model=base_model,
         **runtime,
     ).with_id(TRAINER)

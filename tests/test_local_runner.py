@@ -55,6 +55,12 @@ def _in_process(capsys, monkeypatch, cwd, *arguments):
     return line
 
 
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for name in ("PRESET", "CONFIG"):
+        monkeypatch.delenv(f"MOVIELENS_{name}", raising=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,6 +125,46 @@ def test_the_configuration_can_be_printed_and_read_back(capsys, tmp_path):
     file.write_text(printed)
     assert configuration.load(str(file)).trainer.epochs == 3
     assert yaml.safe_load(printed)["data"]["dataset"] == "ml-100k"
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "model"),
+    [
+        ({"PRESET": "ml-100k-two-tower"}, [], "two_tower"),
+        ({"CONFIG": "run.yaml"}, [], "ease"),
+        ({"CONFIG": "run.yaml"}, ["--preset", "ml-100k-two-tower"], "two_tower"),
+        ({"PRESET": "ml-100k-two-tower"}, ["--config", "run.yaml"], "ease"),
+        ({"PRESET": "", "CONFIG": ""}, [], "neumf"),
+    ],
+)
+def test_variables_choose_what_no_argument_does(
+    variables, arguments, model, capsys, monkeypatch, tmp_path
+):
+    """As TFX's command line needs it, which gives no arguments."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.yaml").write_text("trainer: {model: ease}")
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MOVIELENS_{name}", value)
+    assert local_runner.main([*arguments, "--print-config"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["trainer"]["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"PRESET": "ml-1m-neumff"}, "MOVIELENS_PRESET: expected one of ml-100k-neumf, "),
+        ({"CONFIG": "none.yaml"}, "none.yaml: cannot read the configuration"),
+        (
+            {"PRESET": "ml-1m-neumf", "CONFIG": "run.yaml"},
+            "MOVIELENS_PRESET: expected one of it and MOVIELENS_CONFIG, got 'ml-1m-neumf' and ",
+        ),
+    ],
+)
+def test_a_mistake_in_a_variable_is_one_sentence(variables, message, capsys, monkeypatch, tmp_path):
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MOVIELENS_{name}", value)
+    assert _in_process(capsys, monkeypatch, tmp_path).startswith(f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tune_sets_the_trials_of_what_the_other_arguments_configure(capsys):

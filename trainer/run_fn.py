@@ -3,8 +3,8 @@
 TFX reloads this module before calling it, so everything with identity
 (classes, Keras registrations) lives elsewhere. custom_config holds, by
 trainer.config.keys, settings as dicts, the catalog's file patterns, and
-optionally a folder for the states of unfinished trainings and a digest of the
-sources.
+optionally a folder for the states of unfinished trainings, the folder with the
+training of the Tuner's best trial, and a digest of the sources.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from trainer.serving.export import export, serving_model
 from trainer.training.checkpoint import digest
 from trainer.training.train import train
 from trainer.training.warm_start_source import read_warm_start_source, write_warm_start_source
+from trainer.tuning.best_run import name_of_run
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -80,7 +81,23 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
         states = os.path.join(settings[keys.STATES_KEY], name)
     writes = distribution.task.writes
     run_dir = fn_args.model_run_dir if writes else None
-    trained = train(config, evaluation, dataset, run_dir, states, base, distribution=distribution)
+    finished = None
+    if settings.get(keys.BEST_RUN_KEY):
+        finished = os.path.join(
+            settings[keys.BEST_RUN_KEY], name_of_run(config, evaluation, dataset)
+        )
+        if tf.io.gfile.exists(finished):
+            tell("the training of the Tuner's best trial is taken over")
+    trained = train(
+        config,
+        evaluation,
+        dataset,
+        run_dir,
+        states,
+        base,
+        distribution=distribution,
+        finished_dir=finished,
+    )
     if not writes:
         return
     tell("writing the model")

@@ -18,14 +18,14 @@ from tfx.utils import json_utils
 
 from components.trainer.executor import Executor
 from schema import features
-from trainer.config.keys import CATALOG_KEY
+from trainer.config.keys import BEST_RUN_KEY, CATALOG_KEY
 from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 RUN_FN = "trainer.run_fn.run_fn"
 
 
 class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
-    """Add the catalog, and what a run may change, to TrainerSpec."""
+    """Add the catalog, a finished trial and what a run may change to TrainerSpec."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         **standard_component_specs.TrainerSpec.PARAMETERS,
@@ -35,6 +35,7 @@ class RecommenderTrainerSpec(standard_component_specs.TrainerSpec):
     INPUTS = {  # noqa: RUF012
         **standard_component_specs.TrainerSpec.INPUTS,
         CATALOG_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        BEST_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
     }
 
 
@@ -53,6 +54,8 @@ class RecommenderTrainer(base_component.BaseComponent):
         the sources among them makes an edit miss the cache.
       hyperparameters: `best_hyperparameters` of RecommenderTuner; its values
         stand in for those of custom_config.
+      best_run: that of RecommenderTuner; where its training is the one that is
+        asked for, it is taken over.
       base_model: what a warm start begins with; the channel may be empty.
       epochs: stands in for that of custom_config; see trainer.config.runtime.
       trainer_overrides: the same for any value, as JSON text.
@@ -68,6 +71,7 @@ class RecommenderTrainer(base_component.BaseComponent):
         catalog: types.BaseChannel,
         custom_config: dict[str, Any],
         hyperparameters: types.BaseChannel | None = None,
+        best_run: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
         epochs: int | RuntimeParameter | None = None,
         trainer_overrides: str | RuntimeParameter | None = None,
@@ -82,7 +86,7 @@ class RecommenderTrainer(base_component.BaseComponent):
             train_args=trainer_pb2.TrainArgs(splits=[features.TRAIN]),
             eval_args=trainer_pb2.EvalArgs(splits=[features.VALID]),
             custom_config=json_utils.dumps(custom_config),
-            **{EPOCHS_KEY: epochs, OVERRIDES_KEY: trainer_overrides},
+            **{BEST_RUN_KEY: best_run, EPOCHS_KEY: epochs, OVERRIDES_KEY: trainer_overrides},
             model=types.Channel(type=standard_artifacts.Model),
             model_run=types.Channel(type=standard_artifacts.ModelRun),
         )

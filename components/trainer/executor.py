@@ -1,4 +1,4 @@
-"""Executor of RecommenderTrainer: hands catalog and changed settings to run_fn."""
+"""Executor of RecommenderTrainer: hands more inputs and changed settings to run_fn."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from schema import features
-from trainer.config.keys import CATALOG_KEY, TRAINER_KEY
+from trainer.config.keys import BEST_RUN_KEY, CATALOG_KEY, TRAINER_KEY
 from trainer.config.runtime import changed
 
 
 class Executor(executor.GenericExecutor):
     """Run the stock executor; run_fn finds the catalog's files in custom_config.
 
-    What a run changes of the settings is put over them there too.
+    So it does the Tuner's best trial, and what a run changes of the settings is
+    put over them there too.
     """
 
     def _GetFnArgs(
@@ -29,6 +30,10 @@ class Executor(executor.GenericExecutor):
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)
         uris = artifact_utils.get_split_uris(input_dict[CATALOG_KEY], features.CATALOG)
         fn_args.custom_config[CATALOG_KEY] = [io_utils.all_files_pattern(uri) for uri in uris]
+        if input_dict.get(BEST_RUN_KEY):
+            fn_args.custom_config[BEST_RUN_KEY] = artifact_utils.get_single_uri(
+                input_dict[BEST_RUN_KEY]
+            )
         config = fn_args.custom_config[TRAINER_KEY]
         fn_args.custom_config[TRAINER_KEY] = changed(config, exec_properties)
         return fn_args

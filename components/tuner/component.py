@@ -16,12 +16,12 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import json_utils
 
 from components.tuner.executor import Executor
-from trainer.config.keys import CATALOG_KEY
+from trainer.config.keys import BEST_RUN_KEY, CATALOG_KEY
 from trainer.config.runtime import EPOCHS_KEY, OVERRIDES_KEY
 
 
 class RecommenderTunerSpec(ComponentSpec):
-    """Declare what RecommenderTrainer reads, and the outputs of TunerSpec."""
+    """Declare what RecommenderTrainer reads, the outputs of TunerSpec and the best trial."""
 
     PARAMETERS = {  # noqa: RUF012 - the base class declares a plain dict
         standard_component_specs.CUSTOM_CONFIG_KEY: ExecutionParameter(type=str),
@@ -35,14 +35,18 @@ class RecommenderTunerSpec(ComponentSpec):
         ),
         CATALOG_KEY: ChannelParameter(type=standard_artifacts.Examples),
     }
-    OUTPUTS = standard_component_specs.TunerSpec.OUTPUTS
+    OUTPUTS = {  # noqa: RUF012
+        **standard_component_specs.TunerSpec.OUTPUTS,
+        BEST_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun),
+    }
 
 
 class RecommenderTuner(base_component.BaseComponent):
     """Train on the train split again and again and compare on the valid split.
 
-    Outputs `best_hyperparameters`, which the Trainer takes, and `tuner_results`
-    (all trials as trials.json and trials.csv).
+    Outputs `best_hyperparameters` and `best_run` (the state in which the best
+    trial's training ended), which the Trainer takes, and `tuner_results` (all
+    trials as trials.json and trials.csv).
 
     Args:
       examples: Transform's `transformed_examples` with the train and valid
@@ -72,7 +76,11 @@ class RecommenderTuner(base_component.BaseComponent):
             transform_graph=transform_graph,
             catalog=catalog,
             custom_config=json_utils.dumps(custom_config),
-            **{EPOCHS_KEY: epochs, OVERRIDES_KEY: trainer_overrides},
+            **{
+                EPOCHS_KEY: epochs,
+                OVERRIDES_KEY: trainer_overrides,
+                BEST_RUN_KEY: types.Channel(type=standard_artifacts.ModelRun),
+            },
             best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
             tuner_results=types.Channel(type=standard_artifacts.TunerResults),
         )

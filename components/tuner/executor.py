@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -15,7 +16,7 @@ from tfx.utils import io_utils, json_utils
 
 from schema import features
 from schema.keys import DIGEST_KEY
-from schema.settings import from_dict
+from schema.settings import from_dict, replace_values
 from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.runtime import changed
@@ -24,6 +25,7 @@ from trainer.config.tuning import TuningConfig
 
 if TYPE_CHECKING:
     from trainer.data.dataset import Dataset
+    from trainer.tuning.best_run import TrialStates
     from trainer.tuning.trials import Search
 
 BEST_FILE = "best_hyperparameters.txt"
@@ -51,6 +53,7 @@ class Executor(base_executor.BaseExecutor):
         """
         # Whoever only wires or reads a pipeline shall not load the models.
         from trainer.training.checkpoint import digest
+        from trainer.tuning.best_run import TrialStates, name_of_run
         from trainer.tuning.search import tune
 
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
@@ -62,11 +65,15 @@ class Executor(base_executor.BaseExecutor):
         folder = None
         if custom.get(keys.STATES_KEY):
             # More trials go on with those that were finished.
-            search = tuning.replace(trials=0)
             version = (custom.get(DIGEST_KEY), optuna.__version__)
-            name = digest(config, evaluation, dataset, search, version)
+            name = digest(config, evaluation, dataset, tuning.replace(trials=0), version)
             folder = os.path.join(custom[keys.STATES_KEY], f"tuning-{name}")
-        _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
+        with tempfile.TemporaryDirectory() as temporary:
+            states = TrialStates(folder or temporary)
+            search = tune(config, evaluation, dataset, tuning, folder, states)
+            best = replace_values(config, search.best().values)
+            _hand_over(states, search, name_of_run(best, evaluation, dataset), output_dict)
+        _write(search, output_dict)
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:
@@ -85,6 +92,17 @@ def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]
         custom[keys.USER_OOV_KEY],
         custom[keys.ITEM_OOV_KEY],
     )
+
+
+def _hand_over(
+    states: TrialStates, search: Search, name: str, output_dict: dict[str, list[types.Artifact]]
+) -> None:
+    """Put the best trial's state into its artifact; models that are solved for have none."""
+    folder = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
+    fileio.makedirs(folder)
+    kept = states.folder_of(search.best().number)
+    if fileio.exists(kept):
+        io_utils.copy_dir(kept, os.path.join(folder, name))
 
 
 def _write(search: Search, output_dict: dict[str, list[types.Artifact]]) -> None:

@@ -10,6 +10,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 from pipeline.config import presets
@@ -18,10 +19,13 @@ from pipeline.config.run import DataConfig, RunConfig
 from pipeline.datasets import synthetic_config
 from pipeline.uris import check_known, is_uri
 from schema.errors import UserError
-from schema.settings import Settings, check
+from schema.settings import Settings, check, check_choice
 from trainer.config.trainer import AUTO, ONE_PROCESS
 
 S = TypeVar("S", bound=Settings)
+
+# For whoever can give no arguments, such as TFX's command line.
+PRESET_VARIABLE, CONFIG_VARIABLE = "MOVIELENS_PRESET", "MOVIELENS_CONFIG"
 
 
 class _Version(argparse.Action):
@@ -107,6 +111,29 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise UserError("--force-bless: expected a reason, got an empty text.")
     return text
+
+
+def take_environment(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Let variables stand for --preset and --config where neither is given.
+
+    Args:
+      options: of a parser with the arguments of `add_configuration`; changed.
+      environment: may hold PRESET_VARIABLE or CONFIG_VARIABLE; empty texts do not count.
+
+    Raises:
+      UserError: both are there, or the preset is none.
+    """
+    preset, config = (environment.get(name) for name in (PRESET_VARIABLE, CONFIG_VARIABLE))
+    if options.preset or options.config:
+        return
+    check(
+        not (preset and config),
+        f"{PRESET_VARIABLE}: expected one of it and {CONFIG_VARIABLE}, got {preset!r} and "
+        f"{config!r}.",
+    )
+    if preset:
+        check_choice(PRESET_VARIABLE, preset, tuple(presets.PRESETS))
+    options.preset, options.config = preset, config
 
 
 def base_config(options: argparse.Namespace) -> RunConfig:

@@ -262,7 +262,7 @@ def _measure(
     evaluation = config.evaluation
     pattern = os.path.join(os.path.dirname(files[0]), "*")
     wrapped, figures = os.path.join(scratch, "wrapped"), os.path.join(scratch, "figures")
-    with step(console, "judge"):
+    with step(console, "wrap the model"):
         ratings = wrap_for_evaluation(model, evaluation, wrapped).predicts_ratings
     with step(console, "evaluate"):
         analysis.measure(wrapped, pattern, build_eval_config(evaluation, "", ratings), figures)

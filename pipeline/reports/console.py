@@ -185,10 +185,15 @@ def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: s
 
 
 def _table(title: str, first: list[str], k: int, compared: bool) -> Table:
-    table = Table(title=title, title_justify="left")
-    names = [f"HR@{k}", f"NDCG@{k}", "popularity's", f"NDCG@{k} above popularity"]
-    for name in first + names + [f"NDCG@{k} above blessed"] * compared:
-        table.add_column(name, justify="left" if name == first[0] else "right")
+    # So the protocols fit into 80 columns and most slices into 100; where they do
+    # not, a difference and its interval are broken first.
+    table = Table(title=title, title_justify="left", show_edge=False)
+    ndcg = f"NDCG@{k}"
+    table.add_column(first[0], min_width=12 if first[0] == "slice" else None)
+    for name in (*first[1:], f"HR@{k}", ndcg, f"{ndcg} of\npopularity"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("popularity", "blessed")[: 1 + compared]:
+        table.add_column(f"{ndcg} above\n{name}", justify="right")
     return table
 
 

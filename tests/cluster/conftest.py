@@ -12,7 +12,9 @@ def run(tmp_path, monkeypatch, capsys):
     """Runs the command in an empty folder with a cluster; returns code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["kubeflow_runner.py"])
-    for name in ("MOVIELENS_CLUSTER", "MOVIELENS_CONFIG", "KFP_TOKEN", "KFP_COOKIES"):
+    for name in ("CLUSTER", "CONFIG", "PRESET"):
+        monkeypatch.delenv(f"MOVIELENS_{name}", raising=False)
+    for name in ("KFP_TOKEN", "KFP_COOKIES"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(CLUSTER))
 

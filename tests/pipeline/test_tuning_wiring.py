@@ -34,13 +34,14 @@ def tuned():
 
 def test_without_trials_there_is_no_tuner(untuned):
     assert TUNER not in untuned
-    assert "hyperparameters" not in untuned[TRAINER].inputs
+    assert not {"hyperparameters", "best_run"} & set(untuned[TRAINER].inputs)
 
 
 def test_with_trials_the_trainer_takes_what_the_tuner_found(untuned, tuned):
     assert set(tuned) == set(untuned) | {TUNER}
     found = tuned[TUNER].outputs["best_hyperparameters"]
     assert tuned[TRAINER].inputs["hyperparameters"] is found
+    assert tuned[TRAINER].inputs["best_run"] is tuned[TUNER].outputs["best_run"]
     # Untuned runs keep what they have in the cache.
     assert custom_config(tuned[TRAINER]) == custom_config(untuned[TRAINER])
 

@@ -174,6 +174,28 @@ def make_dataset(users=80, items=60, length=8, seed=0, first=0):
     )
 
 
+def make_skewed_dataset(users=200, items=60, length=12, own=0.7, seed=0):
+    """As make_dataset, but some items are popular, and users leave their group at times.
+
+    A user picks an item of the own group with the probability `own`, else any other; among
+    these the items of rank 1, 2, ... within their groups by Zipf's law.
+    """
+    random = np.random.default_rng(seed)
+    popularity = 1.0 / (1 + np.arange(items) // GROUPS)
+    lists = []
+    for user in range(users):
+        mine = np.arange(items) % GROUPS == user % GROUPS
+        chance = popularity * np.where(mine, own, 1 - own)
+        chance /= np.where(mine, popularity[mine].sum(), popularity[~mine].sum())
+        lists.append(random.choice(items, length, replace=False, p=chance / chance.sum()))
+    histories, targets = [picked[:-1] for picked in lists], [picked[-1:] for picked in lists]
+    return dataclasses.replace(
+        make_dataset(users, items, length),
+        train=make_histories(histories, num_vocabulary=items),
+        valid=make_histories(histories, targets, num_vocabulary=items),
+    )
+
+
 def _ordered(catalog, order):
     """The catalog's items in another order, as that of a vocabulary."""
     names = ("item_ids", "titles", "genres", "year", "year_index", "counts")

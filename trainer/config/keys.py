@@ -17,6 +17,9 @@ CATALOG_KEY = "catalog"
 # Folder for the states of unfinished trainings and searches; may be None.
 STATES_KEY = "checkpoints"
 
+# The channel with the training of the Tuner's best trial, and its folder in custom_config.
+BEST_RUN_KEY = "best_run"
+
 # What the Trainer tells of itself.
 TRAINING_FILE = "training.json"
 # TensorBoard's, in the folder of the run.

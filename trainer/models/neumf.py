@@ -181,6 +181,18 @@ class NeuMF(Recommender):
         """See Recommender: logits, float32 [B, C]."""
         return self.score(user_embeddings, item_embeddings[None])
 
+    def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
+        """See Recommender: where there is GMF, the cosine of w * q_i, what it lets users weigh.
+
+        A dimension that the prediction ignores does not count. The MLP's part
+        is left out: it holds the items' popularity, which is alike in unlike
+        items. MLP alone has nothing else.
+        """
+        if not self._gmf:
+            return super().item_similarity(positions, item_embeddings)
+        weights = self._head.kernel[: self._gmf, 0]
+        return super().item_similarity(positions, item_embeddings[:, : self._gmf] * weights)
+
     def fuse(self, gmf: NeuMF, mlp: NeuMF, alpha: float) -> None:
         """Take over the weights of two trained halves.
 

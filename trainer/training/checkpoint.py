@@ -79,6 +79,8 @@ class CheckpointManager:
       monitor: the same; None without validation.
       writes: whether this process saves; others that train with it only
         restore.
+      finished: the folder of the same stage in a training that ended; read
+        where there is no state of this one.
     """
 
     def __init__(
@@ -88,9 +90,11 @@ class CheckpointManager:
         loop: TrainingLoop,
         monitor: EarlyStopping | None,
         writes: bool = True,
+        finished: str | None = None,
     ) -> None:
         self._checkpoint = loop.checkpoint()
         self._folder = folder if every else None
+        self._finished = finished
         self._writes = writes
         self._every = every
         self._monitor = monitor
@@ -130,13 +134,17 @@ class CheckpointManager:
         Returns:
           The epochs that it has behind it; empty when there is none.
         """
-        if self._folder is None or self._checkpoint is None:
+        for folder in (self._folder, self._finished):
+            if folder is not None and tf.io.gfile.exists(os.path.join(folder, _STATE)):
+                return self._read(folder)
+        return []
+
+    def _read(self, folder: str) -> list[Epoch]:
+        if self._checkpoint is None:
             return []
-        if not tf.io.gfile.exists(os.path.join(self._folder, _STATE)):
-            return []
-        with tf.io.gfile.GFile(os.path.join(self._folder, _STATE), "r") as file:
+        with tf.io.gfile.GFile(os.path.join(folder, _STATE), "r") as file:
             content = json.load(file)
-        prefix = os.path.join(self._folder, content["folder"])
+        prefix = os.path.join(folder, content["folder"])
         status = self._checkpoint.read(os.path.join(prefix, "state"))
         status.assert_existing_objects_matched()
         epochs = [Epoch(**epoch) for epoch in content["epochs"]]

@@ -42,6 +42,7 @@ class TrainingContext:
       states_dir: keeps the states that a killed training goes on from; None
         keeps none.
       watch: follows the last stage that is validated; None for nobody.
+      finished_dir: see trainer.training.train.train.
     """
 
     evaluation: EvaluationConfig
@@ -50,6 +51,7 @@ class TrainingContext:
     run_dir: str | None
     states_dir: str | None
     watch: EpochCallback | None = None
+    finished_dir: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,7 @@ class StageResult:
       model: with its best epoch's weights, or its last without validation.
       epochs: what ran.
       monitor: what validation told; None without.
-      resumed: epochs that an earlier, killed attempt had trained.
+      resumed: epochs that an earlier, killed attempt or a tuner had trained.
     """
 
     model: Recommender
@@ -218,6 +220,9 @@ def _states(
     loop: TrainingLoop,
     monitor: EarlyStopping | None,
 ) -> CheckpointManager:
-    folder = None if context.states_dir is None else os.path.join(context.states_dir, name)
+    folder, finished = (
+        None if of_all is None else os.path.join(of_all, name)
+        for of_all in (context.states_dir, context.finished_dir)
+    )
     writes = context.distribution.task.writes
-    return CheckpointManager(folder, config.checkpoint_every, loop, monitor, writes)
+    return CheckpointManager(folder, config.checkpoint_every, loop, monitor, writes, finished)

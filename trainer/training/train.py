@@ -57,6 +57,7 @@ def train(
     base: WarmStartSource | None = None,
     watch: EpochCallback | None = None,
     distribution: DistributionContext | None = None,
+    finished_dir: str | None = None,
 ) -> Trained:
     """Train one model.
 
@@ -72,6 +73,8 @@ def train(
       watch: may stop the training after an epoch, as trainer.tuning.search does.
       distribution: where to train; made for this process alone when None. Every
         process of a training calls this, and all get the same weights.
+      finished_dir: the states_dir of a training of this configuration and these data that
+        ended; its choice of the epoch is taken over. None trains.
 
     Returns:
       The model with its best weights, and the figures of the training.
@@ -85,7 +88,9 @@ def train(
     if distribution is None:
         config = resolve_strategy(config, ClusterTask())
         distribution = make_distribution(config)
-    context = TrainingContext(evaluation, dataset, distribution, run_dir, states_dir, watch)
+    context = TrainingContext(
+        evaluation, dataset, distribution, run_dir, states_dir, watch, finished_dir
+    )
     warm = WarmStart(base, config, dataset) if config.warm_start and base else None
     stages = [*model_class(config.model).pretraining(config), config]
     chosen: list[StageResult] = []

@@ -38,6 +38,7 @@ from trainer.data.dataset import Dataset
 from trainer.training.progress import Progress
 from trainer.training.train import train
 from trainer.training.validation import is_better
+from trainer.tuning.best_run import TrialStates
 from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 
 # Where every draw was tried already, chance takes over; where its draws were
@@ -55,6 +56,7 @@ def tune(
     dataset: Dataset,
     tuning: TuningConfig,
     folder: str | None = None,
+    states: TrialStates | None = None,
 ) -> Search:
     """Search hyper-parameters.
 
@@ -68,6 +70,7 @@ def tune(
       tuning: trials, space and so on.
       folder: keeps the finished trials, for a search that was killed or gets
         more trials; of this configuration and these data only. None keeps none.
+      states: gets the training state of the best trial; None for nobody.
 
     Returns:
       The trials.
@@ -80,7 +83,7 @@ def tune(
     journal = Journal(folder)
     trials = journal.read()[: tuning.trials]
     resumed = len(trials)
-    objective = _Objective(config, evaluation, dataset, tuning, trials)
+    objective = _Objective(config, evaluation, dataset, tuning, trials, states)
     progress = Progress("tuning", tuning.trials)
     while len(trials) < tuning.trials:
         proposed = objective.propose()
@@ -92,6 +95,8 @@ def tune(
         trials.append(objective.run(proposed))
         if trials[-1].state != COMPLETE:
             progress.line(" ".join(filter(None, (trials[-1].state, trials[-1].error))))
+        if states is not None:
+            _settle(states, Search(objective.metric, trials, resumed))
         journal.write(trials)
     protocol = config.validation_protocol if objective.metric in _RANKED else None
     search = Search(objective.metric, trials, resumed, protocol)
@@ -99,6 +104,15 @@ def tune(
     under = f" under {protocol}" if protocol else ""
     progress.line(f"best: trial {best.number}, valid {search.metric} {best.metric:.4f}{under}")
     return search
+
+
+def _settle(states: TrialStates, search: Search) -> None:
+    """Keep the last trial's state if it is the best, else drop it."""
+    last = search.trials[-1]
+    if last.state == COMPLETE and search.best() is last:
+        states.keep(last.number)
+    else:
+        states.drop(last.number)
 
 
 class _Objective:
@@ -110,6 +124,7 @@ class _Objective:
       dataset: see `tune`.
       tuning: see `tune`.
       trials: that an earlier search finished.
+      states: see `tune`.
     """
 
     def __init__(
@@ -119,8 +134,13 @@ class _Objective:
         dataset: Dataset,
         tuning: TuningConfig,
         trials: list[Trial],
+        states: TrialStates | None,
     ) -> None:
         self._config = config.replace(refit=False)
+        if states is not None:
+            # Only the state at the end is worth its time.
+            self._config = self._config.replace(checkpoint_every=config.epochs)
+        self._states = states
         self._evaluation = evaluation
         self._dataset = dataset
         self._tuning = tuning
@@ -173,9 +193,15 @@ class _Objective:
             return pruned
 
         started = time.perf_counter()
+        folder = None
+        if self._states is not None:
+            # Of a killed search.
+            self._states.drop(number)
+            folder = self._states.folder_of(number)
         try:
             config = replace_values(self._config, values)
-            report = train(config, self._evaluation, self._dataset, None, watch=behind).report
+            data, evaluation = self._dataset, self._evaluation
+            report = train(config, evaluation, data, None, folder, watch=behind).report
         except (UserError, tf.errors.ResourceExhaustedError) as error:
             seconds = time.perf_counter() - started
             reason = " ".join(str(error).split())[:300]

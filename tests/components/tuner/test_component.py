@@ -5,7 +5,9 @@ import json
 import pathlib
 
 import keras_tuner
+import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.types import channel_utils
 
 from components.trainer.component import RecommenderTrainer
@@ -82,15 +84,61 @@ def test_a_run_may_change_the_epochs_of_trials_and_training(inputs, tmp_path):
     assert training["epochs"] == 1
 
 
-def test_the_trainer_trains_with_the_values_that_were_found(inputs, tuned, tmp_path):
+def trained(outputs):
+    """What a Trainer tells, and its model's weights."""
+    told = (pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text()
+    model = tf.saved_model.load(str(pathlib.Path(outputs["model"].uri) / "Format-Serving"))
+    return json.loads(told), [weight.numpy() for weight in model._weights]
+
+
+@pytest.fixture(scope="module")
+def trained_again(inputs, tuned, tmp_path_factory):
+    """With the values alone, and a refit after the choice."""
+    given = {**inputs, "hyperparameters": tuned["best_hyperparameters"]}
+    changes = {"trainer_overrides": '{"refit": true}'}
+    return trained(
+        run(tmp_path_factory.mktemp("again"), RecommenderTrainer, given, runtime=changes)
+    )
+
+
+def test_the_trainer_trains_with_the_values_that_were_found(tuned, trained_again):
     best = report(tuned)["best"]
     assert best["values"]["learning_rate"] > 1e-6
-    given = {**inputs, "hyperparameters": tuned["best_hyperparameters"]}
-    outputs = run(tmp_path, RecommenderTrainer, given)
-    training = json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
+    training, _ = trained_again
     # The same training once more, to the last digit.
     assert [epoch["valid_ndcg"] for epoch in training["history"]] == best["curve"]
     assert training["best_validation"]["ndcg"] == best["valid_ndcg"]
+    assert training["resumed_epochs"] == 0
+
+
+def test_the_best_trial_is_taken_over_and_ends_as_a_training_of_its_own(
+    inputs, tuned, trained_again, tmp_path, capsys
+):
+    given = {
+        **inputs,
+        "hyperparameters": tuned["best_hyperparameters"],
+        "best_run": tuned["best_run"],
+    }
+    changes = {"trainer_overrides": '{"refit": true}'}
+    training, weights = trained(run(tmp_path, RecommenderTrainer, given, runtime=changes))
+    again, weights_again = trained_again
+    assert training["resumed_epochs"] == training["epochs"] == CONFIG.epochs
+    assert training["refit_epochs"] == again["refit_epochs"] == again["best_epoch"]
+    for key in ("best_epoch", "best_validation", "stopped_by", "epochs", "steps", "examples"):
+        assert training[key] == again[key]
+    for one, other in zip(weights, weights_again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    said = capsys.readouterr().err
+    assert "the training of the Tuner's best trial is taken over" in said
+    assert "epoch 1: loss" not in said
+
+
+def test_a_trial_of_other_epochs_is_not_taken_over(inputs, tuned, tmp_path):
+    given = {**inputs, "best_run": tuned["best_run"]}
+    values = report(tuned)["best"]["values"]
+    changes = {"trainer_overrides": json.dumps({**values, "epochs": CONFIG.epochs - 1})}
+    training, _ = trained(run(tmp_path, RecommenderTrainer, given, runtime=changes))
+    assert (training["epochs"], training["resumed_epochs"]) == (CONFIG.epochs - 1, 0)
 
 
 def test_the_artifact_is_what_keras_tuner_writes(tuned):
@@ -112,8 +160,12 @@ def test_the_table_is_written_as_csv_and_json(tuned):
 
 
 def test_more_trials_go_on_with_the_finished_ones(inputs, tuned, states, tmp_path):
-    more = report(tune(tmp_path, inputs, 3, states))
+    outputs = tune(tmp_path, inputs, 3, states)
+    more = report(outputs)
     assert (more["trials"], more["resumed"]) == (3, 2)
     assert more["history"][:2] == report(tuned)["history"]
-    # One small file is all that is kept.
-    assert [path.name for path in states.rglob("*") if path.is_file()] == ["trials.json"]
+    # One small file, and the state of the best trial.
+    (folder,) = states.iterdir()
+    best = f"trial-{more['best']['number']}"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([best, "trials.json"])
+    assert list(pathlib.Path(outputs["best_run"].uri).rglob("state.json"))

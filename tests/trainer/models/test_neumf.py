@@ -9,7 +9,9 @@ from tests.support import planted
 from trainer.config.neumf import NeuMFConfig
 from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.data.catalog import CatalogTensors
+from trainer.models.base import Recommender
 from trainer.models.neumf import NeuMF
+from trainer.training.train import train
 
 USERS, ITEMS = 7, 9
 
@@ -115,6 +117,52 @@ def test_mlp_alone_has_no_product():
     hidden = np.maximum(hidden @ weights["mlp_2/kernel"] + weights["mlp_2/bias"], 0)
     expected = hidden @ weights["prediction/kernel"][:, 0] + weights["prediction/bias"][0]
     np.testing.assert_allclose(all_scores(model)[2, 5], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [("gmf",), ("mlp",), ("gmf", "mlp")])
+def test_items_are_alike_by_what_the_prediction_reads_of_gmf(parts):
+    model = build(parts=parts)
+    weights = weights_of(model)
+    compared = weights["item_embedding"][:ITEMS, :3] * weights["prediction/kernel"][:3, 0]
+    if parts == ("mlp",):
+        compared = weights["item_embedding"][:ITEMS] @ weights["mlp_1_kernel"][4:]
+    unit = compared / np.linalg.norm(compared, axis=1, keepdims=True)
+    alike = model.item_similarity(tf.constant([4, 0]), model.item_embedding(tf.range(ITEMS)))
+    np.testing.assert_allclose(alike, unit[[4, 0]] @ unit.T, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.seconds
+def test_similar_items_are_of_the_same_taste_and_not_merely_popular(tmp_path):
+    dataset = planted.make_skewed_dataset()
+    settings = NeuMFConfig(embedding_dim=8, hidden_units=(32, 16, 8), l2_mlp=(0.0, 0.0, 0.0))
+    config = planted.CONFIGS["neumf"].replace(epochs=4, neumf=settings)
+    model = train(config, planted.EVALUATION, dataset, str(tmp_path)).model
+    size = dataset.catalog.size
+    everything = tf.range(size)
+    embeddings = model.item_embedding(everything)
+    group, counts = dataset.catalog.genres.argmax(axis=1), dataset.train.counts(size)
+    seen = np.zeros((len(dataset.train.user_index), size))
+    for row, items in enumerate(np.split(dataset.train.positions, dataset.train.splits[1:-1])):
+        seen[row, items] = 1
+    together, by_chance = seen.T @ seen, np.outer(counts, counts) / len(seen)
+
+    def listed(similarity):
+        """The share of neighbours of an item's own group, and how much oftener than by chance
+        users pick both.
+        """
+        scores = np.array(similarity, float)
+        np.fill_diagonal(scores, -np.inf)
+        best = np.argsort(-scores, axis=1)[:, :5]
+        pairs = np.repeat(np.arange(size), 5), best.ravel()
+        same = (group[pairs[0]] == group[pairs[1]]).mean()
+        return same, together[pairs].sum() / by_chance[pairs].sum()
+
+    same, lift = listed(model.item_similarity(everything, embeddings))
+    # Four groups of equal size: a quarter by chance.
+    assert same > 0.75
+    _, lift_of_popular = listed(np.tile(counts, (size, 1)))
+    _, lift_of_whole_embeddings = listed(Recommender.item_similarity(model, everything, embeddings))
+    assert lift > 1.25 * lift_of_whole_embeddings > 1.25 * lift_of_popular
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.2, 1.0])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import types
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.support import planted
 from trainer.config.domains import Range
 from trainer.config.tuning import TuningConfig
 from trainer.tuning import search
+from trainer.tuning.best_run import TrialStates
 from trainer.tuning.trials import COMPLETE, FAILED, PRUNED, Journal, Search, Trial
 
 GMF = planted.CONFIGS["gmf"].replace(epochs=4, jit_compile=False)
@@ -27,8 +29,9 @@ def dataset():
     return planted.make_dataset()
 
 
-def tune(config, dataset, folder=None, **settings):
-    return search.tune(config, planted.EVALUATION, dataset, TuningConfig(**settings), folder)
+def tune(config, dataset, folder=None, states=None, **settings):
+    tuning = TuningConfig(**settings)
+    return search.tune(config, planted.EVALUATION, dataset, tuning, folder, states)
 
 
 class FakeTraining:
@@ -45,7 +48,7 @@ class FakeTraining:
         # Half a second in a process that holds TensorFlow, with nothing to find.
         monkeypatch.setattr(search.gc, "collect", lambda: None)
 
-    def __call__(self, config, protocol, dataset, run_dir, watch):
+    def __call__(self, config, protocol, dataset, run_dir, states_dir, watch):
         assert run_dir is None
         assert not config.refit
         self.configs.append(config)
@@ -58,6 +61,9 @@ class FakeTraining:
             history.append({"valid_ndcg": value, "valid_hr": 1 - value})
             if epoch < config.epochs and watch(epoch, {"ndcg": value, "hr": 1 - value}):
                 break
+        if states_dir is not None:
+            # A trial begins without the state of one that was killed.
+            os.makedirs(states_dir)
         # The last epoch is the best by NDCG, which HR has no say in.
         best = {"ndcg": history[-1]["valid_ndcg"], "hr": history[-1]["valid_hr"]}
         report = {"best_validation": best, "best_epoch": len(history), "history": history}
@@ -92,6 +98,19 @@ def test_a_trial_that_falls_behind_is_given_up(dataset):
     assert [trial.state for trial in search.trials] == [COMPLETE, PRUNED]
     assert len(search.trials[1].curve) < config.epochs == len(search.trials[0].curve)
     assert search.best().number == 1
+
+
+def test_the_state_of_the_best_trial_outlives_the_others_and_a_kill(monkeypatch, tmp_path):
+    states = TrialStates(str(tmp_path))
+    (tmp_path / "trial-6").mkdir()
+    for trials in (5, 14):
+        FakeTraining(monkeypatch)
+        found = tune(GMF, None, str(tmp_path), states, trials=trials, space=RATES)
+        kept = [path.name for path in tmp_path.iterdir() if path.is_dir()]
+        assert f"trial-{found.best().number}" in kept
+        # Besides what a killed trial left.
+        assert len(kept) == (2 if trials == 5 else 1)
+    assert {PRUNED, COMPLETE} == {trial.state for trial in found.trials}
 
 
 def test_no_trial_is_given_up_among_those_at_random(monkeypatch):
