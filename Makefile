@@ -14,6 +14,10 @@ UV_SHA256 := d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19
 # root and which no distribution forbids.
 TOOLS := .venv-tools
 UV := $(shell command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1 && echo uv || echo $(TOOLS)/bin/uv)
+# pyfarmhash, which TFDV needs, has no wheel for Python 3.10; where the machine has
+# no compiler, it is compiled by Zig's, which comes as a wheel.
+ZIG_VERSION := 0.17.1
+COMPILER := $(TOOLS)/compiler
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 
@@ -91,7 +95,17 @@ $(READY): pyproject.toml uv.lock .python-version | $(filter $(TOOLS)/%,$(UV))
 	  said=$$($(UV) python install "$$wanted" 2>&1) || $(call refuse,Python $$wanted is not on this machine and uv could not download it from github.com ($(LAST_REASON)); install Python $$wanted$(COMMA) or name another from 3.10 to 3.13 that is here as in UV_PYTHON=3.12 make setup (from 3.11 on TFX is 1.21 and needs glibc 2.39)); \
 	}
 	@echo "Installing what uv.lock names into .venv (minutes on the first time)"
-	@$(UV) sync --frozen || $(call refuse,uv could not install what uv.lock names$(COMMA) see its words above; the packages come from files.pythonhosted.org$(COMMA) which must be reached)
+	@if ! command -v g++ >/dev/null && ! command -v c++ >/dev/null; then \
+	  echo "No C++ compiler is here, so uv fetches Zig's"; \
+	  mkdir -p $(COMPILER); \
+	  for name in cc c++; do \
+	    printf '#!/bin/sh\nexec %s tool run --quiet --from ziglang==$(ZIG_VERSION) python-zig %s "$$@"\n' \
+	      "$(if $(filter uv,$(UV)),uv,$(CURDIR)/$(UV))" "$$name" > "$(COMPILER)/$$name"; \
+	    chmod +x "$(COMPILER)/$$name"; \
+	  done; \
+	  export CC="$(CURDIR)/$(COMPILER)/cc" CXX="$(CURDIR)/$(COMPILER)/c++"; \
+	fi; \
+	$(UV) sync --frozen || $(call refuse,uv could not install what uv.lock names$(COMMA) see its words above; the packages come from files.pythonhosted.org$(COMMA) which must be reached$(COMMA) and pyfarmhash is compiled$(COMMA) which needs the headers of Python (Debian: python3-dev))
 	@touch $@
 
 $(TOOLS)/bin/uv: export PROGRAM = $(UNPACK_UV)

@@ -52,8 +52,10 @@ def machine(tmp_path):
         shutil.copy(ROOT / name, tmp_path)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("bash", "make", "cat", "grep", "nproc", "sed", "tail"):
+    for name in ("bash", "chmod", "make", "mkdir", "cat", "grep", "nproc", "sed", "tail"):
         (tools / name).symlink_to(shutil.which(name))
+    # Only has to be there.
+    (tools / "g++").symlink_to(shutil.which("true"))
     (tools / "touch").write_text(f'#!{tools / "bash"}\necho "made $*"\n')
     (tools / "touch").chmod(0o755)
     return tmp_path
@@ -177,6 +179,29 @@ def test_packages_that_cannot_be_had_are_told_after_uvs_words(machine):
     ran, calls = _make(machine, "setup")
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[0] == "error: boom"
-    assert "from files.pythonhosted.org, which must be reached." in ran.stderr.splitlines()[1]
+    assert "from files.pythonhosted.org, which must be reached," in ran.stderr.splitlines()[1]
     assert "uv python install" not in " ".join(calls)
     assert "made" not in ran.stdout
+
+
+COMPILES = 'if [ "$1" = sync ]; then [ -z "${CXX-}" ] || "$CXX" -c "a b.cc"; fi'
+
+
+def test_a_compiler_that_is_here_compiles(machine):
+    _place(machine, "uv", COMPILES)
+    ran, calls = _make(machine, "setup")
+    assert ran.returncode == 0, ran.stderr
+    assert calls[-1] == "uv sync --frozen"
+
+
+def test_without_a_compiler_uv_brings_one(machine):
+    (machine / "tools" / "g++").unlink()
+    # A wrapper is a script of the system's shell.
+    (machine / "tools" / "sh").symlink_to("/bin/sh")
+    _place(machine, "uv", COMPILES)
+    ran, calls = _make(machine, "setup")
+    assert ran.returncode == 0, ran.stderr
+    assert "No C++ compiler is here" in ran.stdout
+    tool, _, arguments = calls[-1].partition(" python-zig ")
+    assert tool.startswith("uv tool run --quiet --from ziglang==")
+    assert arguments == "c++ -c a b.cc"
