@@ -4,5 +4,7 @@ from __future__ import annotations
 
 # Of the digest of a component's sources, among its properties.
 DIGEST_KEY = "source_digest"
+# Of a run's configuration as JSON, among the properties of the run.
+CONFIGURATION_KEY = "configuration"
 # The file without which a folder is no SavedModel.
 SAVED_MODEL_FILE = "saved_model.pb"

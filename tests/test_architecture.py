@@ -2,14 +2,14 @@
 
 import ast
 import collections
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tests.support.sources import PACKAGES, ROOT, every_source, imports, relative, sources
+
 RUNNERS = ("kubeflow_runner", "local_runner")
 # Which of our packages each package may import.
 ALLOWED = {
@@ -31,41 +31,18 @@ _EXTRA = {
 }
 
 
-def _sources(package):
-    folder = ROOT / package
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]
-
-
-def _every_source():
-    return [path for package in ALLOWED for path in _sources(package)]
-
-
-def _imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _relative(path):
-    return path.relative_to(ROOT).as_posix()
-
-
 def _extra(path):
     """What a file may import beside what its package may."""
-    folders = (folder for folder in _EXTRA if _relative(path).startswith(f"{folder}/"))
+    folders = (folder for folder in _EXTRA if relative(path).startswith(f"{folder}/"))
     return tuple(name for folder in folders for name in _EXTRA[folder])
 
 
-@pytest.mark.parametrize("package", ALLOWED)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_packages_import_only_what_lies_below_them(package):
     wrong = [
-        f"{_relative(path)} imports {name}"
-        for path in _sources(package)
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in sources(package)
+        for name in imports(path)
         if (top := name.partition(".")[0]) in ALLOWED
         and top not in ALLOWED[package]
         and not name.startswith(_extra(path))
@@ -75,9 +52,9 @@ def test_packages_import_only_what_lies_below_them(package):
 
 def test_the_pipeline_knows_only_the_settings_of_the_trainer():
     wrong = [
-        f"{_relative(path)} imports {name}"
-        for path in _sources("pipeline")
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in sources("pipeline")
+        for name in imports(path)
         if name.partition(".")[0] == "trainer" and not re.match(r"trainer\.config\b", name)
     ]
     assert not wrong
@@ -94,9 +71,9 @@ def test_the_pipeline_knows_only_the_settings_of_the_trainer():
 )
 def test_the_rooms_of_the_evaluator_import_nothing_of_other_components(room, others):
     wrong = [
-        f"{_relative(path)} imports {name}"
-        for path in _sources(f"components/evaluator/{room}")
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in sources(f"components/evaluator/{room}")
+        for name in imports(path)
         if name.startswith("components.")
         and not name.startswith(
             tuple(f"components.{own}" for own in (f"evaluator.{room}", *others))
@@ -107,11 +84,11 @@ def test_the_rooms_of_the_evaluator_import_nothing_of_other_components(room, oth
 
 def test_only_the_component_knows_its_executor():
     wrong = [
-        f"{_relative(path)} imports {name}"
-        for path in _every_source()
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in every_source()
+        for name in imports(path)
         if name.startswith("components.evaluator.executor")
-        and _relative(path) != "components/evaluator/component.py"
+        and relative(path) != "components/evaluator/component.py"
     ]
     assert not wrong
 
@@ -131,9 +108,9 @@ def test_schema_needs_no_heavy_library():
     standard = {"__future__", "collections", "dataclasses", "difflib", "hashlib", "importlib"}
     standard |= {"contextlib", "inspect", "os", "re", "sys", "types", "typing"}
     wrong = {
-        f"{_relative(path)} imports {name}"
-        for path in _sources("schema")
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in sources("schema")
+        for name in imports(path)
         if name.partition(".")[0] not in allowed | standard
         or (name.startswith("tfx.") and not name.startswith("tfx.dsl.io"))
     }
@@ -164,81 +141,19 @@ def test_settings_load_without_the_heavy_libraries(module):
 
 def test_only_runners_read_the_environment():
     wrong = [
-        _relative(path)
-        for path in _every_source()
+        relative(path)
+        for path in every_source()
         if path.stem not in RUNNERS
         and re.search(r"\bos\.(environ|getenv|putenv)\b", path.read_text(encoding="utf-8"))
     ]
     assert not wrong
 
 
-def _raw_names():
-    tree = ast.parse((ROOT / "schema/features.py").read_text(encoding="utf-8"))
-    values = {
-        node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    }
-    # Only names with an underscore: "age" or "train" are also plain words.
-    return {value for value in values if "_" in value}
-
-
-def _keys(tree):
-    """Constants that serve as keys; attribute names and prose are no feature names."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            yield from (key for key in node.keys if isinstance(key, ast.Constant))
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            yield node.slice
-
-
-def test_feature_names_are_written_once():
-    names = _raw_names()
-    assert {"user_id", "target_item_id"} <= names
-    wrong = [
-        f"{_relative(path)}:{key.lineno} {key.value!r}"
-        for path in _every_source()
-        if _relative(path) != "schema/features.py"
-        for key in _keys(ast.parse(path.read_text(encoding="utf-8")))
-        if key.value in names
-    ]
-    assert not wrong
-
-
-def _strings(path):
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
-
-
-def test_keys_and_files_of_artifacts_are_written_once():
-    homes = ("schema/keys.py", "trainer/config/keys.py")
-    # Plain words stand for other things too.
-    names = {
-        name
-        for home in homes
-        for name in _strings(home)
-        if isinstance(name, str) and re.fullmatch(r"[a-z]+[._][a-z_.]+", name)
-    }
-    assert {"source_digest", "saved_model.pb", "training.json", "user_oov_buckets"} <= names
-    # The journal of a search, and a parameter of the metrics.
-    others = {"trainer/tuning/trials.py", "components/evaluator/eval_config.py"}
-    wrong = [
-        f"{name}: {value!r}"
-        for path in _every_source()
-        if (name := _relative(path)) not in {*homes, *others}
-        for value in _strings(name)
-        if value in names
-    ]
-    assert not wrong
-
-
 def test_tfx_is_not_imported_through_its_slow_front_door():
     wrong = [
-        f"{_relative(path)} imports {name}"
-        for path in _every_source()
-        for name in _imports(path)
+        f"{relative(path)} imports {name}"
+        for path in every_source()
+        for name in imports(path)
         if name == "tfx.v1" or name.startswith("tfx.v1.")
     ]
     assert not wrong
@@ -246,8 +161,8 @@ def test_tfx_is_not_imported_through_its_slow_front_door():
 
 def test_modules_with_component_functions_keep_their_annotations():
     wrong = [
-        _relative(path)
-        for path in _every_source()
+        relative(path)
+        for path in every_source()
         if re.search(r"^@component\b", text := path.read_text(encoding="utf-8"), re.MULTILINE)
         and "from __future__ import annotations" in text
     ]
@@ -256,8 +171,8 @@ def test_modules_with_component_functions_keep_their_annotations():
 
 def test_modules_stay_readable():
     wrong = [
-        f"{_relative(path)}: {lines} lines"
-        for path in _every_source()
+        f"{relative(path)}: {lines} lines"
+        for path in every_source()
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 300
     ]
     assert not wrong
@@ -321,12 +236,12 @@ def _room(path):
 @pytest.mark.parametrize("package", ROOMS)
 def test_rooms_import_only_what_lies_below_them(package):
     rooms = ROOMS[package]
-    modules = [path for path in _sources(package) if path != ROOT / package / "__init__.py"]
+    modules = [path for path in sources(package) if path != ROOT / package / "__init__.py"]
     assert {_room(path)[1] for path in modules} == set(rooms)
     wrong = {
-        f"{_relative(path)} imports {name}"
+        f"{relative(path)} imports {name}"
         for path in modules
-        for name in _imports(path)
+        for name in imports(path)
         if name.startswith(f"{package}.")
         and (room := name.split(".")[1]) in rooms
         and rooms.index(room) > rooms.index(_room(path)[1])
@@ -337,32 +252,7 @@ def test_rooms_import_only_what_lies_below_them(package):
 def test_folders_stay_small():
     # These hold one member of a kind a file.
     most = dict.fromkeys(("components/metrics", "components/formats", "trainer/models"), 25)
-    modules = [path for path in _every_source() if path.name != "__init__.py"]
-    folders = collections.Counter(_relative(path.parent) for path in modules)
+    modules = [path for path in every_source() if path.name != "__init__.py"]
+    folders = collections.Counter(relative(path.parent) for path in modules)
     wrong = {folder: n for folder, n in folders.items() if n > most.get(folder, 15)}
     assert not wrong
-
-
-# Names with private meanings that the field's terms have taken the place of.
-FORMER_NAMES = {
-    "": "Judge Scored Counts Histories Draw Setting Stage Watch Fitter Monitor States Workplace "
-    "trainable target_places brings fitters settled agreed likeness rate rates exchanges pairwise "
-    "codes encode_users encode_items answered logged diverted held",
-    "components/example_gen": "arrange assign cells cuts mark runs Side",
-    "components/evaluator": "Items Rows choose",
-    "components/metrics": "of places",
-    "trainer": "choose Part Task",
-}
-
-
-@pytest.mark.parametrize("package", FORMER_NAMES)
-def test_names_are_those_of_the_field(package):
-    former = set(FORMER_NAMES[package].split())
-    found = {
-        f"{_relative(path)}: {node.name}"
-        for path in _every_source()
-        if _relative(path).startswith(package)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in former
-    }
-    assert not found

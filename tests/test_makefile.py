@@ -45,6 +45,18 @@ def test_make_run_tells_the_runners_exit_code(code, said, tmp_path):
         assert lines[-1].endswith(f"Error {code}")
 
 
+def test_lint_leaves_the_makefiles_own_tools_alone(tmp_path):
+    """Also in a tree without git, whose .gitignore then says nothing."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for folder in (".venv-tools/uv", "pipeline"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.py").write_text("")
+    command = [sys.executable, "-m", "ruff", "check", "--show-files", "."]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    files = [os.path.relpath(line, tmp_path) for line in listed.stdout.splitlines()]
+    assert files == ["pipeline/x.py", "pyproject.toml"]
+
+
 @pytest.fixture
 def machine(tmp_path):
     """A folder with the files that the set-up reads, and `tools`, all that is on its PATH."""

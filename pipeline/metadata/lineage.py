@@ -21,7 +21,7 @@ from components.evaluator.keys import BLESSING_KEY
 from pipeline.metadata import pushed_models
 from pipeline.metadata import runs as records
 from pipeline.metadata.pushed_models import Artifact
-from pipeline.runners.local import CONFIGURATION
+from schema.keys import CONFIGURATION_KEY
 
 # Inputs that are other models, which have ancestors of their own.
 _OTHER_MODELS = {
@@ -206,5 +206,5 @@ def _reused_by(store: mlmd.MetadataStore, model: Artifact) -> list[str]:
 
 def _configuration(store: mlmd.MetadataStore, push: Step) -> dict[str, Any] | None:
     context = store.get_context_by_type_and_name(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME, push.run)
-    recorded = records.plain(context.custom_properties).get(CONFIGURATION)
+    recorded = records.plain(context.custom_properties).get(CONFIGURATION_KEY)
     return None if recorded is None else json.loads(recorded)

@@ -23,13 +23,12 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
+from schema.keys import CONFIGURATION_KEY
+
 # What TFX logs, as the formats of its log records.
 _STARTED = "Component %s is running."
 _CACHED = "A cached execution %d is used."
 _FINISHED = "Component %s is finished."
-
-# Of the pipeline run in ML Metadata, where pipeline.cli.lineage finds it.
-CONFIGURATION = "configuration"
 
 # What Beam's thread beside a worker process raises, of SIGKILL with a shell between or without.
 _KILLED = re.compile(r"Worker subprocess exited with return code (-9|137)$")
@@ -111,7 +110,7 @@ class ReportingRunner(LocalDagRunner):
         for node in pipeline.nodes:
             for context in node.pipeline_node.contexts.contexts:
                 if context.type.name == constants.PIPELINE_RUN_CONTEXT_TYPE_NAME:
-                    value = context.properties[CONFIGURATION].field_value
+                    value = context.properties[CONFIGURATION_KEY].field_value
                     value.string_value = self._configuration
 
 

@@ -7,11 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tests.support import planted
-from tests.support.fixed_scores import ITEMS, USERS, Fixed, make_histories, make_table
+from tests.support.fixed_scores import ITEMS, USERS, Fixed
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.interactions import ABSENT
 from trainer.ops import draws
-from trainer.training import rank_validation
 from trainer.training.rank_validation import RankValidator
 
 K = 5
@@ -27,18 +26,6 @@ EVALUATION = EvaluationConfig(
         ),
     },
 )
-
-
-@pytest.fixture
-def table():
-    return make_table()
-
-
-@pytest.fixture
-def histories(monkeypatch):
-    # Several chunks of users.
-    monkeypatch.setattr(rank_validation, "_ROWS_AT_A_TIME", 7)
-    return make_histories()
 
 
 def parts(values, splits):

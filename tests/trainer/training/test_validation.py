@@ -7,20 +7,9 @@ import pytest
 
 from schema.errors import UserError
 from tests.support import planted
-from tests.support.fixed_scores import ITEMS, Fixed, make_histories, make_table
+from tests.support.fixed_scores import ITEMS, Fixed
 from trainer.data.interactions import ABSENT
-from trainer.training import rank_validation, validation
-
-
-@pytest.fixture
-def table():
-    return make_table()
-
-
-@pytest.fixture
-def histories(monkeypatch):
-    monkeypatch.setattr(rank_validation, "_ROWS_AT_A_TIME", 7)
-    return make_histories()
+from trainer.training import validation
 
 
 def test_ratings_are_compared_over_all_rated_targets(table, histories):
