@@ -13,15 +13,17 @@ from __future__ import annotations
 import abc
 import fnmatch
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar
 
 import pyarrow as pa
 
+from components.columns import TableConfig
 from components.formats.chunk import Chunk
+from components.formats.files import open_bytes, packing
 from components.formats.folders import describe_names, list_files
+from components.formats.lines import shown
 from schema import features
-from schema.atomic_write import files_of
 from schema.errors import UserError
 
 # Roles of files.
@@ -74,8 +76,8 @@ ITEMS_SCHEMA = pa.schema(
     ]
 )
 
-# How much of a file is looked at for a line after the header.
-_BLOCK = 1 << 20
+# How much of a file's beginning is looked at; a header is shorter.
+BLOCK = 1 << 20
 
 
 class Format(abc.ABC):
@@ -104,14 +106,59 @@ class Format(abc.ABC):
         """
         return all(fnmatch.filter(names, self.files[role]) for role in self.required)
 
-    def locate(self, data_root: str) -> dict[str, str]:
-        """Find the file of each role.
+    def configured(self, config: TableConfig) -> Format:
+        """Return the format as the settings of a table want it.
+
+        Args:
+          config: a file and columns of one's own.
+
+        Returns:
+          The format; only the layout `table` has other settings than the defaults.
+
+        Raises:
+          UserError: settings that mean nothing to this layout.
+        """
+        if config != TableConfig():
+            given = "a file" if config.columns == TableConfig().columns else "data.columns"
+            raise UserError(
+                f"data.format: expected table with {given}, got {self.name!r}, a folder whose "
+                "columns are known."
+            )
+        return self
+
+    def patterns(self) -> dict[str, str]:
+        """Return globs of the files, relative to the data folder, that may be read.
+
+        Returns:
+          Key -> glob; the key is a role, with " in ..." after it where a role has
+          several.
+        """
+        return dict(self.files)
+
+    def columns_read(self, data_root: str) -> dict[str, str]:
+        """Tell what interactions consist of.
 
         Args:
           data_root: the data folder, a path or a URI.
 
         Returns:
-          Role -> whole path, for the roles that have a file.
+          Canonical name -> column of the file. Where rating or timestamp are
+          missing, the table has them made up, see components.formats.canonical.
+
+        Raises:
+          UserError: see `locate` and `read_header`.
+        """
+        return {name: name for name in INTERACTIONS_SCHEMA.names}
+
+    def locate(self, data_root: str) -> dict[str, list[str]]:
+        """Find the files of each role.
+
+        Args:
+          data_root: the data folder, a path or a URI.
+
+        Returns:
+          Role -> whole paths, for the roles that have files; one a role, and in
+          the order of their rows where there are several.
 
         Raises:
           UserError: no such folder, a required file is missing, or one role has
@@ -127,7 +174,7 @@ class Format(abc.ABC):
                     f"found {', '.join(matching)}."
                 )
             if matching:
-                found[role] = os.path.join(data_root, matching[0])
+                found[role] = [os.path.join(data_root, matching[0])]
             elif role in self.required:
                 raise UserError(
                     f"{data_root}: format '{self.name}' needs a file {glob}, "
@@ -146,23 +193,34 @@ class Format(abc.ABC):
           The first line without its line end; what `parse_*` takes as `header`.
 
         Raises:
-          UserError: the file is empty, is no text, has only a header, or lacks a column.
+          UserError: the file is empty, is no text, has only a header or one without
+            an end, or lacks a column.
         """
+        header = self.first_line(role, path)
+        self.check_header(role, path, header)
+        return header
+
+    def first_line(self, role: str, path: str) -> bytes:
+        """Read a file's first line, whatever columns it names; see `read_header`."""
         what = role.replace("_", " ")
-        with files_of(path).open(path, "rb") as file:
-            first = file.readline()
-            rest = file.read(_BLOCK)
+        with open_bytes(path) as file:
+            block = file.read(BLOCK)
+            first, end, rest = block.partition(b"\n")
+            rest = rest or file.read(BLOCK)
         if not first.strip():
             state = "line 1 is blank" if rest.strip() else "the file is empty"
             raise UserError(f"{path}: {state}, expected {what}.")
+        if packed := packing(first):
+            raise UserError(f"{path}, line 1: begins as {packed} does, expected {what} as text.")
+        if b"\0" in first:
+            # SQLite, UTF-16 and the like; csv would say it in words of its own.
+            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
+        if not end and rest:
+            begin = shown(first.decode("utf-8", errors="replace"))
+            raise UserError(f"{path}, line 1: no line end within {BLOCK} bytes, got {begin}.")
         if self.headed and not rest.strip():
             raise UserError(f"{path}: only a header line, expected {what} after it.")
-        if b"\0" in first:
-            # Parquet, SQLite, UTF-16 and the like; csv would say it in words of its own.
-            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
-        header = first.rstrip(b"\r\n")
-        self.check_header(role, path, header)
-        return header
+        return first.rstrip(b"\r")
 
     def check_beginnings(self, data_root: str) -> None:
         """Refuse a folder with a file that begins wrong; reads next to nothing.
@@ -174,10 +232,11 @@ class Format(abc.ABC):
           UserError: as of `locate` and `read_header`; without headers, a first line
             that cannot be read.
         """
-        for role, path in self.locate(data_root).items():
-            header = self.read_header(role, path)
-            if not self.headed:
-                self.parse(role, Chunk(path, 0, header), header)
+        for role, paths in self.locate(data_root).items():
+            for path in paths:
+                header = self.read_header(role, path)
+                if not self.headed:
+                    self.parse(role, Chunk(path, 0, header), header)
 
     def parse(self, role: str, chunk: Chunk, header: bytes) -> pa.Table:
         """Parse a chunk of the file that has a role.
@@ -195,6 +254,27 @@ class Format(abc.ABC):
         """
         table: pa.Table = getattr(self, _PARSERS[role])(chunk, header)
         return table
+
+    def read_rows(
+        self, path: str, header: bytes, start: int, end: int, file_number: int = 0
+    ) -> Iterator[pa.Table]:
+        """Read interactions from a Parquet file.
+
+        Args:
+          path: the file, a path or a URI.
+          header: what `read_header` returned.
+          start: first row of a range, from 0; what is read are the row groups that
+            begin in it.
+          end: row after the range.
+          file_number: of the file among those of its role, from 0.
+
+        Yields:
+          Tables of INTERACTIONS_SCHEMA, in the file's order.
+
+        Raises:
+          UserError: a value that cannot be read, with file and row.
+        """
+        raise NotImplementedError(f"format '{self.name}' has no Parquet files")
 
     def check_header(self, role: str, path: str, header: bytes) -> None:  # noqa: B027
         """Refuse a header that lacks a column; formats without headers accept all.

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from components.formats import base
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
-from components.formats.lines import decode, expect_fields, iterate, whole_number
+from components.formats.delimited import read_interactions
+from components.formats.layout import Layout
+from components.formats.lines import decode, expect_fields, iterate, shown, whole_number
 from components.formats.titles import split_title
 from schema import features
 
@@ -101,7 +102,7 @@ class Ml100k(base.Format):
                 chunk.fail(number, "movie id is empty, expected an id")
             for genre, flag in zip(GENRES, flags, strict=True):
                 if flag.strip() not in ("0", "1"):
-                    chunk.fail(number, f"genre flag {genre} is {flag!r}, expected 0 or 1")
+                    chunk.fail(number, f"genre flag {genre} is {shown(flag)}, expected 0 or 1")
             title, year = split_title(fields[1])
             if year is None and date[-4:].isdecimal():
                 year = int(date[-4:])

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from components.formats import base
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
+from components.formats.delimited import read_interactions
+from components.formats.layout import Layout
 from components.formats.lines import decode, expect_fields, iterate, whole_number
 from components.formats.titles import split_genres, split_title
 from schema import features
