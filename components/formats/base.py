@@ -20,10 +20,9 @@ import pyarrow as pa
 
 from components.columns import TableConfig
 from components.formats.chunk import Chunk
-from components.formats.files import open_bytes, packing
+from components.formats.first_line import read_first_line
 from components.formats.folders import describe_names, list_files
-from components.formats.lines import shown
-from schema import features
+from components.formats.schemas import INTERACTIONS_SCHEMA
 from schema.errors import UserError
 
 # Roles of files.
@@ -40,44 +39,6 @@ _PARSERS = {
     USERS: "parse_users",
     ITEMS: "parse_items",
 }
-
-# Columns of the canonical tables. A users table has only those user features
-# that the dataset brings, in this order.
-INTERACTIONS_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.dictionary(pa.int32(), pa.string())),
-        (features.ITEM_ID, pa.dictionary(pa.int32(), pa.string())),
-        (features.RATING, pa.float32()),
-        (features.TIMESTAMP, pa.int64()),
-    ]
-)
-CANDIDATES_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.string()),
-        (features.TARGET_ITEM_ID, pa.string()),
-        (features.CANDIDATE_ITEM_ID, pa.list_(pa.string())),
-    ]
-)
-USERS_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.string()),
-        (features.GENDER, pa.string()),
-        (features.AGE, pa.int64()),
-        (features.OCCUPATION, pa.string()),
-        (features.ZIP_CODE, pa.string()),
-    ]
-)
-ITEMS_SCHEMA = pa.schema(
-    [
-        (features.ITEM_ID, pa.string()),
-        (features.TITLE, pa.string()),
-        (features.GENRES, pa.list_(pa.string())),
-        (features.YEAR, pa.int64()),
-    ]
-)
-
-# How much of a file's beginning is looked at; a header is shorter.
-BLOCK = 1 << 20
 
 
 class Format(abc.ABC):
@@ -105,6 +66,10 @@ class Format(abc.ABC):
           Whether every required role has a file.
         """
         return all(fnmatch.filter(names, self.files[role]) for role in self.required)
+
+    def reads(self, name: str) -> bool:
+        """Tell whether a file is one of this format's by its name."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.files.values())
 
     def configured(self, config: TableConfig) -> Format:
         """Return the format as the settings of a table want it.
@@ -142,8 +107,7 @@ class Format(abc.ABC):
           data_root: the data folder, a path or a URI.
 
         Returns:
-          Canonical name -> column of the file. Where rating or timestamp are
-          missing, the table has them made up, see components.formats.canonical.
+          Canonical name -> column; see components.formats.canonical for what is missing.
 
         Raises:
           UserError: see `locate` and `read_header`.
@@ -202,25 +166,7 @@ class Format(abc.ABC):
 
     def first_line(self, role: str, path: str) -> bytes:
         """Read a file's first line, whatever columns it names; see `read_header`."""
-        what = role.replace("_", " ")
-        with open_bytes(path) as file:
-            block = file.read(BLOCK)
-            first, end, rest = block.partition(b"\n")
-            rest = rest or file.read(BLOCK)
-        if not first.strip():
-            state = "line 1 is blank" if rest.strip() else "the file is empty"
-            raise UserError(f"{path}: {state}, expected {what}.")
-        if packed := packing(first):
-            raise UserError(f"{path}, line 1: begins as {packed} does, expected {what} as text.")
-        if b"\0" in first:
-            # SQLite, UTF-16 and the like; csv would say it in words of its own.
-            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
-        if not end and rest:
-            begin = shown(first.decode("utf-8", errors="replace"))
-            raise UserError(f"{path}, line 1: no line end within {BLOCK} bytes, got {begin}.")
-        if self.headed and not rest.strip():
-            raise UserError(f"{path}: only a header line, expected {what} after it.")
-        return first.rstrip(b"\r")
+        return read_first_line(path, role.replace("_", " "), self.headed)
 
     def check_beginnings(self, data_root: str) -> None:
         """Refuse a folder with a file that begins wrong; reads next to nothing.
@@ -258,18 +204,17 @@ class Format(abc.ABC):
     def read_rows(
         self, path: str, header: bytes, start: int, end: int, file_number: int = 0
     ) -> Iterator[pa.Table]:
-        """Read interactions from a Parquet file.
+        """Read interactions from a Parquet file, in the file's order.
 
         Args:
           path: the file, a path or a URI.
           header: what `read_header` returned.
-          start: first row of a range, from 0; what is read are the row groups that
-            begin in it.
+          start: first row of a range, from 0; row groups that begin in it are read.
           end: row after the range.
           file_number: of the file among those of its role, from 0.
 
         Yields:
-          Tables of INTERACTIONS_SCHEMA, in the file's order.
+          Tables as of `parse_interactions`.
 
         Raises:
           UserError: a value that cannot be read, with file and row.

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.formats import timestamps
-from components.formats.base import INTERACTIONS_SCHEMA
 from components.formats.chunk import Chunk
+from components.formats.schemas import INTERACTIONS_SCHEMA
 from schema import features
 
 IDS = (features.USER_ID, features.ITEM_ID)

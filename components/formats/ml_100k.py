@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
 from components.formats.delimited import read_interactions
 from components.formats.layout import Layout
@@ -41,7 +41,7 @@ _COLUMNS = ("user id", "item id", "rating", "timestamp")
 _LAYOUT = Layout(
     delimiter="\t",
     columns=_COLUMNS,
-    roles=dict(zip(base.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
+    roles=dict(zip(schemas.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
 )
 _USER_FIELDS = ("user id", "age", "gender", "occupation", "zip code")
 _ITEM_FIELDS = (
@@ -86,7 +86,7 @@ class Ml100k(base.Format):
                     features.ZIP_CODE: zip_code or None,
                 }
             )
-        return pa.Table.from_pylist(rows, base.USERS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.USERS_SCHEMA)
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format; where the title has no year, the release date's counts.
@@ -118,4 +118,4 @@ class Ml100k(base.Format):
                     features.YEAR: year,
                 }
             )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.ITEMS_SCHEMA)

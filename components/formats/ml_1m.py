@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
 from components.formats.delimited import read_interactions
 from components.formats.layout import Layout
@@ -43,7 +43,7 @@ _COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
 _LAYOUT = Layout(
     delimiter="::",
     columns=_COLUMNS,
-    roles=dict(zip(base.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
+    roles=dict(zip(schemas.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
 )
 _USER_FIELDS = ("UserID", "Gender", "Age", "Occupation", "Zip-code")
 _ITEM_FIELDS = ("MovieID", "Title", "Genres")
@@ -88,7 +88,7 @@ class Ml1m(base.Format):
                     features.ZIP_CODE: zip_code or None,
                 }
             )
-        return pa.Table.from_pylist(rows, base.USERS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.USERS_SCHEMA)
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format."""
@@ -108,4 +108,4 @@ class Ml1m(base.Format):
                     features.YEAR: year,
                 }
             )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.ITEMS_SCHEMA)

@@ -133,7 +133,7 @@ def parse_rows(rows: Rows, roles: Mapping[str, str]) -> pa.Table:
       roles: canonical name -> column; rating and timestamp may be missing.
 
     Returns:
-      A table of components.formats.base.INTERACTIONS_SCHEMA.
+      A table of components.formats.schemas.INTERACTIONS_SCHEMA.
 
     Raises:
       UserError: a value that is null or out of range, with its row, or a column of

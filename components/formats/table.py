@@ -20,6 +20,7 @@ from components.formats import base, column_roles, parquet
 from components.formats.chunk import Chunk
 from components.formats.delimited import read_interactions
 from components.formats.files import PARQUET, open_bytes
+from components.formats.first_line import BLOCK
 from components.formats.folders import describe_names, list_files
 from components.formats.headers import column_names
 from components.formats.item_rows import read_items
@@ -140,8 +141,8 @@ class Table(base.Format):
         first, header = paths[0], self.read_header(base.INTERACTIONS, paths[0])
         if not first.endswith(PARQUET):
             with open_bytes(first) as file:
-                block = file.read(base.BLOCK)
-            whole = block.rfind(b"\n") + 1 if len(block) == base.BLOCK else len(block)
+                block = file.read(BLOCK)
+            whole = block.rfind(b"\n") + 1 if len(block) == BLOCK else len(block)
             self.parse(base.INTERACTIONS, Chunk(first, 0, block[:whole]), header)
         elif not any(sum(parquet.row_groups(path)) for path in paths):
             raise UserError(f"{first}: no rows, expected {base.INTERACTIONS}.")
