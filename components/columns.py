@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import model_validator
 
 from schema.settings import Settings, check
@@ -17,16 +19,16 @@ class ColumnsConfig(Settings):
     """Column of the user's id."""
     item: str | None = None
     """Column of the item's id."""
-    rating: str | None = None
-    """Column of the rating; an empty text says that there is none: every row is an interaction."""
-    timestamp: str | None = None
-    """Column of the time; an empty text says that there is none: the rows are in order."""
+    rating: str | Literal[False] | None = None
+    """Column of the rating; false says that there is none: every row is an interaction."""
+    timestamp: str | Literal[False] | None = None
+    """Column of the time; false says that there is none: the rows are in order."""
 
     @model_validator(mode="after")
     def _check(self) -> ColumnsConfig:
         taken: dict[str, str] = {}
         for key, name in dict(self).items():
-            check(name != "" or key not in ("user", "item"), f"{key}: expected a name, got ''.")
+            check(name != "", f"{key}: expected a name, got ''.")
             if name:
                 other = taken.setdefault(name, key)
                 check(other == key, f"{key}: expected another column than {other}'s, got {name!r}.")

@@ -8,6 +8,8 @@ from schema.errors import UserError
 
 # How much of a file's beginning is looked at; a first line is shorter.
 BLOCK = 1 << 20
+# A line that goes on for so long has no end.
+LONGEST_LINE = 16 << 20
 
 
 def read_first_line(path: str, what: str, headed: bool) -> bytes:
@@ -40,6 +42,10 @@ def read_first_line(path: str, what: str, headed: bool) -> bytes:
     if not end and rest:
         begin = shown(first.decode("utf-8", errors="replace"))
         raise UserError(f"{path}, line 1: no line end within {BLOCK} bytes, got {begin}.")
+    if headed and b"\r" in first.rstrip(b"\r"):
+        raise UserError(
+            f"{path}, line 1: a carriage return within, expected lines that end in \\n."
+        )
     if headed and not rest.strip():
         raise UserError(f"{path}: only a header line, expected {what} after it.")
     return first.rstrip(b"\r")

@@ -20,7 +20,7 @@ from components.formats import base, column_roles, parquet
 from components.formats.chunk import Chunk
 from components.formats.delimited import read_interactions
 from components.formats.files import PARQUET, open_bytes
-from components.formats.first_line import BLOCK
+from components.formats.first_line import BLOCK, LONGEST_LINE
 from components.formats.folders import describe_names, list_files
 from components.formats.headers import column_names
 from components.formats.item_rows import read_items
@@ -140,10 +140,7 @@ class Table(base.Format):
         paths = located[base.INTERACTIONS]
         first, header = paths[0], self.read_header(base.INTERACTIONS, paths[0])
         if not first.endswith(PARQUET):
-            with open_bytes(first) as file:
-                block = file.read(BLOCK)
-            whole = block.rfind(b"\n") + 1 if len(block) == BLOCK else len(block)
-            self.parse(base.INTERACTIONS, Chunk(first, 0, block[:whole]), header)
+            self.parse(base.INTERACTIONS, _first_lines(first), header)
         elif not any(sum(parquet.row_groups(path)) for path in paths):
             raise UserError(f"{first}: no rows, expected {base.INTERACTIONS}.")
         else:
@@ -193,6 +190,16 @@ class Table(base.Format):
     def _roles(self, path: str, header: bytes) -> dict[str, str]:
         where = path if path.endswith(PARQUET) else f"{path}, line 1"
         return column_roles.resolve(where, _names(path, header), self._config.columns)
+
+
+def _first_lines(path: str) -> Chunk:
+    with open_bytes(path) as file:
+        block = file.read(BLOCK)
+        whole = block.rfind(b"\n") + 1 if len(block) == BLOCK else len(block)
+        more = file.read(LONGEST_LINE)
+    if len(more) == LONGEST_LINE and b"\n" not in more:
+        Chunk(path, whole, block[whole:]).fail(1, f"no line end within {LONGEST_LINE} bytes")
+    return Chunk(path, 0, block[:whole])
 
 
 def _tables(names: Collection[str]) -> list[str]:

@@ -19,10 +19,9 @@ from tfx.dsl.io import fileio
 from components.formats import base, parquet
 from components.formats.base import Format
 from components.formats.files import GZIP, PARQUET, open_bytes
+from components.formats.first_line import LONGEST_LINE
 
 _BLOCK = 1 << 16
-# A line that goes on for so long after a range has no end.
-_LONGEST = 16 << 20
 # About as many bytes of text are a row of Parquet, and a byte of gzip.
 _ROW_BYTES, _GZIP_BYTES = 24, 4
 
@@ -142,8 +141,8 @@ def _unpack(source: FileRange, block_bytes: int) -> Iterator[base.Chunk]:
 
 def _check_length(path: str, offset: int, line: bytes) -> None:
     """Refuse a line that does not end, before it fills the memory."""
-    if len(line) > _LONGEST:
-        base.Chunk(path, offset, line).fail(1, f"no line end within {_LONGEST} bytes")
+    if len(line) > LONGEST_LINE:
+        base.Chunk(path, offset, line).fail(1, f"no line end within {LONGEST_LINE} bytes")
 
 
 def read_lines(source: FileRange) -> base.Chunk | None:
