@@ -147,7 +147,14 @@ def parse_rows(rows: Rows, roles: Mapping[str, str]) -> pa.Table:
         expected = {features.RATING: "expected a number", features.TIMESTAMP: "expected a time"}
         if values.null_count:
             rows.fail(values.is_null(), name, expected.get(role, "expected an id"))
-        columns[role] = _CONVERT[role](rows, name, values)
+        try:
+            columns[role] = _CONVERT[role](rows, name, values)
+        except pa.ArrowInvalid as error:
+            # Such as text that is not UTF-8.
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{rows.path}: column '{name}' cannot be read ({shown(reason)})."
+            ) from None
     places = canonical.row_places(rows.file_number, rows.first) + np.arange(rows.batch.num_rows)
     return canonical.complete(pa.table(columns), places)
 
@@ -158,10 +165,7 @@ def _ids(rows: Rows, name: str, values: pa.Array) -> pa.Array:
         raise UserError(
             f"{rows.path}: column '{name}' has the type {kind}, expected text or whole numbers."
         )
-    try:
-        ids = values.cast(pa.string())
-    except pa.ArrowInvalid:
-        raise UserError(f"{rows.path}: column '{name}' is not UTF-8, expected text.") from None
+    ids = values.cast(pa.string())
     if not pa.types.is_integer(kind):
         ids = pc.utf8_trim_whitespace(ids)
         length = pc.binary_length(ids)
@@ -175,8 +179,9 @@ def _ratings(rows: Rows, name: str, values: pa.Array) -> pa.Array:
     kind = values.type
     if not (_is_number(kind) or pa.types.is_decimal(kind)):
         raise UserError(f"{rows.path}: column '{name}' has the type {kind}, expected numbers.")
-    wide = values.cast(pa.float64())
-    ratings = pa.array(wide.to_numpy(zero_copy_only=False).astype(np.float32))
+    wide = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        ratings = pa.array(wide.astype(np.float32))
     wrong = pc.invert(pc.is_finite(ratings))
     if pc.any(wrong).as_py():
         rows.fail(wrong, name, "expected a finite number")

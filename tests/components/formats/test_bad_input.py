@@ -59,6 +59,7 @@ def _write(folder: pathlib.Path, name: str, bad: bytes) -> tuple[str, int]:
         (b"1|10|3|noon", "'noon', expected"),
         (b"1|10|3|", "'', expected"),
         (b"1|10|3|nan", "'nan', expected"),
+        (b"1|10|3|" + b"9" * 5000, f"'{60 * '9'}' and more, expected"),
         (b"|10|3|100", "is empty, expected an id"),
         (b"1||3|100", "is empty, expected an id"),
         (b"1|1\xe90|3|100", "byte 0xe9 at position"),

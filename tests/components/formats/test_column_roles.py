@@ -72,7 +72,7 @@ def test_what_is_declared_is_taken_and_is_nothing_else_then():
         (
             "customer,item",
             {"user": "custmer"},
-            "no column 'custmer' (data.columns.user), found customer, item; did you mean 'customer'?",
+            "no column 'custmer' (data.columns.user), found customer, item; did you mean 'cus",
         ),
         (
             "user,item",
