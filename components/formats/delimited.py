@@ -87,7 +87,7 @@ def _read(chunk: Chunk, layout: Layout, time: pa.DataType) -> pa.Table:
     # Not read_csv: on Python 3.10 its signal handling walks the whole heap, 30 ms
     # and more a call once TFX is loaded; the streaming reader has none.
     reader = pa_csv.open_csv(
-        pa.BufferReader(chunk.data),
+        pa.BufferReader(_arrow_memory(chunk.data)),
         read_options=pa_csv.ReadOptions(
             column_names=names,
             # One block, so one dictionary a column.
@@ -107,6 +107,16 @@ def _read(chunk: Chunk, layout: Layout, time: pa.DataType) -> pa.Table:
         ),
     )
     return reader.read_all().select([n for n in INTERACTIONS_SCHEMA.names if n in layout.roles])
+
+
+def _arrow_memory(data: bytes) -> pa.Buffer:
+    """Copy bytes to where Arrow's threads can let go of them without Python's lock.
+
+    After a refusal one of them may do so while the process ends, which aborts it.
+    """
+    memory = pa.allocate_buffer(len(data))
+    np.frombuffer(memory, np.uint8)[:] = np.frombuffer(data, np.uint8)
+    return memory
 
 
 def _arrow_columns(
