@@ -23,7 +23,8 @@ import re
 import sys
 import warnings
 
-from pipeline.cli import common, exits
+from components.columns import TableConfig
+from pipeline.cli import common, exits, raw_data
 from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam
 from pipeline.config import run as configuration
@@ -34,7 +35,7 @@ from pipeline.config.cluster import (
     check_strategy,
     custom_job,
 )
-from pipeline.config.run import AUTO, FORMATS, RunConfig
+from pipeline.config.run import AUTO, FORMATS, TABLE, RunConfig
 from pipeline.uris import is_uri
 from schema.errors import UserError
 from schema.settings import check
@@ -155,8 +156,8 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     config = _configuration(options, cluster)
     root = cluster.root.rstrip("/")
     beam_arguments = _beam_arguments(options, cluster)
-    folder, format_name = _data(config, root)
-    beam.check_reachable(beam_arguments, {"root": root, "data.path": folder})
+    raw = _data(config, root)
+    beam.check_reachable(beam_arguments, {"root": root, "data.path": raw.folder})
     # These imports take seconds; what can be told without them was told.
     from absl import logging as absl_logging
 
@@ -166,11 +167,12 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     paths = RunPaths(
-        input_base=folder,
-        format_name=format_name,
+        input_base=raw.folder,
+        format_name=raw.format_name,
         pipeline_root=f"{root}/artifacts",
         serving_dir=f"{root}/serving",
         checkpoints=f"{root}/checkpoints",
+        table=raw.table,
     )
     name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
@@ -201,7 +203,7 @@ def _beam_arguments(options: argparse.Namespace, cluster: ClusterConfig) -> list
     return beam.arguments(asked, cluster.image)
 
 
-def _data(config: RunConfig, root: str) -> tuple[str, str]:
+def _data(config: RunConfig, root: str) -> raw_data.RawData:
     """Find the folder of raw files, as the tasks will see it, and their layout."""
     data = config.data
     check(
@@ -215,14 +217,18 @@ def _data(config: RunConfig, root: str) -> tuple[str, str]:
             format_name in FORMATS,
             f"data.format: expected the layout of {data.dataset}, got {data.format!r}.",
         )
-        return f"{root}/data/{data.dataset}", format_name
+        return raw_data.RawData(f"{root}/data/{data.dataset}", format_name, TableConfig(), {})
     check(
         is_uri(data.path) or not is_uri(root),
         f"data.path: {data.path} is on this machine, and the tasks run elsewhere; copy it to "
         f"{root}/data, say, and name that folder.",
     )
-    folder = common.data_folder(data)
-    return folder, data.format if data.format != AUTO else common.layout(data, folder)
+    path = raw_data.locate(data)
+    if data.format not in (AUTO, TABLE):
+        return raw_data.RawData(path, data.format, TableConfig(), {})
+    raw = raw_data.inspect(data, path)
+    raw_data.check_ratings(path, raw, config.trainer.model, config.trainer.predicts_ratings)
+    return raw
 
 
 def _submit(options: argparse.Namespace, cluster: ClusterConfig) -> int:

@@ -22,7 +22,7 @@ import time
 from typing import TextIO
 
 from components import served_folder
-from pipeline.cli import common, exits
+from pipeline.cli import common, exits, raw_data
 from pipeline.cli.output_folder import Workspace, default_output
 from pipeline.cli.print_schema import add_print_schema
 from pipeline.config import beam, presets
@@ -128,11 +128,11 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
     beam_arguments = beam.arguments(asked)
     places = {"--output": output, "--serving": options.serving or output}
     beam.check_reachable(beam_arguments, places)
-    data = common.data_folder(config.data)
+    data = raw_data.locate(config.data)
     beam.check_reachable(beam_arguments, {"data.path": data})
     if not is_uri(data):
         # A missing column is told before TensorFlow is loaded.
-        common.layout(config.data, data)
+        _inspect(config, data)
     workspace = Workspace.at(output, options.summary, options.serving)
     if not is_uri(workspace.serving):
         # Before the summary of whoever owns the folder is removed.
@@ -140,6 +140,12 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
     records = _hide_password(named or store.SqliteStore(workspace.database))
     run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
     return exits.with_log(workspace, lambda out: _execute(run, out))
+
+
+def _inspect(config: RunConfig, data: str) -> raw_data.RawData:
+    raw = raw_data.inspect(config.data, data)
+    raw_data.check_ratings(data, raw, config.trainer.model, config.trainer.predicts_ratings)
+    return raw
 
 
 def _set_environment() -> None:
@@ -178,7 +184,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     config, workspace = run.config, run.workspace
     run.records.check()
     served_folder.check_pipeline(workspace.serving, config.pipeline_name)
-    format_name = common.layout(config.data, run.data)
+    raw = _inspect(config, run.data)
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
@@ -190,9 +196,16 @@ def _execute(run: _Run, out: TextIO) -> int:
     from pipeline.runners.local import ReportingRunner
 
     console = RunConsole(out)
-    console.introduce(config.trainer.model, run.data, format_name, workspace.output)
+    console.introduce(config.trainer.model, run.data, raw.format_name, workspace.output)
+    if columns := raw.describe():
+        console.note(columns)
     paths = RunPaths(
-        run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
+        raw.folder,
+        raw.format_name,
+        workspace.artifacts,
+        workspace.serving,
+        workspace.checkpoints,
+        raw.table,
     )
     connection = run.records.connection()
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
@@ -211,7 +224,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     facts = {
         "id": runner.run_id,
         "data": run.data,
-        "format": format_name,
+        "format": raw.format_name,
         "output": workspace.output,
         "metadata": run.records.label,
         "log": str(workspace.log),

@@ -18,7 +18,7 @@ PUSHER = "Pusher"
 
 _NAMES = "schema/features.py"
 _HASH = "components/splitmix64.py"
-_INGEST = ("components/example_gen", "components/formats", _HASH, _NAMES)
+_INGEST = ("components/example_gen", "components/formats", "components/columns.py", _HASH, _NAMES)
 # An edit of these makes a node, and what depends on it, run again.
 _SOURCES = {
     INTERACTIONS: _INGEST,

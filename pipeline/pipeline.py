@@ -15,6 +15,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 from tfx.types import standard_component_specs
 
+from components.columns import TableConfig
 from components.evaluator.component import RecommenderEvaluator
 from components.evaluator.eval_config import build_eval_config
 from components.evaluator.keys import EVALUATION_KEY, FORCE_KEY, GATE_KEY
@@ -61,6 +62,7 @@ class RunPaths:
       serving_dir: where blessed models are pushed.
       checkpoints: where a training or a search that is killed leaves what it
         goes on from when run again; None keeps nothing.
+      table: file and columns, of a table of one's own.
     """
 
     input_base: str
@@ -68,6 +70,7 @@ class RunPaths:
     pipeline_root: str
     serving_dir: str
     checkpoints: str | None = None
+    table: TableConfig = dataclasses.field(default_factory=TableConfig)
 
 
 def create_pipeline(
@@ -152,9 +155,13 @@ def _ingest(
         format_name=paths.format_name,
         config=config.data.ingest,
         source_digest=digest(INTERACTIONS),
+        table=paths.table,
     )
     catalog = CatalogExampleGen(
-        input_base=folder, format_name=paths.format_name, source_digest=digest(CATALOG)
+        input_base=folder,
+        format_name=paths.format_name,
+        source_digest=digest(CATALOG),
+        table=paths.table,
     )
     return [interactions, catalog], interactions.outputs["examples"], catalog.outputs["examples"]
 

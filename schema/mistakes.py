@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 # Of a location: which member of a union was tried, or that a mapping's key is meant.
-_TAG = "["
+_TAG = re.compile(r"\[|literal\[|(str|int|float|bool)$")
 _KINDS = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -147,7 +148,7 @@ def _dotted(where: str, location: Iterable[str | int]) -> str:
 
 def _mistakes(error: ValidationError, above: tuple[str | int, ...] = ()) -> Iterator[_Mistake]:
     for found in error.errors(include_url=False):
-        location = above + tuple(part for part in found["loc"] if not str(part).startswith(_TAG))
+        location = above + tuple(part for part in found["loc"] if not _TAG.match(str(part)))
         details = found.get("ctx", {})
         cause = details.get("error")
         if isinstance(cause, ValidationError):

@@ -78,8 +78,14 @@ def _no_variables(monkeypatch):
         (["--tune", "3", "--set", "tune.space.lr=[1, 2]"], "tune.space: Unknown key 'lr'"),
         (["--model", "neumff"], "trainer.model: expected one of gmf, mlp, neumf, "),
         (["--format", "ml-1k"], "data.format: expected one of auto, ml-100k"),
-        (["--data", "nowhere"], "data.path: expected a folder with raw files, got 'nowhere'"),
-        (["--data", __file__], f"got the file {__file__!r}; name its folder, {str(HERE)!r}."),
+        (["--data", "nowhere"], "data.path: expected a folder with raw files, or a file, got 'now"),
+        (
+            ["--data", __file__],
+            f"a table that ends in .csv, .tsv, .csv.gz, .tsv.gz, .parquet, got {__file__!r}.",
+        ),
+        (["--set", "data.columns.user=buyer"], "data.columns: expected with a table of one's own"),
+        (["--set", "data.columns.usr=buyer"], "Unknown key 'data.columns.usr'; did you mean 'data"),
+        (["--set", "data.columns.rating=3"], "data.columns.rating: expected text, got 3."),
         (["--data", "synthetic:users=5"], "data.path: synthetic: expected users, items, interact"),
         (["--data", f"{SYNTHETIC}9"], "data.path: synthetic: interactions: expected 15 to 45 with"),
         (

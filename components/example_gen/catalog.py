@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from components.example_gen import counts
 from components.example_gen.io import tables
 from components.example_gen.splits.user_segments import Columns, singles
-from components.formats import base
+from components.formats import base, schemas
 from schema import features
 
 
@@ -33,7 +33,7 @@ def build(items: pa.Table | None, mentioned: pa.Table | None) -> tuple[Columns, 
     """Build the rows of the catalog, in the order of the item ids' bytes.
 
     Args:
-      items: components.formats.base.ITEMS_SCHEMA; None without an items file.
+      items: components.formats.schemas.ITEMS_SCHEMA; None without an items file.
       mentioned: `item_id`s of the interactions, with repetitions.
 
     Returns:
@@ -44,7 +44,7 @@ def build(items: pa.Table | None, mentioned: pa.Table | None) -> tuple[Columns, 
       UserError: an item described twice.
     """
     if items is None:
-        items = base.ITEMS_SCHEMA.empty_table().select([features.ITEM_ID])
+        items = schemas.ITEMS_SCHEMA.empty_table().select([features.ITEM_ID])
     tables.require_unique(items.column(features.ITEM_ID), "items file: item")
     known = items.column(features.ITEM_ID).combine_chunks()
     seen = pa.array([], pa.string())

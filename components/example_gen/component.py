@@ -16,6 +16,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components import formats
+from components.columns import TableConfig
 from components.example_gen import executor
 from components.example_gen.config import IngestConfig
 from schema.keys import DIGEST_KEY
@@ -33,7 +34,12 @@ class InteractionsExampleGen(FileBasedExampleGen):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.InteractionsExecutor)
 
     def __init__(
-        self, input_base: str, format_name: str, config: IngestConfig, source_digest: str
+        self,
+        input_base: str,
+        format_name: str,
+        config: IngestConfig,
+        source_digest: str,
+        table: TableConfig = TableConfig(),  # noqa: B008 - is frozen
     ) -> None:
         """Declare the component.
 
@@ -43,20 +49,22 @@ class InteractionsExampleGen(FileBasedExampleGen):
           config: what to keep and how to break ties.
           source_digest: of the sources that this component runs, so that the
             cache notices an edit; it has no other effect.
+          table: file and columns of a table of one's own.
 
         Raises:
-          UserError: unknown format.
+          UserError: unknown format, or one that has no such settings.
         """
         super().__init__(
             input_base=input_base,
-            input_config=_input_config(format_name, executor.INTERACTION_ROLES),
+            input_config=_input_config(format_name, table, executor.INTERACTION_ROLES),
             output_config=example_gen_pb2.Output(),
             custom_config=_custom_config(
                 {
                     executor.FORMAT_KEY: format_name,
                     executor.INGEST_KEY: json.dumps(to_dict(config), sort_keys=True),
                     DIGEST_KEY: source_digest,
-                }
+                },
+                table,
             ),
         )
 
@@ -71,42 +79,55 @@ class CatalogExampleGen(FileBasedExampleGen):
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.CatalogExecutor)
 
-    def __init__(self, input_base: str, format_name: str, source_digest: str) -> None:
+    def __init__(
+        self,
+        input_base: str,
+        format_name: str,
+        source_digest: str,
+        table: TableConfig = TableConfig(),  # noqa: B008 - is frozen
+    ) -> None:
         """Declare the component.
 
         Args:
           input_base: the data folder, a path or a URI.
           format_name: a name known to components.formats.
           source_digest: see InteractionsExampleGen.
+          table: see InteractionsExampleGen.
 
         Raises:
-          UserError: unknown format.
+          UserError: see InteractionsExampleGen.
         """
         super().__init__(
             input_base=input_base,
-            input_config=_input_config(format_name, executor.CATALOG_ROLES),
+            input_config=_input_config(format_name, table, executor.CATALOG_ROLES),
             output_config=example_gen_pb2.Output(),
             custom_config=_custom_config(
-                {executor.FORMAT_KEY: format_name, DIGEST_KEY: source_digest}
+                {executor.FORMAT_KEY: format_name, DIGEST_KEY: source_digest}, table
             ),
         )
 
 
-def _input_config(format_name: str, roles: Sequence[str]) -> example_gen_pb2.Input:
-    """Make an input split for each role that the format knows; its pattern may match no file."""
-    files = formats.get(format_name).files
+def _input_config(
+    format_name: str, table: TableConfig, roles: Sequence[str]
+) -> example_gen_pb2.Input:
+    """Make an input split for each pattern of the roles; it may match no file."""
+    patterns = formats.get(format_name, table).patterns()
     return example_gen_pb2.Input(
         splits=[
-            example_gen_pb2.Input.Split(name=role, pattern=files[role])
+            example_gen_pb2.Input.Split(name=key, pattern=pattern)
             for role in roles
-            if role in files
+            for key, pattern in patterns.items()
+            if key.partition(" ")[0] == role
         ]
     )
 
 
-def _custom_config(values: dict[str, str]) -> example_gen_pb2.CustomConfig:
+def _custom_config(values: dict[str, str], table: TableConfig) -> example_gen_pb2.CustomConfig:
     struct = struct_pb2.Struct()
     struct.update(values)
+    if table != TableConfig():
+        # Left out otherwise, so that other data have the cache keys that they had.
+        struct.update({executor.TABLE_KEY: json.dumps(to_dict(table), sort_keys=True)})
     config = example_gen_pb2.CustomConfig()
     config.custom_config.Pack(struct)
     return config

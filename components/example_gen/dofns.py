@@ -38,22 +38,20 @@ ITEMS_TAG = "items_of_partition"
 class ReadPartitions(beam.DoFn):
     """Read ranges of files and cut their tables by user."""
 
-    def __init__(self, format_name: str, partitions: int) -> None:
+    def __init__(self, layout: base.Format, partitions: int) -> None:
         """Set the format to read and the number of partitions."""
-        self._format_name = format_name
+        self._layout = layout
         self._partitions = partitions
 
     def process(self, element: reading.FileRange) -> Iterator[Keyed]:
         """Yield the parts of one range."""
-        table = reading.parse(self._format_name, element)
-        if table is None:
-            return
-        role = element.role
-        if role in (base.INTERACTIONS, base.HELD_OUT):
-            table = sort_and_dedupe.flag_held_out(table, role == base.HELD_OUT)
-            role = base.INTERACTIONS
-        for partition, rows in tables.scatter(table, features.USER_ID, self._partitions):
-            yield partition, (role, tables.to_bytes(rows))
+        for table in reading.parse(self._layout, element):
+            role = element.role
+            if role in (base.INTERACTIONS, base.HELD_OUT):
+                table = sort_and_dedupe.flag_held_out(table, role == base.HELD_OUT)
+                role = base.INTERACTIONS
+            for partition, rows in tables.scatter(table, features.USER_ID, self._partitions):
+                yield partition, (role, tables.to_bytes(rows))
 
 
 class SortPartition(beam.DoFn):
@@ -168,20 +166,18 @@ def count_items(element: tuple[int, Iterable[Part]]) -> None:
 class ReadItems(beam.DoFn):
     """Read ranges of files for the catalog: items files whole, of others the item ids only."""
 
-    def __init__(self, format_name: str) -> None:
+    def __init__(self, layout: base.Format) -> None:
         """Set the format to read."""
-        self._format_name = format_name
+        self._layout = layout
 
     def process(self, element: reading.FileRange) -> Iterator[Keyed]:
-        """Yield the part of one range, all ranges under one key."""
-        table = reading.parse(self._format_name, element)
-        if table is None:
-            return
-        if element.role == base.ITEMS:
-            yield 0, (base.ITEMS, tables.to_bytes(table))
-        else:
-            mentioned = catalog.item_ids(element.role, table)
-            yield 0, (base.INTERACTIONS, tables.to_bytes(mentioned))
+        """Yield the parts of one range, all ranges under one key."""
+        for table in reading.parse(self._layout, element):
+            if element.role == base.ITEMS:
+                yield 0, (base.ITEMS, tables.to_bytes(table))
+            else:
+                mentioned = catalog.item_ids(element.role, table)
+                yield 0, (base.INTERACTIONS, tables.to_bytes(mentioned))
 
 
 def catalog_shard(element: tuple[int, Iterable[Part]]) -> Shard:

@@ -16,9 +16,12 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import proto_utils
 
+from components import formats
+from components.columns import TableConfig
 from components.example_gen import counts, dofns, graph
 from components.example_gen.config import LEAVE_ONE_OUT, TEMPORAL, IngestConfig
 from components.example_gen.io import reading, writing
+from components.example_gen.missing_columns import check_ingest
 from components.formats import base
 from schema import features
 from schema.errors import UserError
@@ -27,6 +30,7 @@ from schema.settings import from_dict
 # Keys of the custom config.
 FORMAT_KEY = "format"
 INGEST_KEY = "ingest"
+TABLE_KEY = "table"
 
 INTERACTION_ROLES = (base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES, base.USERS)
 CATALOG_ROLES = (base.ITEMS, base.INTERACTIONS, base.HELD_OUT, base.CANDIDATES)
@@ -95,9 +99,8 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
     def _ranges(
         self, exec_properties: dict[str, Any], roles: tuple[str, ...]
     ) -> list[reading.FileRange]:
-        name = _custom_config(exec_properties)[FORMAT_KEY]
         data_root = exec_properties[specs.INPUT_BASE_KEY]
-        return reading.plan(name, data_root, roles, self.range_bytes)
+        return reading.plan(_layout(exec_properties), data_root, roles, self.range_bytes)
 
 
 class InteractionsExecutor(_Executor):
@@ -122,17 +125,19 @@ class InteractionsExecutor(_Executor):
           UserError: missing or empty files.
         """
         config = _ingest_config(exec_properties)
+        layout = _layout(exec_properties)
+        data_root = exec_properties[specs.INPUT_BASE_KEY]
+        check_ingest(data_root, layout.columns_read(data_root), config)
         ranges = self._ranges(exec_properties, INTERACTION_ROLES)
         held_out = any(source.role == base.HELD_OUT for source in ranges)
         if held_out and config.split != LEAVE_ONE_OUT:
             raise UserError(
-                f"{exec_properties[specs.INPUT_BASE_KEY]}: the data has its own held-out file; "
+                f"{data_root}: the data has its own held-out file; "
                 f"expected split=leave_one_out, got {config.split}."
             )
-        size = sum(r.end - r.start for r in ranges if r.role == base.INTERACTIONS)
+        size = sum(r.text_bytes for r in ranges if r.role == base.INTERACTIONS)
         partitions = -(-size // self.partition_bytes)
-        format_name = _custom_config(exec_properties)[FORMAT_KEY]
-        ordered = graph.sorted_partitions(pipeline, ranges, format_name, partitions, config)
+        ordered = graph.sorted_partitions(pipeline, ranges, layout, partitions, config)
         inputs = {}
         if config.split == TEMPORAL:
             inputs["cutoffs"] = beam.pvalue.AsSingleton(
@@ -193,7 +198,7 @@ class CatalogExecutor(_Executor):
         Raises:
           UserError: missing or empty files.
         """
-        read = dofns.ReadItems(_custom_config(exec_properties)[FORMAT_KEY])
+        read = dofns.ReadItems(_layout(exec_properties))
         ranges = self._ranges(exec_properties, CATALOG_ROLES)
         shard = (
             pipeline
@@ -218,6 +223,12 @@ def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
     message.custom_config.Unpack(values)
     custom_config: dict[str, Any] = json_format.MessageToDict(values)
     return custom_config
+
+
+def _layout(exec_properties: dict[str, Any]) -> formats.Format:
+    values = _custom_config(exec_properties)
+    table = from_dict(TableConfig, json.loads(values.get(TABLE_KEY, "{}")))
+    return formats.get(values[FORMAT_KEY], table)
 
 
 def _ingest_config(exec_properties: dict[str, Any]) -> IngestConfig:

@@ -7,12 +7,13 @@ import apache_beam as beam
 from components.example_gen import dofns
 from components.example_gen.config import IngestConfig
 from components.example_gen.io import reading
+from components.formats.base import Format
 
 
 def sorted_partitions(
     pipeline: beam.Pipeline,
     ranges: list[reading.FileRange],
-    format_name: str,
+    layout: Format,
     partitions: int,
     config: IngestConfig,
 ) -> beam.pvalue.PCollection:
@@ -21,7 +22,7 @@ def sorted_partitions(
     Args:
       pipeline: gets the graph.
       ranges: what to read.
-      format_name: of the layout.
+      layout: the format.
       partitions: into how many parts users are cut.
       config: the rules.
 
@@ -32,7 +33,7 @@ def sorted_partitions(
     parts = (
         pipeline
         | "Ranges" >> beam.Create(ranges)
-        | "Read" >> beam.ParDo(dofns.ReadPartitions(format_name, partitions)),
+        | "Read" >> beam.ParDo(dofns.ReadPartitions(layout, partitions)),
         pipeline | "EveryPartition" >> beam.Create(every),
     )
     whole = (

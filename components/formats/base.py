@@ -13,15 +13,16 @@ from __future__ import annotations
 import abc
 import fnmatch
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar
 
 import pyarrow as pa
 
+from components.columns import TableConfig
 from components.formats.chunk import Chunk
+from components.formats.first_line import read_first_line
 from components.formats.folders import describe_names, list_files
-from schema import features
-from schema.atomic_write import files_of
+from components.formats.schemas import INTERACTIONS_SCHEMA
 from schema.errors import UserError
 
 # Roles of files.
@@ -38,44 +39,6 @@ _PARSERS = {
     USERS: "parse_users",
     ITEMS: "parse_items",
 }
-
-# Columns of the canonical tables. A users table has only those user features
-# that the dataset brings, in this order.
-INTERACTIONS_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.dictionary(pa.int32(), pa.string())),
-        (features.ITEM_ID, pa.dictionary(pa.int32(), pa.string())),
-        (features.RATING, pa.float32()),
-        (features.TIMESTAMP, pa.int64()),
-    ]
-)
-CANDIDATES_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.string()),
-        (features.TARGET_ITEM_ID, pa.string()),
-        (features.CANDIDATE_ITEM_ID, pa.list_(pa.string())),
-    ]
-)
-USERS_SCHEMA = pa.schema(
-    [
-        (features.USER_ID, pa.string()),
-        (features.GENDER, pa.string()),
-        (features.AGE, pa.int64()),
-        (features.OCCUPATION, pa.string()),
-        (features.ZIP_CODE, pa.string()),
-    ]
-)
-ITEMS_SCHEMA = pa.schema(
-    [
-        (features.ITEM_ID, pa.string()),
-        (features.TITLE, pa.string()),
-        (features.GENRES, pa.list_(pa.string())),
-        (features.YEAR, pa.int64()),
-    ]
-)
-
-# How much of a file is looked at for a line after the header.
-_BLOCK = 1 << 20
 
 
 class Format(abc.ABC):
@@ -104,14 +67,62 @@ class Format(abc.ABC):
         """
         return all(fnmatch.filter(names, self.files[role]) for role in self.required)
 
-    def locate(self, data_root: str) -> dict[str, str]:
-        """Find the file of each role.
+    def reads(self, name: str) -> bool:
+        """Tell whether a file is one of this format's by its name."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.files.values())
+
+    def configured(self, config: TableConfig) -> Format:
+        """Return the format as the settings of a table want it.
+
+        Args:
+          config: a file and columns of one's own.
+
+        Returns:
+          The format; only the layout `table` has other settings than the defaults.
+
+        Raises:
+          UserError: settings that mean nothing to this layout.
+        """
+        if config != TableConfig():
+            given = "a file" if config.columns == TableConfig().columns else "data.columns"
+            raise UserError(
+                f"data.format: expected table with {given}, got {self.name!r}, a folder whose "
+                "columns are known."
+            )
+        return self
+
+    def patterns(self) -> dict[str, str]:
+        """Return globs of the files, relative to the data folder, that may be read.
+
+        Returns:
+          Key -> glob; the key is a role, with " in ..." after it where a role has
+          several.
+        """
+        return dict(self.files)
+
+    def columns_read(self, data_root: str) -> dict[str, str]:
+        """Tell what interactions consist of.
 
         Args:
           data_root: the data folder, a path or a URI.
 
         Returns:
-          Role -> whole path, for the roles that have a file.
+          Canonical name -> column; see components.formats.canonical for what is missing.
+
+        Raises:
+          UserError: see `locate` and `read_header`.
+        """
+        return {name: name for name in INTERACTIONS_SCHEMA.names}
+
+    def locate(self, data_root: str) -> dict[str, list[str]]:
+        """Find the files of each role.
+
+        Args:
+          data_root: the data folder, a path or a URI.
+
+        Returns:
+          Role -> whole paths, for the roles that have files; one a role, and in
+          the order of their rows where there are several.
 
         Raises:
           UserError: no such folder, a required file is missing, or one role has
@@ -127,7 +138,7 @@ class Format(abc.ABC):
                     f"found {', '.join(matching)}."
                 )
             if matching:
-                found[role] = os.path.join(data_root, matching[0])
+                found[role] = [os.path.join(data_root, matching[0])]
             elif role in self.required:
                 raise UserError(
                     f"{data_root}: format '{self.name}' needs a file {glob}, "
@@ -146,23 +157,16 @@ class Format(abc.ABC):
           The first line without its line end; what `parse_*` takes as `header`.
 
         Raises:
-          UserError: the file is empty, is no text, has only a header, or lacks a column.
+          UserError: the file is empty, is no text, has only a header or one without
+            an end, or lacks a column.
         """
-        what = role.replace("_", " ")
-        with files_of(path).open(path, "rb") as file:
-            first = file.readline()
-            rest = file.read(_BLOCK)
-        if not first.strip():
-            state = "line 1 is blank" if rest.strip() else "the file is empty"
-            raise UserError(f"{path}: {state}, expected {what}.")
-        if self.headed and not rest.strip():
-            raise UserError(f"{path}: only a header line, expected {what} after it.")
-        if b"\0" in first:
-            # Parquet, SQLite, UTF-16 and the like; csv would say it in words of its own.
-            raise UserError(f"{path}, line 1: a NUL byte, expected {what} as text.")
-        header = first.rstrip(b"\r\n")
+        header = self.first_line(role, path)
         self.check_header(role, path, header)
         return header
+
+    def first_line(self, role: str, path: str) -> bytes:
+        """Read a file's first line, whatever columns it names; see `read_header`."""
+        return read_first_line(path, role.replace("_", " "), self.headed)
 
     def check_beginnings(self, data_root: str) -> None:
         """Refuse a folder with a file that begins wrong; reads next to nothing.
@@ -174,10 +178,11 @@ class Format(abc.ABC):
           UserError: as of `locate` and `read_header`; without headers, a first line
             that cannot be read.
         """
-        for role, path in self.locate(data_root).items():
-            header = self.read_header(role, path)
-            if not self.headed:
-                self.parse(role, Chunk(path, 0, header), header)
+        for role, paths in self.locate(data_root).items():
+            for path in paths:
+                header = self.read_header(role, path)
+                if not self.headed:
+                    self.parse(role, Chunk(path, 0, header), header)
 
     def parse(self, role: str, chunk: Chunk, header: bytes) -> pa.Table:
         """Parse a chunk of the file that has a role.
@@ -195,6 +200,26 @@ class Format(abc.ABC):
         """
         table: pa.Table = getattr(self, _PARSERS[role])(chunk, header)
         return table
+
+    def read_rows(
+        self, path: str, header: bytes, start: int, end: int, file_number: int = 0
+    ) -> Iterator[pa.Table]:
+        """Read interactions from a Parquet file, in the file's order.
+
+        Args:
+          path: the file, a path or a URI.
+          header: what `read_header` returned.
+          start: first row of a range, from 0; row groups that begin in it are read.
+          end: row after the range.
+          file_number: of the file among those of its role, from 0.
+
+        Yields:
+          Tables as of `parse_interactions`.
+
+        Raises:
+          UserError: a value that cannot be read, with file and row.
+        """
+        raise NotImplementedError(f"format '{self.name}' has no Parquet files")
 
     def check_header(self, role: str, path: str, header: bytes) -> None:  # noqa: B027
         """Refuse a header that lacks a column; formats without headers accept all.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NoReturn
 
-from schema.atomic_write import files_of
+from components.formats.files import open_bytes
 from schema.errors import UserError
 
 _BLOCK = 1 << 20
@@ -17,15 +17,17 @@ class Chunk:
 
     Attributes:
       path: the file, for messages.
-      offset: where `data` begins in the file, in bytes; 0 at the file's start,
+      offset: where `data` begins in the file, in (unpacked) bytes; 0 at the file's start,
         whose first line is the header when the format has one.
       data: the lines' bytes, line ends included (the file's last line may lack
         its own).
+      file_number: of the file among those of its table, from 0.
     """
 
     path: str
     offset: int
     data: bytes
+    file_number: int = 0
 
     def line_number(self, relative_line: int) -> int:
         """Count a line's number in the whole file; this reads the file up to `offset`.
@@ -39,7 +41,7 @@ class Chunk:
         before = 0
         left = self.offset
         if left:
-            with files_of(self.path).open(self.path, "rb") as file:
+            with open_bytes(self.path) as file:
                 while left > 0:
                     block = file.read(min(_BLOCK, left))
                     if not block:

@@ -1,59 +1,31 @@
-"""Interactions in delimited text, read with Arrow: fast path and blame.
+"""Interactions in delimited text, read with Arrow.
 
 Every format's interactions file is lines of delimited fields, so the adapters
 only describe the columns (`Layout`) and call `read_interactions`. Arrow parses
 millions of lines a second but names no line of the file; when it refuses a
-chunk, or the values fail a check, a second pass in Python finds the first bad
-line and words the sentence.
+chunk, or the values fail a check, a second pass in Python (`blame`) finds the
+first bad line and words the sentence.
 """
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-import math
 import re
-from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from components.formats.base import INTERACTIONS_SCHEMA
+from components.formats import canonical
+from components.formats.blame import blame
 from components.formats.chunk import Chunk
-from components.formats.lines import decode, iterate
+from components.formats.layout import EXACT, Layout, split_fields
+from components.formats.lines import iterate
+from components.formats.schemas import INTERACTIONS_SCHEMA
 from schema import features
 from schema.errors import UserError
 
-_ID_TYPE = pa.dictionary(pa.int32(), pa.string())
-# Numbers as Arrow 10 reads them.
-_NUMBER = re.compile(r"[ \t]*-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
-_INTEGER = re.compile(r"[ \t]*-?\d+[ \t]*", re.ASCII)
-# Beyond this a double no longer holds every integer.
-_EXACT = float(2**53)
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """Describe how the lines of an interactions file are laid out.
-
-    Attributes:
-      delimiter: one character, or "::".
-      columns: the file's columns in order, as its users call them.
-      roles: canonical name (user_id, item_id, rating, timestamp) -> column.
-      quoted: whether fields may be in double quotes.
-      headed: whether the file's first line names the columns.
-      float_timestamps: whether timestamps may be written as decimal numbers;
-        fractions of a second are cut off.
-    """
-
-    delimiter: str
-    columns: tuple[str, ...]
-    roles: Mapping[str, str]
-    quoted: bool = False
-    headed: bool = False
-    float_timestamps: bool = False
+_INTEGER = re.compile(r"[ \t]*-?\d{1,18}[ \t]*", re.ASCII)
 
 
 def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
@@ -76,22 +48,46 @@ def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
         except pa.ArrowInvalid as error:
             problem = " ".join(str(error).split())
         else:
-            if _is_sound(table):
-                return _canonical(table)
+            checked = _own(chunk, layout, table) if layout.own else _canonical(table)
+            if checked is not None:
+                return checked
             problem = "has a value out of range"
-    if _blame(chunk, layout) == 0:
+    if blame(chunk, layout) == 0:
         return INTERACTIONS_SCHEMA.empty_table()
     # Arrow was stricter than our own reading of the lines.
     raise UserError(f"{chunk.path}: cannot be parsed, {problem}.")
 
 
 def _parse(chunk: Chunk, layout: Layout) -> pa.Table:
+    time = pa.float64() if layout.float_timestamps else pa.int64()
+    if layout.own and features.TIMESTAMP in layout.roles:
+        if not _begins_with_integer(chunk, layout):
+            return _read(chunk, layout, pa.string())
+        try:
+            return _read(chunk, layout, time)
+        except pa.ArrowInvalid:
+            # Numbers and dates may stand in one file: where it is cut must decide nothing.
+            return _read(chunk, layout, pa.string())
+    return _read(chunk, layout, time)
+
+
+def _begins_with_integer(chunk: Chunk, layout: Layout) -> bool:
+    """Tell whether the first timestamp is a whole number, as the others are then, most likely."""
+    at = layout.columns.index(layout.roles[features.TIMESTAMP])
+    for _, line in iterate(chunk, layout.headed):
+        text = line.decode("utf-8", errors="replace")
+        fields = split_fields(text, layout.delimiter, layout.quoted)
+        return len(fields) > at and _INTEGER.fullmatch(fields[at]) is not None
+    return True
+
+
+def _read(chunk: Chunk, layout: Layout, time: pa.DataType) -> pa.Table:
     doubled = layout.delimiter == "::"
-    names, types = _arrow_columns(layout, doubled)
+    names, types = _arrow_columns(layout, doubled, time)
     # Not read_csv: on Python 3.10 its signal handling walks the whole heap, 30 ms
     # and more a call once TFX is loaded; the streaming reader has none.
     reader = pa_csv.open_csv(
-        pa.BufferReader(chunk.data),
+        pa.BufferReader(_arrow_memory(chunk.data)),
         read_options=pa_csv.ReadOptions(
             column_names=names,
             # One block, so one dictionary a column.
@@ -110,18 +106,30 @@ def _parse(chunk: Chunk, layout: Layout) -> pa.Table:
             strings_can_be_null=False,
         ),
     )
-    return reader.read_all().select(INTERACTIONS_SCHEMA.names)
+    return reader.read_all().select([n for n in INTERACTIONS_SCHEMA.names if n in layout.roles])
 
 
-def _arrow_columns(layout: Layout, doubled: bool) -> tuple[list[str], dict[str, pa.DataType]]:
+def _arrow_memory(data: bytes) -> pa.Buffer:
+    """Copy bytes to where Arrow's threads can let go of them without Python's lock.
+
+    After a refusal one of them may do so while the process ends, which aborts it.
+    """
+    memory = pa.allocate_buffer(len(data))
+    np.frombuffer(memory, np.uint8)[:] = np.frombuffer(data, np.uint8)
+    return memory
+
+
+def _arrow_columns(
+    layout: Layout, doubled: bool, time: pa.DataType
+) -> tuple[list[str], dict[str, pa.DataType]]:
     """Name all columns for Arrow, and the types of those to convert."""
-    time = pa.float64() if layout.float_timestamps else pa.int64()
     types = {
-        features.USER_ID: _ID_TYPE,
-        features.ITEM_ID: _ID_TYPE,
+        features.USER_ID: canonical.ID_TYPE,
+        features.ITEM_ID: canonical.ID_TYPE,
         features.RATING: pa.float32(),
         features.TIMESTAMP: time,
     }
+    types = {role: kind for role, kind in types.items() if role in layout.roles}
     # Columns that nobody asked for are split off, but not converted.
     names = [f"unread {index}" for index in range(len(layout.columns))]
     for role, column in layout.roles.items():
@@ -136,81 +144,39 @@ def _arrow_columns(layout: Layout, doubled: bool) -> tuple[list[str], dict[str, 
     return names, types
 
 
-def _is_sound(table: pa.Table) -> bool:
-    """Check that ids are there and numbers are numbers, as Arrow does not."""
-    for name in (features.USER_ID, features.ITEM_ID):
-        column = table.column(name)
-        if column.num_chunks and pc.any(pc.equal(column.chunk(0).dictionary, "")).as_py():
-            return False
-    rating = table.column(features.RATING)
+def _canonical(table: pa.Table) -> pa.Table | None:
+    """Check that ids are there and numbers are numbers, as Arrow does not; None where not."""
     time = table.column(features.TIMESTAMP)
-    if rating.null_count or time.null_count:
-        return False
-    if not np.isfinite(rating.to_numpy()).all():
-        return False
-    return pa.types.is_integer(time.type) or bool((np.abs(time.to_numpy()) < _EXACT).all())
+    if not canonical.has_ids(table) or not canonical.has_ratings(table) or time.null_count:
+        return None
+    if pa.types.is_integer(time.type):
+        return table
+    if not (np.abs(time.to_numpy()) < EXACT).all():
+        return None
+    return _with_timestamps(table, pc.cast(pc.trunc(time), pa.int64()))
 
 
-def _canonical(table: pa.Table) -> pa.Table:
-    time = table.column(features.TIMESTAMP)
-    if not pa.types.is_integer(time.type):
-        position = table.schema.get_field_index(features.TIMESTAMP)
-        whole = pc.cast(pc.trunc(time), pa.int64())
-        table = table.set_column(position, features.TIMESTAMP, whole)
-    return table
+def _own(chunk: Chunk, layout: Layout, table: pa.Table) -> pa.Table | None:
+    """Check and complete a table of one's own; None where something is wrong."""
+    places = canonical.line_places(chunk, layout.headed)
+    lone_returns = chunk.data.count(b"\r") - chunk.data.count(b"\r\n")
+    if len(places) != table.num_rows or lone_returns > chunk.data.endswith(b"\r"):
+        return None
+    if table.num_rows == 0:
+        return INTERACTIONS_SCHEMA.empty_table()
+    table = canonical.trim_ids(table)
+    if not canonical.has_ids(table) or not canonical.has_short_ids(table):
+        return None
+    if features.RATING in layout.roles and not canonical.has_ratings(table):
+        return None
+    if features.TIMESTAMP in layout.roles:
+        seconds = canonical.seconds(table.column(features.TIMESTAMP).combine_chunks())
+        if seconds is None:
+            return None
+        table = _with_timestamps(table, seconds)
+    return canonical.complete(table, places)
 
 
-def _blame(chunk: Chunk, layout: Layout) -> int:
-    """Raise for the first bad line; return the number of lines when all are good."""
-    roles = {role: layout.columns.index(column) for role, column in layout.roles.items()}
-    count = 0
-    for line, raw in iterate(chunk, layout.headed):
-        count += 1
-        text = decode(chunk, line, raw)
-        fields = split_fields(text, layout.delimiter, layout.quoted)
-        if len(fields) != len(layout.columns):
-            chunk.fail(
-                line,
-                f"expected {len(layout.columns)} fields ({', '.join(layout.columns)}), "
-                f"got {len(fields)}",
-            )
-        for role, index in roles.items():
-            _check(chunk, line, layout, role, fields[index])
-    return count
-
-
-def _check(chunk: Chunk, line: int, layout: Layout, role: str, value: str) -> None:
-    name = layout.roles[role]
-    if role in (features.USER_ID, features.ITEM_ID):
-        if not value:
-            chunk.fail(line, f"{name} is empty, expected an id")
-        return
-    if role == features.TIMESTAMP and not layout.float_timestamps:
-        if not _INTEGER.fullmatch(value) or not -(2**63) <= int(value) < 2**63:
-            chunk.fail(line, f"{name} is {value!r}, expected whole seconds")
-        return
-    limit = _EXACT if role == features.TIMESTAMP else float(np.finfo(np.float32).max)
-    number = float(value) if _NUMBER.fullmatch(value) else math.nan
-    # Also false for nan.
-    if not abs(number) <= limit:
-        chunk.fail(line, f"{name} is {value!r}, expected a finite number")
-
-
-def split_fields(text: str, delimiter: str, quoted: bool) -> list[str]:
-    """Split one line the way Arrow's parser does.
-
-    Args:
-      text: the line without its end.
-      delimiter: of any length; one character where `quoted`.
-      quoted: whether fields may be in double quotes, with "" for a quote.
-
-    Returns:
-      The fields, quotes taken off.
-    """
-    if quoted and '"' in text:
-        try:
-            return next(csv.reader([text], delimiter=delimiter))
-        except csv.Error:
-            # A field of megabytes, a line end within: not what Arrow takes for a row either.
-            return [text]
-    return text.split(delimiter)
+def _with_timestamps(table: pa.Table, seconds: pa.Array | pa.ChunkedArray) -> pa.Table:
+    position = table.schema.get_field_index(features.TIMESTAMP)
+    return table.set_column(position, features.TIMESTAMP, seconds)

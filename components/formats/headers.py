@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.formats.delimited import split_fields
+from components.formats.layout import split_fields
 from schema.errors import UserError
 
 # Of the names in a message; what is no table may have a first line of megabytes.
@@ -43,7 +43,18 @@ def require_columns(path: str, names: tuple[str, ...], required: Iterable[str]) 
     for column in required:
         if names.count(column) != 1:
             state = "no column" if column not in names else "more than one column"
-            found = ", ".join(names)
-            if len(found) > _SHOWN:
-                found = f"{found[:_SHOWN]} and more"
+            found = describe_columns(names)
             raise UserError(f"{path}, line 1: {state} '{column}', found {found}.")
+
+
+def describe_columns(names: Iterable[str]) -> str:
+    """Write the columns of a file for a message.
+
+    Args:
+      names: what they are called.
+
+    Returns:
+      The names, cut off where they are many or long.
+    """
+    found = ", ".join(names)
+    return found if len(found) <= _SHOWN else f"{found[:_SHOWN]} and more"

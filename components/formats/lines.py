@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from components.formats.chunk import Chunk
 
+# Characters of a value that a message quotes.
+_SHOWN = 60
 _BOM = b"\xef\xbb\xbf"
 _WHOLE_NUMBER = re.compile(r"\d{1,9}(\.0*)?")
 
@@ -79,8 +81,20 @@ def whole_number(chunk: Chunk, number: int, name: str, text: str) -> int | None:
     if not text:
         return None
     if not _WHOLE_NUMBER.fullmatch(text):
-        chunk.fail(number, f"{name} is {text!r}, expected a whole number")
+        chunk.fail(number, f"{name} is {shown(text)}, expected a whole number")
     return int(text.partition(".")[0])
+
+
+def shown(text: str) -> str:
+    """Quote a value for a message.
+
+    Args:
+      text: the value, which may be megabytes.
+
+    Returns:
+      Its beginning, on one line.
+    """
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r} and more"
 
 
 def expect_fields(chunk: Chunk, number: int, fields: list[str], names: tuple[str, ...]) -> None:

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
-from components.formats.lines import decode, expect_fields, iterate, whole_number
+from components.formats.delimited import read_interactions
+from components.formats.layout import Layout
+from components.formats.lines import decode, expect_fields, iterate, shown, whole_number
 from components.formats.titles import split_title
 from schema import features
 
@@ -40,7 +41,7 @@ _COLUMNS = ("user id", "item id", "rating", "timestamp")
 _LAYOUT = Layout(
     delimiter="\t",
     columns=_COLUMNS,
-    roles=dict(zip(base.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
+    roles=dict(zip(schemas.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
 )
 _USER_FIELDS = ("user id", "age", "gender", "occupation", "zip code")
 _ITEM_FIELDS = (
@@ -85,7 +86,7 @@ class Ml100k(base.Format):
                     features.ZIP_CODE: zip_code or None,
                 }
             )
-        return pa.Table.from_pylist(rows, base.USERS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.USERS_SCHEMA)
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format; where the title has no year, the release date's counts.
@@ -101,7 +102,7 @@ class Ml100k(base.Format):
                 chunk.fail(number, "movie id is empty, expected an id")
             for genre, flag in zip(GENRES, flags, strict=True):
                 if flag.strip() not in ("0", "1"):
-                    chunk.fail(number, f"genre flag {genre} is {flag!r}, expected 0 or 1")
+                    chunk.fail(number, f"genre flag {genre} is {shown(flag)}, expected 0 or 1")
             title, year = split_title(fields[1])
             if year is None and date[-4:].isdecimal():
                 year = int(date[-4:])
@@ -117,4 +118,4 @@ class Ml100k(base.Format):
                     features.YEAR: year,
                 }
             )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.ITEMS_SCHEMA)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
+from components.formats.delimited import read_interactions
+from components.formats.layout import Layout
 from components.formats.lines import decode, expect_fields, iterate, whole_number
 from components.formats.titles import split_genres, split_title
 from schema import features
@@ -42,7 +43,7 @@ _COLUMNS = ("UserID", "MovieID", "Rating", "Timestamp")
 _LAYOUT = Layout(
     delimiter="::",
     columns=_COLUMNS,
-    roles=dict(zip(base.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
+    roles=dict(zip(schemas.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
 )
 _USER_FIELDS = ("UserID", "Gender", "Age", "Occupation", "Zip-code")
 _ITEM_FIELDS = ("MovieID", "Title", "Genres")
@@ -87,7 +88,7 @@ class Ml1m(base.Format):
                     features.ZIP_CODE: zip_code or None,
                 }
             )
-        return pa.Table.from_pylist(rows, base.USERS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.USERS_SCHEMA)
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format."""
@@ -107,4 +108,4 @@ class Ml1m(base.Format):
                     features.YEAR: year,
                 }
             )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.ITEMS_SCHEMA)

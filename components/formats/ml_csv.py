@@ -1,7 +1,7 @@
 """MovieLens 20M, 25M, 32M and latest: .csv files with a header, UTF-8.
 
-Also the layout for a table of one's own: a `ratings.csv` with the columns
-userId, movieId, rating and timestamp, in any order, among others or alone.
+Columns may be in any order, among others or alone. A `ratings.csv` without these
+columns is a table of one's own, see components.formats.table.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from components.formats import base
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions, split_fields
+from components.formats.delimited import read_interactions
 from components.formats.headers import column_names, require_columns
-from components.formats.lines import decode, expect_fields, iterate
-from components.formats.titles import split_genres, split_title
+from components.formats.item_rows import read_items
+from components.formats.layout import Layout
 from schema import features
 
 _INTERACTIONS = {
@@ -25,7 +25,7 @@ _INTERACTIONS = {
     features.RATING: "rating",
     features.TIMESTAMP: "timestamp",
 }
-_ITEMS = ("movieId", "title", "genres")
+_ITEMS = {features.ITEM_ID: "movieId", features.TITLE: "title", features.GENRES: "genres"}
 
 
 class MlCsv(base.Format):
@@ -40,8 +40,8 @@ class MlCsv(base.Format):
 
     def check_header(self, role: str, path: str, header: bytes) -> None:
         """See Format."""
-        required = _ITEMS if role == base.ITEMS else tuple(_INTERACTIONS.values())
-        require_columns(path, _columns(header), required)
+        required = _ITEMS if role == base.ITEMS else _INTERACTIONS
+        require_columns(path, _columns(header), required.values())
 
     def parse_interactions(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format."""
@@ -58,25 +58,7 @@ class MlCsv(base.Format):
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format."""
-        names = _columns(header)
-        item_at, title_at, genres_at = (names.index(name) for name in _ITEMS)
-        rows = []
-        for number, line in iterate(chunk, headed=True):
-            fields = split_fields(decode(chunk, number, line), ",", quoted=True)
-            expect_fields(chunk, number, fields, names)
-            item = fields[item_at].strip()
-            if not item:
-                chunk.fail(number, "movieId is empty, expected an id")
-            title, year = split_title(fields[title_at])
-            rows.append(
-                {
-                    features.ITEM_ID: item,
-                    features.TITLE: title,
-                    features.GENRES: split_genres(fields[genres_at]),
-                    features.YEAR: year,
-                }
-            )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return read_items(chunk, ",", _columns(header), _ITEMS)
 
 
 def _columns(header: bytes) -> tuple[str, ...]:

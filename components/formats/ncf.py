@@ -15,9 +15,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
+from components.formats.delimited import read_interactions
+from components.formats.layout import Layout
 from components.formats.lines import decode, iterate
 from schema import features
 
@@ -25,7 +26,7 @@ _COLUMNS = ("user", "item", "rating", "timestamp")
 _LAYOUT = Layout(
     delimiter="\t",
     columns=_COLUMNS,
-    roles=dict(zip(base.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
+    roles=dict(zip(schemas.INTERACTIONS_SCHEMA.names, _COLUMNS, strict=True)),
 )
 _PAIR = re.compile(r"\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
 
@@ -74,5 +75,5 @@ class Ncf(base.Format):
                 features.TARGET_ITEM_ID: targets,
                 features.CANDIDATE_ITEM_ID: candidates,
             },
-            schema=base.CANDIDATES_SCHEMA,
+            schema=schemas.CANDIDATES_SCHEMA,
         )

@@ -12,15 +12,16 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base
+from components.formats import base, schemas
 from components.formats.chunk import Chunk
-from components.formats.delimited import Layout, read_interactions
+from components.formats.delimited import read_interactions
 from components.formats.headers import column_names, require_columns
+from components.formats.layout import Layout
 from components.formats.lines import decode, expect_fields, iterate, whole_number
 from components.formats.titles import split_genres, split_title
 from schema import features
 
-_INTERACTIONS = {name: name for name in base.INTERACTIONS_SCHEMA.names}
+_INTERACTIONS = {name: name for name in schemas.INTERACTIONS_SCHEMA.names}
 # Conversions differ in what they call the items' columns.
 _TITLE = ("movie_title", "title")
 _YEAR = ("release_year", "year")
@@ -65,7 +66,7 @@ class RecBole(base.Format):
     def parse_users(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format; only the columns that the header names."""
         names = _columns(header)
-        kept = [name for name in base.USERS_SCHEMA.names if name in names]
+        kept = [name for name in schemas.USERS_SCHEMA.names if name in names]
         rows = []
         for number, fields in _fields(chunk, names):
             row: dict[str, str | int | None] = {
@@ -77,7 +78,7 @@ class RecBole(base.Format):
                 age = str(row[features.AGE] or "")
                 row[features.AGE] = whole_number(chunk, number, features.AGE, age)
             rows.append(row)
-        return pa.Table.from_pylist(rows, pa.schema([base.USERS_SCHEMA.field(n) for n in kept]))
+        return pa.Table.from_pylist(rows, pa.schema([schemas.USERS_SCHEMA.field(n) for n in kept]))
 
     def parse_items(self, chunk: Chunk, header: bytes) -> pa.Table:
         """See Format; where no year is given, the title's counts.
@@ -103,7 +104,7 @@ class RecBole(base.Format):
                     features.YEAR: year,
                 }
             )
-        return pa.Table.from_pylist(rows, base.ITEMS_SCHEMA)
+        return pa.Table.from_pylist(rows, schemas.ITEMS_SCHEMA)
 
 
 def _columns(header: bytes) -> tuple[str, ...]:

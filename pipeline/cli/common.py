@@ -1,4 +1,4 @@
-"""What the commands share: arguments that configure a run, and where its data lies.
+"""What the commands share: the arguments that configure a run.
 
 Nothing here imports the heavy libraries before they are needed, so that
 mistakes are answered at once.
@@ -9,15 +9,12 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 from pipeline.config import presets
 from pipeline.config import run as configuration
-from pipeline.config.run import DataConfig, RunConfig
-from pipeline.datasets import synthetic_config
-from pipeline.uris import check_known, is_uri
+from pipeline.config.run import RunConfig
 from schema.errors import UserError
 from schema.settings import Settings, check, check_choice
 from trainer.config.trainer import AUTO, ONE_PROCESS
@@ -66,7 +63,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--preset", metavar="NAME", help=f"default: {presets.DEFAULT}")
     start.add_argument("--config", metavar="FILE", help="YAML, as --print-config writes")
     parser.add_argument(
-        "--data", metavar="DIR", help="raw files: folder, URI or synthetic:... (data.path)"
+        "--data",
+        metavar="PATH",
+        help="raw files: folder, table of your own, URI or synthetic:... (data.path)",
     )
     parser.add_argument("--format", metavar="F", help="layout of the files (data.format)")
     parser.add_argument(
@@ -190,64 +189,3 @@ def check_one_process(strategy: str, where: str) -> None:
         f"trainer.strategy: expected one of {', '.join(known)} with {where}, which trains in one "
         f"process, got {strategy!r}; docs/strategies.md says where several train.",
     )
-
-
-def data_folder(data: DataConfig) -> str:
-    """Find the folder of the raw files; obtain published or generated data not here yet.
-
-    Args:
-      data: names a folder or a dataset.
-
-    Returns:
-      An absolute path, or a URI as it was given.
-
-    Raises:
-      UserError: no such folder, or a dataset that cannot be obtained.
-    """
-    path, generated = data.path, data.synthetic is not None
-    if generated and data.format not in (configuration.AUTO, synthetic_config.FORMAT):
-        raise UserError(
-            f"data.format: expected {configuration.AUTO} or {synthetic_config.FORMAT} with "
-            f"generated data, got {data.format!r}."
-        )
-    if path is None or generated:
-        from pipeline.datasets import published
-
-        return published.obtain(str(path or data.dataset))
-    if is_uri(path):
-        return path
-    if os.path.isfile(path):
-        raise UserError(
-            f"data.path: expected a folder with raw files, got the file {path!r}; name its "
-            f"folder, {os.path.dirname(path) or '.'!r}."
-        )
-    if not os.path.isdir(path):
-        raise UserError(f"data.path: expected a folder with raw files, got {path!r}.")
-    return os.path.abspath(path)
-
-
-def layout(data: DataConfig, folder: str) -> str:
-    """Find the name of the raw files' layout, as configured or as their names show it.
-
-    The beginnings of the files are looked at too; for a folder on this machine no
-    TensorFlow is loaded.
-
-    Args:
-      data: names it, or leaves it open.
-      folder: where the files are.
-
-    Returns:
-      The name of an adapter of components.formats.
-
-    Raises:
-      UserError: none or several fit, a file that begins wrong, or a URI that is not
-        known here.
-    """
-    from components import formats
-
-    check_known(folder)
-    named = data.format
-    name = formats.detect(folder) if named == configuration.AUTO else named
-    adapter = formats.get(name)
-    adapter.check_beginnings(folder)
-    return adapter.name

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tfx.dsl.io.plugins.local import LocalFilesystem
 from tfx.utils import path_constants
 
-from pipeline.cli import common, exits
+from pipeline.cli import common, exits, raw_data
 from pipeline.cli.output_folder import Workspace
 from pipeline.cli.steps import Counted, step
 from pipeline.config.run import DataConfig
@@ -113,10 +113,10 @@ def _run(options: argparse.Namespace) -> int:
     if not is_uri(model):
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
         model = _saved_model(model, LocalFilesystem)
-    data = options.examples or common.data_folder(config.data)
+    data = options.examples or raw_data.locate(config.data)
     if not options.examples and not is_uri(data):
         # A missing column is told before the libraries are loaded.
-        common.layout(config.data, data)
+        raw_data.inspect(config.data, data)
     output = options.output or "output/evaluation"
     workspace = Workspace.at(output, options.metrics or os.path.join(output, "metrics.json"))
     return exits.with_log(
@@ -174,11 +174,13 @@ def _evaluate(
             examples = data
             facts["examples"] = examples
         else:
-            format_name = common.layout(config.data, data)
-            facts |= {"data": data, "format": format_name}
+            raw = raw_data.inspect(config.data, data)
+            facts |= {"data": data, "format": raw.format_name}
+            if columns := raw.describe():
+                console.note(columns)
             examples = os.path.join(scratch, "examples")
             with step(console, "ingest"):
-                facts["counts"] = _ingest(config, data, format_name, examples)
+                facts["counts"] = _ingest(config, raw, examples)
         files = _held_out(examples)
         known = _known(model, files, options.min_known)
         facts["known"] = dataclasses.asdict(known)
@@ -200,7 +202,7 @@ def _evaluate(
     return DONE
 
 
-def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> dict[str, int]:
+def _ingest(config: Evaluated, raw: raw_data.RawData, examples: str) -> dict[str, int]:
     """Read raw files into Examples, as the pipeline's generator does; return its counts."""
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
@@ -208,7 +210,9 @@ def _ingest(config: Evaluated, data: str, format_name: str, examples: str) -> di
     from components.example_gen import counts
     from components.example_gen.component import InteractionsExampleGen
 
-    generator = InteractionsExampleGen(data, format_name, config.data.ingest, source_digest="")
+    generator = InteractionsExampleGen(
+        raw.folder, raw.format_name, config.data.ingest, source_digest="", table=raw.table
+    )
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=[], tmp_dir=os.path.join(examples, ".temporary"), unique_id="ingest"
     )

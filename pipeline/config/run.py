@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, model_validator
 
+from components.columns import ColumnsConfig
 from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import IngestConfig
 from components.validator.config import ValidationConfig
@@ -41,10 +42,15 @@ Format = Literal[
     "ml-csv",
     "ncf",
     "recbole",
+    "table",
 ]
 FORMATS: tuple[Format, ...] = get_args(Format)
 AUTO: Final = "auto"
+TABLE: Final = "table"
 Layout = Literal["auto", Format]
+
+# Of a file that is a table, which its name in pipeline names goes without.
+_TABLE_SUFFIX = re.compile(r"\.([ct]sv(\.gz)?|parquet)$")
 
 S = TypeVar("S", bound=settings.Settings)
 
@@ -57,11 +63,13 @@ class DataConfig(settings.Settings):
     given.
     """
     path: str | None = None
-    """A folder (or URI) of raw files instead; or what is to be generated, such as
-    "synthetic:users=2000,items=500,interactions=60000".
+    """A folder (or URI) of raw files instead, or a file that is a table of one's own; or what is to
+    be generated, such as "synthetic:users=2000,items=500,interactions=60000".
     """
     format: Layout = AUTO
     """The layout of the files; "auto" detects it."""
+    columns: ColumnsConfig = ColumnsConfig()
+    """Of a table of one's own: what its columns are called."""
     ingest: IngestConfig = IngestConfig()
     """What is kept of the interactions."""
     validation: ValidationConfig = ValidationConfig()
@@ -83,7 +91,13 @@ class DataConfig(settings.Settings):
             "dataset: expected a name, or a path, got neither.",
         )
         # Raises where it asks for what cannot be.
-        _ = self.synthetic
+        generated = self.synthetic is not None
+        settings.check(
+            self.columns == ColumnsConfig()
+            or (self.path is not None and not generated and self.format in (AUTO, TABLE)),
+            "columns: expected with a table of one's own as path and the format table or auto, "
+            f"got the format {self.format} and {self.path or self.dataset!r}.",
+        )
         return self
 
     @property
@@ -103,7 +117,7 @@ class DataConfig(settings.Settings):
         if self.synthetic is not None:
             name = self.synthetic.name
         elif self.path is not None:
-            name = self.path.rstrip("/").rpartition("/")[2]
+            name = _TABLE_SUFFIX.sub("", self.path.rstrip("/").rpartition("/")[2])
         return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "data"
 
 

@@ -184,6 +184,19 @@ def test_the_layout_of_readable_data_is_detected(run, tmp_path):
     assert job["runtimeConfig"]["parameters"]["data"]["stringValue"] == str(data.folder)
 
 
+def test_a_table_of_ones_own_is_compiled_in_with_its_file_and_columns(run, tmp_path):
+    (tmp_path / "here.yaml").write_text(f"root: {tmp_path}/root\n")
+    (tmp_path / "own.csv").write_text("buyer,item\n1,2\n")
+    named = ["--set", "data.columns.user=buyer", f"--data={tmp_path}/own.csv"]
+    job = compiled(run, "p.json", *named, cluster="here.yaml")
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    for task in ("InteractionsExampleGen", "CatalogExampleGen"):
+        text = json.dumps(tasks[task]["inputs"]["parameters"]["custom_config"])
+        assert "own.csv" in text
+        assert "buyer" in text
+    assert job["runtimeConfig"]["parameters"]["data"]["stringValue"] == str(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,33 +1,42 @@
-"""From raw files to parsed tables: line-aligned byte ranges that any worker can read.
+"""From raw files to parsed tables: ranges of a file that any worker can read.
 
-`executor` plans the ranges while it builds its graph; `parse` runs on workers.
+Of text they are line-aligned bytes, of Parquet groups of rows; a packed text is
+one range, read from its beginning. `executor` plans the ranges while it builds
+its graph; `parse` runs on workers, and has a few megabytes in memory at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from tfx.dsl.io import fileio
 
-from components import formats
-from components.formats import base
+from components.formats import base, parquet
+from components.formats.base import Format
+from components.formats.files import GZIP, PARQUET, open_bytes
+from components.formats.first_line import LONGEST_LINE
 
-_BLOCK = 1 << 12
+_BLOCK = 1 << 16
+# About as many bytes of text are a row of Parquet, and a byte of gzip.
+_ROW_BYTES, _GZIP_BYTES = 24, 4
 
 
 @dataclasses.dataclass(frozen=True)
 class FileRange:
-    """Hold the lines that begin within a range of a file's bytes.
+    """Hold the lines or rows that begin within a range of a file.
 
     Attributes:
       role: what the file is for; one of components.formats.base's roles.
       path: the file.
-      header: its first line.
-      start: first byte of the range.
-      end: byte after the range.
+      header: its first line, or what its format has in its place.
+      start: first byte (of Parquet: row) of the range.
+      end: byte (row) after the range.
+      file_number: of the file among those of its role, from 0.
     """
 
     role: str
@@ -35,15 +44,26 @@ class FileRange:
     header: bytes
     start: int
     end: int
+    file_number: int = 0
+
+    @property
+    def text_bytes(self) -> int:
+        """About how many bytes the range has as text."""
+        scale = 1
+        if self.path.endswith(PARQUET):
+            scale = _ROW_BYTES
+        elif self.path.endswith(GZIP):
+            scale = _GZIP_BYTES
+        return scale * (self.end - self.start)
 
 
 def plan(
-    format_name: str, data_root: str, roles: Collection[str], range_bytes: int
+    layout: Format, data_root: str, roles: Collection[str], range_bytes: int
 ) -> list[FileRange]:
     """Locate a dataset's files and cut them into ranges.
 
     Args:
-      format_name: of the layout.
+      layout: the format.
       data_root: the data folder, a path or a URI.
       roles: those to read; roles without a file are left out.
       range_bytes: the longest range.
@@ -54,36 +74,75 @@ def plan(
     Raises:
       UserError: a missing, empty or header-only file, or a missing column.
     """
-    layout = formats.get(format_name)
     ranges = []
-    for role, path in layout.locate(data_root).items():
-        if role in roles:
+    for role, paths in layout.locate(data_root).items():
+        for number, path in enumerate(paths if role in roles else ()):
             header = layout.read_header(role, path)
-            size = fileio.stat(path).length
+            cuts = _cuts(path, range_bytes)
             ranges += [
-                FileRange(role, path, header, start, min(start + range_bytes, size))
-                for start in range(0, size, range_bytes)
+                FileRange(role, path, header, start, end, number)
+                for start, end in itertools.pairwise(cuts)
             ]
     return ranges
 
 
-def parse(format_name: str, source: FileRange) -> pa.Table | None:
+def _cuts(path: str, range_bytes: int) -> list[int]:
+    """Say where the ranges of a file begin and where the last one ends."""
+    if path.endswith(PARQUET):
+        ends = np.cumsum([0, *parquet.row_groups(path)])
+        # Small groups go together.
+        part = ends * _ROW_BYTES // range_bytes
+        first = np.append(True, part[1:] != part[:-1])
+        return [*ends[:-1][first[:-1]].tolist(), int(ends[-1])]
+    size = fileio.stat(path).length
+    step = size if path.endswith(GZIP) else range_bytes
+    return [*range(0, size, step), size]
+
+
+def parse(layout: Format, source: FileRange, block_bytes: int = 16 << 20) -> Iterator[pa.Table]:
     """Read and parse a range.
 
     Args:
-      format_name: of the layout.
+      layout: the format.
       source: what to read.
+      block_bytes: how much of a packed text is unpacked at once.
 
-    Returns:
-      The canonical table of the range's role; None where no line begins in it.
+    Yields:
+      Canonical tables of the range's role; none where no line begins in it.
 
     Raises:
       UserError: a line that cannot be read, with file and line.
     """
-    chunk = read_lines(source)
-    if chunk is None:
-        return None
-    return formats.get(format_name).parse(source.role, chunk, source.header)
+    if source.path.endswith(PARQUET):
+        yield from layout.read_rows(
+            source.path, source.header, source.start, source.end, source.file_number
+        )
+        return
+    packed = source.path.endswith(GZIP)
+    for chunk in _unpack(source, block_bytes) if packed else [read_lines(source)]:
+        if chunk is not None:
+            yield layout.parse(source.role, chunk, source.header)
+
+
+def _unpack(source: FileRange, block_bytes: int) -> Iterator[base.Chunk]:
+    """Cut a packed text into chunks of whole lines."""
+    offset, rest = 0, b""
+    with open_bytes(source.path) as file:
+        while block := file.read(block_bytes):
+            data = rest + block
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield base.Chunk(source.path, offset, data[:end], source.file_number)
+            offset, rest = offset + end, data[end:]
+            _check_length(source.path, offset, rest)
+    if rest:
+        yield base.Chunk(source.path, offset, rest, source.file_number)
+
+
+def _check_length(path: str, offset: int, line: bytes) -> None:
+    """Refuse a line that does not end, before it fills the memory."""
+    if len(line) > LONGEST_LINE:
+        base.Chunk(path, offset, line).fail(1, f"no line end within {LONGEST_LINE} bytes")
 
 
 def read_lines(source: FileRange) -> base.Chunk | None:
@@ -97,22 +156,25 @@ def read_lines(source: FileRange) -> base.Chunk | None:
     """
     # The byte before the range tells whether a line begins at its start.
     before = 1 if source.start else 0
-    with fileio.open(source.path, "rb") as file:
+    with open_bytes(source.path) as file:
         file.seek(source.start - before)
         data = file.read(source.end - source.start + before)
         skip = data.find(b"\n") + 1 if before else 0
         if (before and skip == 0) or skip >= len(data):
             return None
-        data = data[skip:] + (b"" if data.endswith(b"\n") else _rest_of_line(file))
-    return base.Chunk(source.path, source.start - before + skip, data)
+        offset, data = source.start - before + skip, data[skip:]
+        if not data.endswith(b"\n"):
+            data += _rest_of_line(file, source.path, offset + data.rfind(b"\n") + 1)
+    return base.Chunk(source.path, offset, data, source.file_number)
 
 
-def _rest_of_line(file: Any) -> bytes:
+def _rest_of_line(file: Any, path: str, offset: int) -> bytes:
     """Read up to a line's end, or the file's; `readline` would drop carriage returns."""
-    blocks = []
+    rest = b""
     while block := file.read(_BLOCK):
         end = block.find(b"\n") + 1
-        blocks.append(block[:end] if end else block)
+        rest += block[:end] if end else block
         if end:
             break
-    return b"".join(blocks)
+        _check_length(path, offset, rest)
+    return rest

@@ -7,6 +7,7 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.proto import example_gen_pb2
 from tfx.utils import proto_utils
 
+from components.columns import ColumnsConfig, TableConfig
 from components.example_gen.component import CatalogExampleGen, InteractionsExampleGen
 from components.example_gen.config import IngestConfig
 from schema.errors import UserError
@@ -96,3 +97,62 @@ def test_both_are_file_based_example_gens():
 def test_an_unknown_format_is_refused():
     with pytest.raises(UserError, match="ml-100"):
         interactions("data", "ml-100")
+
+
+def own(file=None, **columns):
+    table = TableConfig(file=file, columns=ColumnsConfig(**columns))
+    return [
+        InteractionsExampleGen("data", "table", IngestConfig(), "d", table),
+        CatalogExampleGen("data", "table", "d", table),
+    ]
+
+
+def test_file_and_columns_enter_the_cache_keys_of_both():
+    kinds = [{}, {"file": "a.csv"}, {"file": "b.csv"}, {"user": "buyer"}, {"user": "payer"}]
+    kinds += [{"rating": False}]
+    for generators in zip(*(own(**kind) for kind in kinds), strict=True):
+        keys = {json.dumps(it.exec_properties, sort_keys=True) for it in generators}
+        assert len(keys) == len(kinds)
+
+
+def test_data_without_columns_of_their_own_keep_their_cache_keys():
+    settings = json.loads(interactions("data").exec_properties["custom_config"])
+    assert settings["custom_config"]["value"].keys() == {"format", "ingest", "source_digest"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reruns"),
+    [
+        ("a-0.csv", True),
+        ("a-7.csv", True),
+        ("b.tsv.gz", True),
+        ("c.parquet", True),
+        ("d.txt", False),
+    ],
+)
+def test_any_file_that_may_be_of_a_table_changes_its_fingerprint(tmp_path, name, reruns):
+    (tmp_path / "a-0.csv").write_text("user,item\n")
+    generators = [interactions(tmp_path, "table"), catalog(tmp_path, "table")]
+    before = [fingerprint(it) for it in generators]
+    (tmp_path / name).write_text("user,item\n1,2\n")
+    for was, generator in zip(before, generators, strict=True):
+        assert (was != fingerprint(generator)) == reruns
+
+
+def test_of_one_file_only_that_file_counts(tmp_path):
+    for name in ("a[1].csv", "a1.csv"):
+        (tmp_path / name).write_text("user,item\n")
+    table = TableConfig(file="a[1].csv")
+    one = InteractionsExampleGen(str(tmp_path), "table", IngestConfig(), "d", table)
+    before = fingerprint(one)
+    (tmp_path / "a1.csv").write_text("user,item\n1,2\n")
+    assert fingerprint(one) == before
+    (tmp_path / "a[1].csv").write_text("user,item\n1,2\n")
+    assert fingerprint(one) != before
+
+
+def test_other_formats_take_no_columns():
+    with pytest.raises(UserError, match=r"^data\.format: expected table with data\.columns, got"):
+        InteractionsExampleGen(
+            "data", "ml-1m", IngestConfig(), "d", TableConfig(columns=ColumnsConfig(user="u"))
+        )

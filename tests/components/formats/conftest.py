@@ -26,7 +26,7 @@ def read():
 
     def rows(folder, name: str, role: str, pieces: int = 1) -> list[dict]:
         adapter = formats.get(name)
-        path = adapter.locate(str(folder))[role]
+        (path,) = adapter.locate(str(folder))[role]
         header = adapter.read_header(role, path)
         method = "interactions" if role == base.HELD_OUT else role
         parse = getattr(adapter, f"parse_{method}")

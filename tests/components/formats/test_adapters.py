@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from components import formats
-from components.formats import base
+from components.formats import base, schemas
 
 BOM = b"\xef\xbb\xbf"
 INTERACTIONS = {
@@ -27,7 +27,7 @@ def test_interactions_have_the_canonical_types(tmp_path, name):
     table = formats.get(name).parse_interactions(
         base.Chunk("file", 0, header + line * 2), header.strip()
     )
-    assert table.schema == base.INTERACTIONS_SCHEMA
+    assert table.schema == schemas.INTERACTIONS_SCHEMA
     assert table.to_pylist() == [ROW, ROW]
     assert table.column("user_id").num_chunks == 1
 
@@ -55,7 +55,7 @@ def test_line_ends_and_marks_of_other_systems_change_nothing(tmp_path, read, nam
 def test_a_chunk_of_nothing_but_the_header_is_an_empty_table(name):
     _, header, _ = INTERACTIONS[name]
     table = formats.get(name).parse_interactions(base.Chunk("file", 0, header), header.strip())
-    assert table.schema == base.INTERACTIONS_SCHEMA
+    assert table.schema == schemas.INTERACTIONS_SCHEMA
     assert table.num_rows == 0
 
 

@@ -26,7 +26,7 @@ def test_the_name_of_a_dataset_stands_for_its_layout():
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UserError, match=r"'ml-latst'.*did you mean 'ml-latest'\?"):
         formats.get("ml-latst")
-    with pytest.raises(UserError, match=r"'parquet', expected one of ml-100k, ml-1m, .*recbole\.$"):
+    with pytest.raises(UserError, match=r"'parquet', expected one of ml-100k, .*, table\.$"):
         formats.get("parquet")
 
 
@@ -34,7 +34,7 @@ def test_only_the_interactions_are_needed(tmp_path):
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,2,3,4\n")
     assert formats.detect(str(tmp_path)) == "ml-csv"
     located = formats.get("ml-csv").locate(str(tmp_path))
-    assert located == {base.INTERACTIONS: str(tmp_path / "ratings.csv")}
+    assert located == {base.INTERACTIONS: [str(tmp_path / "ratings.csv")]}
 
 
 def test_missing_and_empty_folders_are_told_apart(tmp_path):
@@ -48,10 +48,10 @@ def test_missing_and_empty_folders_are_told_apart(tmp_path):
 
 
 def test_an_unknown_layout_is_answered_with_what_was_found_and_expected(tmp_path):
-    for name in ("notes.txt", "ratings.parquet"):
+    for name in ("notes.txt", "ratings.xlsx"):
         (tmp_path / name).touch()
     with pytest.raises(
-        UserError, match=r"found notes.txt, ratings.parquet, expected u.data \(ml-100k\); .*ncf"
+        UserError, match=r"found notes.txt, ratings.xlsx, expected u.data \(ml-100k\); .*ncf"
     ):
         formats.detect(str(tmp_path))
 

@@ -131,7 +131,7 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
     [
         ([], "the following arguments are required: MODEL; --help lists the arguments."),
         (["nowhere"], "MODEL: expected a folder with saved_model.pb, a Model artifact or a served"),
-        (["MODEL", "--data", "nowhere"], "data.path: expected a folder with raw files, got"),
+        (["MODEL", "--data", "nowhere"], "data.path: expected a folder with raw files, or"),
         (["MODEL", "--data", "a", "--examples", "b"], "--examples: expected either this or --data"),
         (["MODEL", "--ranks", "nowhere/r.csv"], "--ranks: expected a file in a folder that can be"),
         (["MODEL", "--ranks", "ranks.xls"], "--ranks: expected a file ending in .csv or .parquet"),

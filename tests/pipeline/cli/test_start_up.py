@@ -57,7 +57,8 @@ def test_help_and_mistakes_cost_less_than_a_second_and_a_half(module, arguments,
 @pytest.mark.parametrize(
     ("file", "line", "message"),
     [
-        ("ratings.csv", "userId,movieId,stars,timestamp", "no column 'rating', found userId, "),
+        ("ratings.csv", "userId,movieId,rating,rating", "more than one column 'rating', expected"),
+        ("own.csv", "buyer,page,grade,when", "no column for the user, found buyer, page, grade, "),
         ("u.data", "1,2,3,4", "expected 4 fields (user id, item id, rating, timestamp), got 1"),
     ],
 )

@@ -127,6 +127,8 @@ def test_a_bad_override_names_the_key(assignment, message):
         (DataConfig(), "ml-100k"),
         (DataConfig(path="/some/where/my ratings/"), "my-ratings"),
         (DataConfig(path="gs://bucket/ml_25m"), "ml-25m"),
+        (DataConfig(path="/some/where/clicks.csv.gz"), "clicks"),
+        (DataConfig(path="/some/where/clicks.v2.parquet"), "clicks.v2"),
         (DataConfig(path="/"), "data"),
         (
             DataConfig(path="synthetic:items=500,users=2000,interactions=60000"),
@@ -165,3 +167,12 @@ def test_a_file_may_ask_for_generated_data(tmp_path):
 def test_every_setting_is_plain_json():
     values = settings.to_dict(RunConfig())
     assert set(values) == set(RunConfig.model_fields)
+
+
+def test_columns_are_those_of_a_table_of_ones_own():
+    named = ["data.columns.user=buyer", "data.columns.rating=false", "data.path=own.csv"]
+    columns = configuration.override(RunConfig(), named).data.columns
+    assert (columns.user, columns.item, columns.rating) == ("buyer", None, False)
+    for other in ("data.path=null", "data.format=ml-1m", "data.path='synthetic:users=5'"):
+        with pytest.raises(UserError, match=r"^data\.(columns|path|dataset)"):
+            configuration.override(RunConfig(), ["data.dataset=ml-1m", *named, other])

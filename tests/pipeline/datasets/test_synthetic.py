@@ -28,7 +28,7 @@ def _write(folder, config):
 
 def _read(folder, role):
     adapter = formats.get(formats.detect(str(folder)))
-    path = adapter.locate(str(folder))[role]
+    (path,) = adapter.locate(str(folder))[role]
     with open(path, "rb") as file:
         chunk = Chunk(path, 0, file.read())
     return getattr(adapter, f"parse_{role}")(chunk, b"")
