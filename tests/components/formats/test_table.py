@@ -230,6 +230,7 @@ def test_a_fault_is_one_short_sentence_with_file_and_line(tmp_path, data, words)
         ),
         (gzip.compress(b""), "the file is empty, expected interactions."),
     ],
+    ids=["text", "cut", "empty"],
 )
 def test_what_is_no_gzip_is_told(tmp_path, data, words):
     (tmp_path / "own.csv.gz").write_bytes(data)
