@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -25,7 +24,6 @@ from trainer.config.tuning import TuningConfig
 
 if TYPE_CHECKING:
     from trainer.data.dataset import Dataset
-    from trainer.tuning.best_run import TrialStates
     from trainer.tuning.trials import Search
 
 BEST_FILE = "best_hyperparameters.txt"
@@ -68,11 +66,19 @@ class Executor(base_executor.BaseExecutor):
             version = (custom.get(DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, tuning.replace(trials=0), version)
             folder = os.path.join(custom[keys.STATES_KEY], f"tuning-{name}")
-        with tempfile.TemporaryDirectory() as temporary:
-            states = TrialStates(folder or temporary)
-            search = tune(config, evaluation, dataset, tuning, folder, states)
-            best = replace_values(config, search.best().values)
-            _hand_over(states, search, name_of_run(best, evaluation, dataset), output_dict)
+        run = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
+        fileio.makedirs(run)
+        states = TrialStates(folder or run)
+        search = tune(config, evaluation, dataset, tuning, folder, states)
+        best = search.best()
+        kept = states.folder_of(best.number)
+        # Models that are solved for have no state.
+        if fileio.exists(kept):
+            found = replace_values(config, best.values)
+            name = name_of_run(found, evaluation, dataset)
+            io_utils.copy_dir(kept, os.path.join(run, name))
+        if folder is None:
+            states.drop(best.number)
         _write(search, output_dict)
 
 
@@ -92,17 +98,6 @@ def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]
         custom[keys.USER_OOV_KEY],
         custom[keys.ITEM_OOV_KEY],
     )
-
-
-def _hand_over(
-    states: TrialStates, search: Search, name: str, output_dict: dict[str, list[types.Artifact]]
-) -> None:
-    """Put the best trial's state into its artifact; models that are solved for have none."""
-    folder = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
-    fileio.makedirs(folder)
-    kept = states.folder_of(search.best().number)
-    if fileio.exists(kept):
-        io_utils.copy_dir(kept, os.path.join(folder, name))
 
 
 def _write(search: Search, output_dict: dict[str, list[types.Artifact]]) -> None:

@@ -78,6 +78,9 @@ def test_a_run_may_change_the_epochs_of_trials_and_training(inputs, tmp_path):
     tuning = settings.to_dict(TUNING.replace(trials=1))
     found = run(tmp_path / "1", RecommenderTuner, inputs, runtime={"epochs": 1}, tune=tuning)
     assert len(report(found)["best"]["curve"]) == 1
+    # Nothing keeps the states of such a search but the artifact: the best one's, by its digest.
+    (state,) = pathlib.Path(found["best_run"].uri).iterdir()
+    assert not state.name.startswith("trial-")
     changes = {"trainer_overrides": '{"epochs": 1}'}
     outputs = run(tmp_path / "2", RecommenderTrainer, inputs, runtime=changes)
     training = json.loads((pathlib.Path(outputs["model_run"].uri) / keys.TRAINING_FILE).read_text())
