@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from schema.features import AGE, GENDER, OCCUPATION
 from schema.settings import (
     READS_TEXT,
     Items,
@@ -155,6 +156,12 @@ class TwoTowerConfig(Settings):
     def reads_history(self) -> bool:
         """Tell whether the user tower reads the user's history."""
         return HISTORY in self.user_features
+
+    @property
+    def read_features(self) -> tuple[str, ...]:
+        """Return those of schema.features GENDER, AGE and OCCUPATION that the user tower reads."""
+        read = {"age" if name == "age_value" else name for name in self.user_features}
+        return tuple(name for name in (GENDER, AGE, OCCUPATION) if name in read)
 
     def _check_together(self) -> None:
         check(

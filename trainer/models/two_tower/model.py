@@ -47,6 +47,7 @@ class TwoTower(Recommender):
         self._extra = settings.softmax.uniform_negatives
         self.cross_replica = settings.softmax.cross_replica_negatives
         self._draws = Draws(seed, catalog.size, self.cross_replica)
+        self.user_features = settings.read_features
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
         self._users = UserFeatures(settings, sizes, self._items)

@@ -150,7 +150,7 @@ def test_self_supervision_needs_features_that_the_catalog_has():
     bare = dataclasses.replace(
         planted.make_catalog(ITEMS), genres=np.zeros((ITEMS, 0), np.float32), genre_names=()
     )
-    with pytest.raises(UserError, match="expected at least 2 that the catalog has .* got id"):
+    with pytest.raises(UserError, match=r"expected at least 2 that the catalog has .* got id"):
         build(bare, item_features=("id", "genres"), ssl=SelfSupervisionConfig(pattern="rfm"))
 
 
