@@ -254,7 +254,7 @@ class ServingModel(tf.Module):
 
         The user counts as one that training did not know, of unknown gender,
         age and occupation. Items that the catalog lacks do not count; without
-        any other the ranking is that of popularity.
+        any other the ranking is an unknown user's.
 
         Args:
           item_id: string [B, L], in the order of time; padded with "".

@@ -1,5 +1,8 @@
 """What a request may ask of its recommendations, and how unknown users are served."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +19,7 @@ from trainer.serving.export import export, serving_model
 from trainer.serving.options import ToldFeatures
 from transform import preprocessing
 
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "serving.md"
 # Users who score the items alike, so that they are repetitions of one draw.
 USERS = 4000
 SCORES = np.asarray([2.0, 1.0, 0.5, 0.0, -1.0])
@@ -158,17 +162,19 @@ def test_told_features_are_read_as_transform_reads_those_of_the_data():
 
 @pytest.fixture(scope="module")
 def towers(tmp_path_factory):
-    """An untrained two-tower model whose user tower reads gender and age, exported."""
+    """An untrained two-tower model whose user tower reads all features, its data and export."""
     data = planted.make_dataset(users=8, items=12, length=3)
     settings = TwoTowerConfig(
-        embedding_dim=8, feature_dim=4, user_features=("id", "gender", "age", "age_value")
+        embedding_dim=8,
+        feature_dim=4,
+        user_features=("id", "gender", "age", "age_value", "occupation"),
     )
     config = TrainerConfig(model="two_tower", two_tower=settings)
     sizes = DataSizes(data.num_users, data.context_sizes, data.catalog, data.user_oov_buckets)
     model = registry.build(config, sizes)
     path = str(tmp_path_factory.mktemp("towers") / "model")
     export(serving_model(model, data, 10), path)
-    return model, data, tf.saved_model.load(path)
+    return model, data, tf.saved_model.load(path), path
 
 
 def served(loaded, users, gender, age):
@@ -182,6 +188,7 @@ def served(loaded, users, gender, age):
         seed=tf.constant(0),
         gender=tf.constant(gender),
         age=tf.constant(age, tf.int64),
+        occupation=tf.constant([""] * len(users)),
     )
     order = np.argsort([[int(item[1:]) for item in row] for row in output["item_id"].numpy()])
     return np.take_along_axis(output["score"].numpy(), order, axis=1)
@@ -189,7 +196,7 @@ def served(loaded, users, gender, age):
 
 @pytest.mark.seconds
 def test_told_features_stand_for_the_stored_ones(towers):
-    model, _, loaded = towers
+    model, _, loaded, _ = towers
     # Stored are the gender's index 1, the age 1 and its group 1, all of user 2.
     cases = [
         ("", -1, [1, 1, 1, 1]),
@@ -209,7 +216,7 @@ def test_told_features_stand_for_the_stored_ones(towers):
 
 @pytest.mark.seconds
 def test_an_unknown_user_is_scored_by_the_features_told(towers):
-    model, data, loaded = towers
+    model, data, loaded, _ = towers
     found = served(loaded, ["newcomer"] * 2, ["F", ""], [-1, -1])
     # The one row after those of the known users, and nothing known but the gender.
     users = user_tensors(tf.constant([8]), tf.constant([[1, 0, 0, 0]]))
@@ -224,6 +231,17 @@ def test_an_unknown_user_is_scored_by_the_features_told(towers):
 def test_a_request_has_the_features_that_the_model_reads_and_no_others(towers):
     common = {"user_id", "exclude_item_id", "k", "exclude_seen", "temperature", "seed"}
     signature = towers[2].signatures["recommend_with_options"]
-    assert set(signature.structured_input_signature[1]) == common | {"gender", "age"}
+    told = {"gender", "age", "occupation"}
+    assert set(signature.structured_input_signature[1]) == common | told
+    fewer = TwoTowerConfig(user_features=("id", "age_value", "gender")).read_features
+    assert fewer == ("gender", "age")
     bare = make_serving([[1.0]], [[1.0]], [1], [[]])
     assert set(bare.option_inputs) == common
+
+
+@pytest.mark.seconds
+def test_the_lines_of_the_page_run(towers, capsys):
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    code = re.sub(r'load\("[^"]*"\)', f'load("{towers[3]}")', code).replace('"403"', '"u2"')
+    exec(compile(code, PAGE.name, "exec"), {})
+    assert len(re.findall(r"b'Title \d+'", capsys.readouterr().out)) == 2 * 5
