@@ -102,7 +102,7 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
         return
     tell("writing the model")
     export(
-        serving_model(trained.model, dataset, evaluation.k),
+        serving_model(trained.model, dataset, evaluation.k, config.cold_start),
         fn_args.serving_model_dir,
         config.export_tflite,
         functools.partial(write_warm_start_source, trained.model, trained.chosen, config, dataset),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from schema import settings
+from schema import features, settings
 from tests.support import planted
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import user_tensors
@@ -27,8 +27,29 @@ CLOSED_FORM = {
 IMPERSONAL = {"popularity": "ranks alike for all users, so it cannot learn whose group is whose"}
 
 
+def request_options(model, users, exclude_seen=True, temperature=0.0):
+    """What `recommend_with_options` takes beside users, items and k, telling no feature."""
+    told = {name: tf.constant([""] * users) for name in model.user_features}
+    if features.AGE in told:
+        told[features.AGE] = tf.fill([users], tf.constant(-1, tf.int64))
+    return {
+        "exclude_seen": tf.constant(exclude_seen),
+        "temperature": tf.constant(temperature),
+        "seed": tf.constant(7),
+        **told,
+    }
+
+
 def users_of(dataset):
     return user_tensors(tf.constant(dataset.train.user_index), tf.constant(dataset.train.context))
+
+
+def all_scores(model, dataset):
+    """float32 [users, C], by user index, pair by pair."""
+    users = model.user_embedding(users_of(dataset))
+    items = model.item_embedding(tf.range(dataset.catalog.size))
+    scores = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1])).numpy()
+    return scores[np.argsort(dataset.train.user_index)]
 
 
 def exported(trained, config, dataset, folder):
@@ -53,6 +74,11 @@ class Conformance:
     @pytest.fixture(scope="class")
     def trained(self, config, dataset, tmp_path_factory):
         return train(config, planted.EVALUATION, dataset, str(tmp_path_factory.mktemp("run")))
+
+    @pytest.fixture(scope="class")
+    def loaded(self, config, trained, dataset, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("export") / "model"
+        return tf.saved_model.load(exported(trained, config, dataset, folder))
 
     def test_settings_survive_json(self, config):
         text = json.dumps(settings.to_dict(config))
@@ -99,10 +125,7 @@ class Conformance:
         pairs = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1]))
         np.testing.assert_allclose(model.score_all(users, items), pairs, rtol=1e-4, atol=1e-5)
 
-    def test_served_scores_equal_the_training_model_after_reloading(
-        self, config, trained, dataset, tmp_path
-    ):
-        loaded = tf.saved_model.load(exported(trained, config, dataset, tmp_path / "model"))
+    def test_served_scores_equal_the_training_model_after_reloading(self, loaded, trained, dataset):
         positions = np.arange(len(dataset.train.user_index)) % dataset.catalog.size
         served = loaded.signatures["score"](
             user_id=tf.constant(dataset.train.user_id.tolist()),
@@ -111,6 +134,63 @@ class Conformance:
         items = trained.model.item_embedding(tf.constant(positions, tf.int32))[:, None]
         expected = trained.model.score(trained.model.user_embedding(users_of(dataset)), items)[:, 0]
         np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
+
+    def test_options_that_ask_for_nothing_give_what_is_recommended(self, loaded, trained):
+        asked = {
+            "user_id": tf.constant(["u0", "u7", "newcomer"]),
+            "exclude_item_id": tf.constant([["i1", ""], ["", ""], ["i2", "i3"]]),
+            "k": tf.constant(70),
+        }
+        expected = loaded.signatures["recommend"](**asked)
+        found = loaded.signatures["recommend_with_options"](
+            **asked, **request_options(trained.model, 3)
+        )
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+    def test_what_was_seen_is_listed_where_the_request_says_so(self, loaded, trained, dataset):
+        found = loaded.signatures["recommend_with_options"](
+            user_id=tf.constant(["u5"]),
+            exclude_item_id=tf.constant([["i0"]]),
+            k=tf.constant(dataset.catalog.size - 1),
+            **request_options(trained.model, 1, exclude_seen=False),
+        )
+        assert set(found["item_id"].numpy()[0]) == set(dataset.catalog.item_ids) - {b"i0"}
+        best = np.sort(np.delete(all_scores(trained.model, dataset)[5], 0))[::-1]
+        np.testing.assert_allclose(found["score"][0], best, rtol=1e-4, atol=1e-5)
+
+    def test_drawn_items_are_unseen_ones_in_the_order_of_their_scores(self, loaded, trained):
+        def ask(name, k, **asked):
+            return loaded.signatures[name](
+                user_id=tf.constant(["u0", "newcomer"]),
+                exclude_item_id=tf.constant([["i1"], ["i2"]]),
+                k=tf.constant(k),
+                **asked,
+            )
+
+        hot = request_options(trained.model, 2, temperature=1e6)
+        drawn, again = (ask("recommend_with_options", 8, **hot) for _ in range(2))
+        ranked = ask("recommend", 60)["item_id"].numpy().tolist()
+        for listed, same, order in zip(drawn["item_id"], again["item_id"], ranked, strict=True):
+            np.testing.assert_array_equal(listed, same)
+            places = [order.index(item) for item in listed.numpy() if item]
+            assert places == sorted(set(places))
+            assert len(places) == 8
+            assert places != list(range(8))
+
+    def test_unknown_users_may_be_served_as_the_average_user(self, trained, dataset):
+        serving = serving_model(trained.model, dataset, 10, "average")
+        model = trained.model
+        mean = model.user_embedding(users_of(dataset)).numpy().mean(axis=0)
+        items = model.item_embedding(tf.range(dataset.catalog.size))[None]
+        expected = model.score(tf.constant(mean[None]), items)[0]
+        served = serving.scores(tf.constant(["newcomer", "u3"]))["score"]
+        np.testing.assert_allclose(served[0], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(served[1], all_scores(model, dataset)[3], rtol=1e-4, atol=1e-5)
+        listed = serving.recommend(tf.constant(["newcomer"]), tf.constant([[""]]), tf.constant(60))
+        np.testing.assert_allclose(
+            listed["score"][0], np.sort(expected)[::-1], rtol=1e-4, atol=1e-5
+        )
 
     def test_a_seed_makes_two_trainings_equal(self, config, dataset, tmp_path):
         config = settings.replace_values(config, {"epochs": 2})

@@ -61,7 +61,9 @@ def make_catalog(counts, genres=None, years=None):
     )
 
 
-def make_serving(user_embeddings, item_embeddings, counts, histories, k=10, **catalog):
+def make_serving(
+    user_embeddings, item_embeddings, counts, histories, k=10, cold_start="popularity", **catalog
+):
     """A ServingModel of the users u0, u1, ... and the items i0, i1, ...."""
     catalog = make_catalog(counts, **catalog)
     unknown = np.zeros((1, np.shape(user_embeddings)[1]))
@@ -77,7 +79,8 @@ def make_serving(user_embeddings, item_embeddings, counts, histories, k=10, **ca
         history_splits=np.concatenate([[0], np.cumsum([*lengths, 0])]).astype(np.int64),
     )
     names = [f"u{row}".encode() for row in range(len(histories))]
-    return ServingModel(Scorer(model, users, len(names), catalog.counts), catalog, names, 1, k)
+    scorer = Scorer(model, users, len(names), catalog.counts, cold_start)
+    return ServingModel(scorer, catalog, names, 1, k)
 
 
 def row(user, history=(), target=None, candidates=(), **others):

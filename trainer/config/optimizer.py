@@ -45,6 +45,8 @@ class OptimizerConfig(Settings):
     """Factor of the exponential schedule in decay_steps steps."""
     decay_steps: NonNegativeInt = 0
     """0 means the steps of one epoch."""
+    staircase: bool = False
+    """The exponential schedule falls once in decay_steps steps instead of with every one."""
     clip_norm: NonNegative = 0.0
     """Gradients are shrunk to this global norm; 0 leaves them."""
     embedding_gradients: EmbeddingGradients = "auto"

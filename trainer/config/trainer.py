@@ -35,6 +35,8 @@ Strategy = Literal[OneProcess, "multi_worker_mirrored", "parameter_server", "aut
 Sampler = Literal["unconsumed", "random", "popular"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 UNCONSUMED: Final = "unconsumed"
+ColdStart = Literal["popularity", "average"]
+POPULARITY: Final = "popularity"
 
 
 def _list_models(schema: dict[str, Any]) -> None:
@@ -104,6 +106,10 @@ class TrainerConfig(Settings):
     """Of the layers' matrix products; weights and losses are float32."""
     seed: NonNegativeInt = 42
     """Of initial weights, shuffling and sampling."""
+    cold_start: ColdStart = POPULARITY
+    """What users that training did not know are served and measured by: the "popularity" of the
+    items, or the scores of the "average" user, whose embedding is the mean of all users'.
+    """
     export_tflite: bool = False
     """Write the scores as a TensorFlow Lite model too, into the SavedModel's folder
     (trainer.serving.tflite).

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from schema.features import AGE, GENDER, OCCUPATION
 from schema.settings import (
     READS_TEXT,
     Items,
@@ -25,6 +26,10 @@ UserFeature = Literal["id", "gender", "age", "occupation", "age_value", "history
 ItemFeature = Literal["id", "genres", "year", "year_value", "title"]
 LOSSES: tuple[str, ...] = get_args(Loss)
 SOFTMAX: Final = "softmax"
+Placeholder = Literal["learned", "zeros"]
+LEARNED: Final = "learned"
+Information = Literal["items", "interactions"]
+INTERACTIONS: Final = "interactions"
 ID: Final = "id"
 HISTORY: Final = "history"
 
@@ -59,7 +64,7 @@ class SelfSupervisionConfig(Settings):
     """Configure the contrast of two masked views of items.
 
     Yao et al. 2020, "Self-supervised Learning for Large-scale Item
-    Recommendations". A view keeps half of the item features and has a learned
+    Recommendations". A view keeps some of the item features and has another
     vector in the place of each other one.
     """
 
@@ -72,13 +77,25 @@ class SelfSupervisionConfig(Settings):
     """Weight of its loss beside the main one."""
     temperature: Positive = 0.1
     """Divides the cosines of the views."""
+    keep: Items[ItemFeature] = ()
+    """Item features that no view masks."""
+    num_masked: NonNegativeInt = 0
+    """How many of the others a view masks; 0 takes half of them, rounded up."""
+    placeholder: Placeholder = "learned"
+    """What stands for a masked feature: a vector of its own that is "learned", or "zeros"."""
+    information: Information = "items"
+    """What "cfm" measures mutual information over: every item of the catalog alike, or each as
+    often as it was interacted with.
+    """
 
 
 class TwoTowerConfig(Settings):
     """Configure trainer.models.two_tower (Yi et al. 2019)."""
 
     embedding_dim: PositiveInt = 64
-    """Width of both towers' outputs and of the id embeddings."""
+    """Width of the id embeddings, and of both towers' outputs unless output_dim has another."""
+    output_dim: NonNegativeInt = 0
+    """Width of both towers' outputs; 0 means embedding_dim."""
     feature_dim: PositiveInt = 16
     """Width of the embeddings of user and item features."""
     user_features: Annotated[Items[UserFeature], Field(min_length=1)] = (
@@ -104,6 +121,8 @@ class TwoTowerConfig(Settings):
     """Relu layers of each tower before its linear output; may be empty."""
     batch_norm: bool = False
     """Normalize the towers' inputs and hidden layers over the batch."""
+    batch_norm_order: Literal["before_relu", "after_relu"] = "before_relu"
+    """Where that of a hidden layer stands."""
     dropout: ShareBelowOne = 0.0
     """Rate on the towers' inputs and hidden layers while training."""
     l2: NonNegative = 0.0
@@ -138,6 +157,12 @@ class TwoTowerConfig(Settings):
         """Tell whether the user tower reads the user's history."""
         return HISTORY in self.user_features
 
+    @property
+    def read_features(self) -> tuple[str, ...]:
+        """Return those of schema.features GENDER, AGE and OCCUPATION that the user tower reads."""
+        read = {"age" if name == "age_value" else name for name in self.user_features}
+        return tuple(name for name in (GENDER, AGE, OCCUPATION) if name in read)
+
     def _check_together(self) -> None:
         check(
             not self.reads_history or ID in self.item_features,
@@ -149,12 +174,27 @@ class TwoTowerConfig(Settings):
             f"softmax: its settings apply to the loss softmax only, got loss {self.loss!r}.",
         )
         if self.ssl.pattern != "none":
-            check(
-                self.loss == SOFTMAX,
-                f"ssl.pattern: {self.ssl.pattern!r} needs the loss softmax, got {self.loss!r}.",
-            )
-            check(
-                len(self.item_features) >= 2,
-                f"ssl.pattern: {self.ssl.pattern!r} masks some item features and keeps others; "
-                f"expected two or more item_features, got {list(self.item_features)}.",
-            )
+            self._check_ssl()
+
+    def _check_ssl(self) -> None:
+        ssl = self.ssl
+        check(
+            self.loss == SOFTMAX,
+            f"ssl.pattern: {ssl.pattern!r} needs the loss softmax, got {self.loss!r}.",
+        )
+        check(
+            set(ssl.keep) <= set(self.item_features),
+            f"ssl.keep: expected some of item_features, {list(self.item_features)}, got "
+            f"{list(ssl.keep)}.",
+        )
+        maskable = [name for name in self.item_features if name not in ssl.keep]
+        check(
+            len(maskable) >= 2,
+            f"ssl.pattern: {ssl.pattern!r} masks some item features and keeps others; "
+            f"expected two or more item_features that ssl.keep does not name, got {maskable}.",
+        )
+        check(
+            ssl.num_masked < len(maskable),
+            f"ssl.num_masked: expected fewer than the {len(maskable)} item features that may be "
+            f"masked, got {ssl.num_masked}.",
+        )

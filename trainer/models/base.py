@@ -52,12 +52,15 @@ class Recommender(tfrs.Model, abc.ABC):
       predicts_ratings: whether `predict_ratings` does; such a model's batches
         bring ratings.
       cross_replica: whether compute_loss reads what other replicas have.
+      user_features: of schema.features GENDER, AGE and OCCUPATION, those that
+        user_embedding reads.
     """
 
     history_limit = 0
     wide_scores = False
     predicts_ratings = False
     cross_replica = False
+    user_features: Sequence[str] = ()
 
     def __init__(self, catalog: CatalogTensors) -> None:
         super().__init__()

@@ -67,13 +67,30 @@ def draw(
     if weights is None:
         best, where = _largest(tf.where(allowed, keys, -1), count)
         return tf.where(best >= 0, where, -1)
-    # Small shares, which come first in the race, keep their bits as floats.
-    shares = (tf.cast(keys, tf.float32) + 0.5) * (2.0**-31)
-    arrivals = -tf.math.log1p(-tf.minimum(shares, 1 - 2.0**-24)) / tf.maximum(weights, 1e-30)
+    arrivals = _clocks(keys) / tf.maximum(weights, 1e-30)
     taking_part = allowed & (weights > 0)
     arrivals = tf.where(taking_part, -arrivals, -float("inf"))
     best, where = _largest(arrivals, count)
     return tf.where(best > -float("inf"), where, -1)
+
+
+def gumbel(users: tf.Tensor, items: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
+    """Draw standard Gumbel noise for each user and item.
+
+    The k items with the largest logit / t + noise are a sample of k without
+    replacement, item after item with chances in proportion to exp(logit / t)
+    (Kool et al. 2019, "Stochastic Beams and Where to Find Them", section 2.3).
+    The noise is -log(E) with E the exponential clocks of `draw`.
+
+    Args:
+      users: int64 [B], `fingerprint` of the user ids.
+      items: int64 [C], `fingerprint` of the item ids.
+      seed: of all draws; a tensor is an int32 scalar.
+
+    Returns:
+      float32 [B, C].
+    """
+    return -tf.math.log(_clocks(_keys(users, items, seed)))
 
 
 def draw_repeatedly(
@@ -175,11 +192,20 @@ def _largest(keys: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
 _STRIDES = (-0x61C8864680B583EB, -0x40A7B892E31B1A47)
 
 
-def _keys(users: tf.Tensor, items: tf.Tensor, seed: int) -> tf.Tensor:
+def _clocks(keys: tf.Tensor) -> tf.Tensor:
+    """Turn uniform keys into exponentially distributed numbers, float32 > 0."""
+    # Small shares, which come first in a race, keep their bits as floats.
+    shares = (tf.cast(keys, tf.float32) + 0.5) * (2.0**-31)
+    return -tf.math.log1p(-tf.minimum(shares, 1 - 2.0**-24))
+
+
+def _keys(users: tf.Tensor, items: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
     """Pseudo-random int32 [B, C] >= 0 out of 64-bit fingerprints and a seed."""
+    if isinstance(seed, int):
+        seed = tf.constant(seed & 0xFFFFFFFF, tf.uint32)
     low, high = tf.unstack(tf.bitcast(users, tf.uint32)[:, tf.newaxis, :], axis=2)
     item_low, item_high = tf.unstack(tf.bitcast(items, tf.uint32)[tf.newaxis], axis=2)
-    low = _mixed(tf.bitwise.bitwise_xor(low, tf.constant(seed & 0xFFFFFFFF, tf.uint32)))
+    low = _mixed(tf.bitwise.bitwise_xor(low, tf.bitcast(seed, tf.uint32)))
     mixed = _mixed(tf.bitwise.bitwise_xor(low, item_low))
     mixed = _mixed(tf.bitwise.bitwise_xor(mixed + item_high, high))
     return tf.bitcast(tf.bitwise.right_shift(mixed, tf.constant(1, tf.uint32)), tf.int32)

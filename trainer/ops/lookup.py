@@ -94,7 +94,7 @@ def positions(ids: Sequence[bytes]) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(initializer, default_value=-1)
 
 
-def stored(values: np.ndarray, dtype: tf.DType) -> tf.Variable:
+def stored(values: np.ndarray | tf.Tensor, dtype: tf.DType) -> tf.Variable:
     """Store an array of the model's size; as a constant it would bloat the graph.
 
     Args:

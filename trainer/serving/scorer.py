@@ -12,23 +12,30 @@ import numpy as np
 import tensorflow as tf
 
 from schema import features
+from trainer.config.trainer import POPULARITY, ColdStart
 from trainer.data.batches import newest, user_tensors
 from trainer.data.interactions import UserTable
 from trainer.models.base import Recommender
 from trainer.ops import draws
 from trainer.ops.lookup import stored
 
+# The share of an item without interactions in a draw by popularity.
+_NEVER = 1e-12
+
 
 class Scorer(tf.Module):
     """Hold a trained recommender with all that its scores depend on.
 
-    A user that training did not know is scored by popularity, whatever is asked.
+    A user that training did not know is scored alike whatever is asked: by
+    popularity or as the average user, whose embedding is the mean of all known
+    users'.
 
     Args:
       model: trained.
       users: what is known of each user.
       num_users: users that training knew, the first ones of the table.
       counts: int64 [C], known interactions of each item, its popularity.
+      cold_start: which of the two.
 
     Attributes:
       weights: the model's variables, in its order.
@@ -36,10 +43,16 @@ class Scorer(tf.Module):
       num_items: number C of catalog items.
       num_users: as given.
       reads_histories: whether scores depend on the users' histories.
+      user_features: those of schema.features that scores depend on.
     """
 
     def __init__(
-        self, model: Recommender, users: UserTable, num_users: int, counts: np.ndarray
+        self,
+        model: Recommender,
+        users: UserTable,
+        num_users: int,
+        counts: np.ndarray,
+        cold_start: ColdStart = POPULARITY,
     ) -> None:
         super().__init__()
         # The variables are tracked, the Keras object is not: saving would
@@ -49,6 +62,7 @@ class Scorer(tf.Module):
         self.num_items = model.catalog.size
         self.num_users = num_users
         self.reads_histories = bool(model.history_limit)
+        self.user_features = tuple(model.user_features)
         self._history_limit = model.history_limit
         self._encode_users = model.user_embedding
         self._score_pairs = model.score
@@ -56,7 +70,6 @@ class Scorer(tf.Module):
         self._item_similarity = model.item_similarity
         self._predict_ratings = model.predict_ratings if model.predicts_ratings else None
         self._pairs = draws.WIDE_PAIRS_AT_A_TIME if model.wide_scores else draws.PAIRS_AT_A_TIME
-        self._popularity = stored(counts / max(counts.sum(), 1), tf.float32)
         self._items = tf.Variable(model.item_embedding(tf.range(self.num_items)), trainable=False)
         self._context = stored(users.context, tf.int32)
         # What the model keeps of the histories itself is not stored again.
@@ -66,6 +79,14 @@ class Scorer(tf.Module):
             users = users.without(kept.values.numpy(), kept.row_splits.numpy())
         self._history = stored(users.history, tf.int32)
         self._history_splits = stored(users.history_splits, tf.int64)
+        by_popularity = cold_start == POPULARITY
+        shares = counts / max(counts.sum(), 1)
+        unknown = stored(shares, tf.float32) if by_popularity else self._average_user()
+        # Of users that training did not know.
+        self._unknown_scores = unknown
+        # By shares as they are an item would be drawn about as often as any other.
+        logits = np.log(np.maximum(shares, _NEVER)) if by_popularity else unknown
+        self._unknown_logits = stored(logits, tf.float32)
 
     def known(self, index: tf.Tensor) -> tf.Tensor:
         """Tell which users training knew.
@@ -88,7 +109,31 @@ class Scorer(tf.Module):
           float32 [B, C].
         """
         scores = self._score_all(self._user_embeddings(index), self._items)
-        return tf.where(self.known(index)[:, tf.newaxis], scores, self._popularity[tf.newaxis])
+        return tf.where(self.known(index)[:, tf.newaxis], scores, self._unknown_scores[tf.newaxis])
+
+    def scores_and_logits(
+        self, index: tf.Tensor, context: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Score the whole catalog for users of whom a request may tell features.
+
+        A user that training did not know is scored by those where there are any.
+
+        Args:
+          index: int32 [B], user indices.
+          context: int32 [B, 4], columns as schema.features.USER_CONTEXT; -1 for
+            what is stored.
+
+        Returns:
+          The scores, float32 [B, C], and what to draw items by: the same, but of
+          popularity its logarithm.
+        """
+        stored_context = tf.gather(self._context, index)
+        users = self._user_embeddings(index, tf.where(context < 0, stored_context, context))
+        scores = self._score_all(users, self._items)
+        own = (self.known(index) | tf.reduce_any(context >= 0, axis=1))[:, tf.newaxis]
+        unknown = (self._unknown_scores, self._unknown_logits)
+        either, logits = (tf.where(own, scores, values[tf.newaxis]) for values in unknown)
+        return either, logits
 
     def score_pairs(self, index: tf.Tensor, position: tf.Tensor) -> dict[str, tf.Tensor]:
         """Score pairs of users and items.
@@ -104,7 +149,7 @@ class Scorer(tf.Module):
         safe = tf.maximum(position, 0)
         users, items = self._user_embeddings(index), tf.gather(self._items, safe)
         scores = self._score_pairs(users, items[:, tf.newaxis])[:, 0]
-        scores = tf.where(self.known(index), scores, tf.gather(self._popularity, safe))
+        scores = tf.where(self.known(index), scores, tf.gather(self._unknown_scores, safe))
         outputs = {"score": tf.where(position < 0, -np.inf, scores)}
         if self._predict_ratings is not None:
             ratings = self._predict_ratings(users, items)
@@ -118,7 +163,7 @@ class Scorer(tf.Module):
           histories: ragged int32 [B, None], catalog positions in the order of time.
 
         Returns:
-          float32 [B, C]; the popularity for an empty history.
+          float32 [B, C]; an empty history is scored as an unknown user.
         """
         count = tf.cast(histories.nrows(), tf.int32)
         index = tf.fill([count], self.num_users)
@@ -128,7 +173,7 @@ class Scorer(tf.Module):
         return tf.where(
             histories.row_lengths()[:, tf.newaxis] > 0,
             self._score_all(users, self._items),
-            self._popularity[tf.newaxis],
+            self._unknown_scores[tf.newaxis],
         )
 
     def similarity(self, position: tf.Tensor) -> tf.Tensor:
@@ -178,8 +223,20 @@ class Scorer(tf.Module):
     def _histories(self) -> tf.RaggedTensor:
         return tf.RaggedTensor.from_row_splits(self._history, self._history_splits, validate=False)
 
-    def _user_embeddings(self, index: tf.Tensor) -> tf.Tensor:
+    def _user_embeddings(self, index: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+        """Embed users by the stored context, or by another."""
         history = None
         if self._history_limit:
             history = newest(tf.gather(self._histories(), index), self._history_limit)
-        return self._encode_users(user_tensors(index, tf.gather(self._context, index), history))
+        context = tf.gather(self._context, index) if context is None else context
+        return self._encode_users(user_tensors(index, context, history))
+
+    def _average_user(self) -> tf.Variable:
+        """Score the catalog with the mean embedding of the known users, float32 [C]."""
+        step = max(1, self._pairs // self.num_items)
+        total = 0.0
+        for start in range(0, self.num_users, step):
+            users = self._user_embeddings(tf.range(start, min(start + step, self.num_users)))
+            total += users.numpy().sum(axis=0, dtype=np.float64)
+        mean = tf.constant(total / self.num_users, tf.float32)
+        return stored(self._score_all(mean[tf.newaxis], self._items)[0], tf.float32)

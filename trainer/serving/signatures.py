@@ -7,7 +7,7 @@ the very graph that serves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,7 @@ from schema import features
 from trainer.data.catalog import Catalog
 from trainer.ops import draws
 from trainer.ops.lookup import at, best_items, first, parse, positions, stored, vocabulary
+from trainer.serving.options import OptionLists
 from trainer.serving.scorer import Scorer
 
 _STRINGS = tf.TensorSpec([None], tf.string)
@@ -26,9 +27,10 @@ _SCALAR = tf.TensorSpec([], tf.int32)
 class ServingModel(tf.Module):
     """Serve a trained recommender that answers in raw ids.
 
-    A user that training did not know is served the popularity ranking, in
-    `recommend`, `score` and `scores` alike, so what is evaluated is what is
-    served; the scores then are shares of the training interactions. Where
+    A user that training did not know is served the popularity ranking or that of
+    the average user, in `recommend`, `score` and `scores` alike, so what is
+    evaluated is what is served; scores by popularity are shares of the training
+    interactions. Where
     fewer than k items are left, a list ends in item id "", title "" and score
     -inf; so does `score` for an item that the catalog lacks. Of equal scores the
     item that comes first in the catalog is listed first: the one with more
@@ -41,11 +43,14 @@ class ServingModel(tf.Module):
       user_vocabulary: raw ids in the order of Transform's vocabulary.
       user_oov_buckets: out-of-vocabulary buckets after it.
       k: length of `serving_default`'s lists.
+      feature_values: of schema.features GENDER and OCCUPATION what training knew,
+        by index from 1 on; needed of those that the scorer reads.
 
     Attributes:
       scorer: as given.
       user_ids: raw ids of the known users, by index.
       item_ids: raw ids of the catalog's items, by position.
+      option_inputs: what `recommend_with_options` takes, by name.
       recommend_for_history: the signature of that name, in a model that reads
         histories only.
     """
@@ -57,6 +62,7 @@ class ServingModel(tf.Module):
         user_vocabulary: Sequence[bytes],
         user_oov_buckets: int,
         k: int,
+        feature_values: Mapping[str, Sequence[bytes]] | None = None,
     ) -> None:
         super().__init__()
         self.scorer = scorer
@@ -73,6 +79,9 @@ class ServingModel(tf.Module):
         self._genres = stored(catalog.genres, tf.float32)
         self._years = stored(np.maximum(catalog.year, 0), tf.int32)
         self._counts = stored(catalog.counts, tf.int64)
+        self._options = OptionLists(scorer, self.item_ids, feature_values or {})
+        own = {features.USER_ID: _STRINGS, "exclude_item_id": _TABLE}
+        self.option_inputs = {**own, **self._options.inputs}
         if scorer.reads_histories:
             self.recommend_for_history = tf.function(
                 self._recommend_for_history, input_signature=[_TABLE, _SCALAR]
@@ -113,6 +122,25 @@ class ServingModel(tf.Module):
         """
         excluded = tf.RaggedTensor.from_tensor(exclude_item_id)
         return self._recommend(user_id, self._positions_of(excluded), k)
+
+    @tf.function
+    def recommend_with_options(
+        self, user_id: tf.Tensor, exclude_item_id: tf.Tensor, **asked: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Top-k lists or drawn ones, as `recommend` gives them, by what the request says.
+
+        Args:
+          user_id: string [B].
+          exclude_item_id: string [B, E], left out whatever the options say; padded
+            with "".
+          asked: see trainer.serving.options.
+
+        Returns:
+          As `recommend`; a drawn list too begins with the best of its items.
+        """
+        excluded = self._positions_of(tf.RaggedTensor.from_tensor(exclude_item_id))
+        users = self._index(user_id), draws.fingerprint(user_id)
+        return self._lists(self._options.chunk(*users, excluded, asked), tf.size(user_id))
 
     @tf.function(input_signature=[_STRINGS, _STRINGS])
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -226,7 +254,7 @@ class ServingModel(tf.Module):
 
         The user counts as one that training did not know, of unknown gender,
         age and occupation. Items that the catalog lacks do not count; without
-        any other the ranking is that of popularity.
+        any other the ranking is an unknown user's.
 
         Args:
           item_id: string [B, L], in the order of time; padded with "".

@@ -29,8 +29,8 @@ class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     With n steps after the warm-up's w of T steps: cosine is f + (1 - f) (1 +
     cos(pi n / (T - w))) / 2 with f = final_share (Loshchilov and Hutter 2017,
-    equation 5), exponential decay_rate ** (n / decay_steps). During the warm-up
-    step s has the share (s + 1) / w.
+    equation 5), exponential decay_rate ** (n / decay_steps), with the exponent
+    rounded down on a staircase. During the warm-up step s has the share (s + 1) / w.
 
     Args:
       peak: the learning rate that the shares are of.
@@ -70,7 +70,8 @@ class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
 
     def exponential(self, since: tf.Tensor) -> tf.Tensor:
         """Return the share of the peak, float32 scalar, by the steps since the warm-up."""
-        return self._settings.decay_rate ** (since / self._decay_steps)
+        times = since / self._decay_steps
+        return self._settings.decay_rate ** (tf.floor(times) if self._settings.staircase else times)
 
 
 # By the names of trainer.config.optimizer.SCHEDULES.

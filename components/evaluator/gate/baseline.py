@@ -64,7 +64,7 @@ def model_differences(candidate: ModelFacts, baseline: ModelFacts) -> Iterator[s
     if candidate.user_count != baseline.user_count:
         yield (
             f"The last blessed model knows {baseline.user_count} users, the candidate "
-            f"{candidate.user_count}; whom a model does not know gets its popularity ranking."
+            f"{candidate.user_count}; whom a model does not know it ranks for as an unknown user."
         )
 
 

@@ -109,8 +109,8 @@ def test_a_baseline_of_other_data_and_settings_is_explained_and_can_be_replaced(
     assert run_gate.read(found.uri)["notes"] == [
         "The last blessed model lacks 2 of the candidate's 30 items; a held-out item among them "
         "ranks last for it.",
-        "The last blessed model knows 30 users, the candidate 40; whom a model does not know gets "
-        "its popularity ranking.",
+        "The last blessed model knows 30 users, the candidate 40; whom a model does not know "
+        "it ranks for as an unknown user.",
         "The evaluation settings have changed since the last blessed model was blessed "
         "(evaluation.seed: 42 -> 7); both models are evaluated under the present ones.",
         "The last blessed model was blessed by force: a demonstration",

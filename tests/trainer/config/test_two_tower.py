@@ -28,7 +28,19 @@ from trainer.config.trainer import TrainerConfig
         ),
         (
             {"item_features": ["id"], "ssl": {"pattern": "rfm"}},
-            "expected two or more item_features, got ['id']",
+            "expected two or more item_features that ssl.keep does not name, got ['id']",
+        ),
+        (
+            {"ssl": {"pattern": "rfm", "keep": ["genres", "year"]}},
+            "two or more item_features that ssl.keep does not name, got ['id']",
+        ),
+        (
+            {"ssl": {"pattern": "rfm", "keep": ["title"]}},
+            "ssl.keep: expected some of item_features, ['id', 'genres', 'year'], got ['title']",
+        ),
+        (
+            {"ssl": {"pattern": "cfm", "num_masked": 3}},
+            "ssl.num_masked: expected fewer than the 3 item features that may be masked, got 3",
         ),
         ({"ssl": {"pattern": "rfm-complement"}}, "did you mean 'rfm-complementary'"),
         ({"softmax": {"streaming_rate": 0.0}}, "streaming_rate: expected in (0, 1], got 0.0"),

@@ -24,10 +24,12 @@ VARIANTS = {
             l2=1e-5,
             learn_temperature=True,
             softmax=SoftmaxConfig(logq="streaming", uniform_negatives=20, hard_negatives=40),
-            ssl=SelfSupervisionConfig(pattern="cfm"),
+            ssl=SelfSupervisionConfig(
+                pattern="cfm", keep=("year_value",), information="interactions"
+            ),
         ),
     ),
-    "bpr, popular": ({"sampler": "popular"}, TwoTowerConfig(**SIZES, loss="bpr")),
+    "bpr, popular": ({"sampler": "popular"}, TwoTowerConfig(**SIZES, loss="bpr", output_dim=6)),
     "max_margin, random": ({"sampler": "random"}, TwoTowerConfig(**SIZES, loss="max_margin")),
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.ops.draws import by_chunks, draw, draw_repeatedly, fingerprint
+from trainer.ops.draws import by_chunks, draw, draw_repeatedly, fingerprint, gumbel
 
 EARLIER = [[1, 4, 11, 12, 19], [3, 9, 11, 14, 15]]
 
@@ -149,3 +149,16 @@ def test_an_empty_batch_has_its_columns():
         [tf.float32],
     )
     assert result.shape == (0, 4)
+
+
+def test_gumbel_noise_has_its_distribution_to_the_tails():
+    users, names = (fingerprint(tf.constant(ids)) for ids in (USERS, [str(n) for n in range(500)]))
+    noise = gumbel(users, names, 3).numpy()
+    np.testing.assert_array_equal(gumbel(users[7:9], names, tf.constant(3)), noise[7:9])
+    # An empirical share has a standard error of sqrt(p (1 - p) / n).
+    for share in (1e-5, 0.01, 0.3, 0.9, 0.9999, 1 - 1e-5):
+        found = np.mean(noise < -np.log(-np.log(share)))
+        assert abs(found - share) < 4 * np.sqrt(share * (1 - share) / noise.size)
+    assert abs(np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1]) < 4 / np.sqrt(noise.size)
+    with_another_seed = gumbel(users, names, -3).numpy()
+    assert abs(np.corrcoef(noise.ravel(), with_another_seed.ravel())[0, 1]) < 0.003

@@ -13,7 +13,7 @@ import tensorflow_transform as tft
 from components.evaluator.ranking import slices
 from tests.support.toy_model import make_serving, row
 from trainer.ops.lookup import vocabulary
-from trainer.serving.export import SIGNATURES, export
+from trainer.serving.export import OPTIONS_SIGNATURE, SIGNATURES, export
 
 # Users u0, u1 with the histories {i0} and {i1, i2}; five items in two dimensions.
 USER_CODES = np.asarray([[1.0, 0.0], [0.0, 1.0]])
@@ -205,5 +205,5 @@ def test_a_process_without_this_project_can_serve(path, tmp_path):
         check=True,
     )
     names, items = json.loads(result.stdout.splitlines()[-1])
-    assert names == sorted(SIGNATURES)
+    assert names == sorted([*SIGNATURES, OPTIONS_SIGNATURE])
     assert items == ["i1", "i2"]

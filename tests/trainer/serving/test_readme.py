@@ -9,6 +9,8 @@ import pytest
 from tests.support.toy_model import make_serving
 from trainer.serving.export import export
 
+pytestmark = pytest.mark.seconds
+
 README = pathlib.Path(__file__).resolve().parents[3] / "README.md"
 # Users u0 and u1 with the histories {i0} and {i1, i2}, and seven items.
 USER_CODES = np.asarray([[1.0, 0.0], [0.0, 1.0]])

@@ -113,6 +113,8 @@ def test_schedules_follow_their_formulas():
     np.testing.assert_allclose(by_epoch, RATE * 0.5 ** (steps / 5), rtol=1e-4)
     by_steps = rates(schedule="exponential", decay_rate=0.5, decay_steps=10)
     np.testing.assert_allclose(by_steps, RATE * 0.5 ** (steps / 10), rtol=1e-4)
+    stairs = rates(schedule="exponential", decay_rate=0.5, decay_steps=10, staircase=True)
+    np.testing.assert_allclose(stairs, RATE * 0.5 ** (steps // 10), rtol=1e-6)
 
 
 @pytest.mark.parametrize("warmup", [{"warmup_steps": 10}, {"warmup_share": 0.2}])

@@ -216,7 +216,7 @@ def make_layers(settings: TwoTowerConfig, name: str) -> tf.keras.Sequential:
       name: of the tower.
 
     Returns:
-      A model from float32 [K, W] to float32 [K, embedding_dim].
+      A model from float32 [K, W] to float32 [K, D], D being the settings' output_dim.
     """
     layers = []
 
@@ -226,12 +226,16 @@ def make_layers(settings: TwoTowerConfig, name: str) -> tf.keras.Sequential:
 
     normalized()
     layers.append(tf.keras.layers.Dropout(settings.dropout))
+    before = settings.batch_norm_order == "before_relu"
     for width in settings.hidden_units:
         layers.append(tf.keras.layers.Dense(width))
-        normalized()
+        if before:
+            normalized()
         layers.append(tf.keras.layers.ReLU())
+        if not before:
+            normalized()
         layers.append(tf.keras.layers.Dropout(settings.dropout))
-    layers.append(tf.keras.layers.Dense(settings.embedding_dim))
+    layers.append(tf.keras.layers.Dense(settings.output_dim or settings.embedding_dim))
     return tf.keras.Sequential(layers, name=name)
 
 

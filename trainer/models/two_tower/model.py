@@ -14,7 +14,6 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema import features
-from schema.errors import UserError
 from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
 from trainer.data.batches import HISTORY, POSITIVE, STEP
@@ -38,7 +37,7 @@ class TwoTower(Recommender):
       seed: of uniform negatives and masks.
 
     Raises:
-      UserError: self-supervision on a catalog with fewer than two features.
+      UserError: self-supervision on a catalog with too few features.
     """
 
     def __init__(self, settings: TwoTowerConfig, sizes: DataSizes, seed: int = 0) -> None:
@@ -48,6 +47,7 @@ class TwoTower(Recommender):
         self._extra = settings.softmax.uniform_negatives
         self.cross_replica = settings.softmax.cross_replica_negatives
         self._draws = Draws(seed, catalog.size, self.cross_replica)
+        self.user_features = settings.read_features
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
         self._users = UserFeatures(settings, sizes, self._items)
@@ -101,15 +101,11 @@ class TwoTower(Recommender):
             users[HISTORY] = tf.zeros([1, self.history_limit], tf.int32)
         self.user_embedding(users)
         if self._settings.ssl.pattern != "none":
-            if len(parts) < 2:
-                raise UserError(
-                    f"two_tower.ssl.pattern: self-supervision masks some item features and keeps "
-                    f"others; expected two or more that the catalog has, got "
-                    f"{', '.join(self._items.names)}."
-                )
-            widths = [part.shape[1] for part in parts]
             self.self_supervision = SelfSupervision(
-                self._settings.ssl, self._items.categories(), widths
+                self._settings.ssl,
+                dict(zip(self._items.names, self._items.categories(), strict=True)),
+                [part.shape[1] for part in parts],
+                self.catalog.source.counts,
             )
 
     @property

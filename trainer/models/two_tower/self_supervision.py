@@ -6,45 +6,83 @@ Recommendations" (arXiv 2007.12865), section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.config.two_tower import SelfSupervisionConfig
+from schema.errors import UserError
+from trainer.config.two_tower import INTERACTIONS, LEARNED, SelfSupervisionConfig
 
-# Draws from a seed, int64 [2], what each of two views masks: bool [F] each.
+# Draws from a seed, int64 [2], what each of two views masks: bool [M] each.
 Masks = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Maskable:
+    """Hold what the patterns choose the masked features by.
+
+    Attributes:
+      columns: each of M features as integer categories [C] of the catalog's items.
+      num_masked: how many of them a view masks.
+      weights: float [C], how much each item counts; None where all count alike.
+    """
+
+    columns: Sequence[np.ndarray]
+    num_masked: int
+    weights: np.ndarray | None
 
 
 class SelfSupervision(tf.keras.layers.Layer):
     """Mask item features and contrast the embeddings of the views.
 
-    Both views of a step mask the same features of all its items. Of F features
-    a mask covers F / 2, rounded up, so that view and rest are about equal.
+    Both views of a step mask the same features of all its items. Of M features
+    a mask covers M / 2, rounded up, unless the settings name another number.
 
     Args:
-      settings: pattern and temperature.
-      columns: each feature as integer categories [C] of the catalog's items.
+      settings: patterns and loss.
+      columns: the F features that the catalog has, by name, as integer
+        categories [C] of its items.
       widths: each feature's width in the item tower's input.
+      counts: int64 [C], each item's training interactions.
 
     Attributes:
       task: gives the contrastive loss of two views.
+
+    Raises:
+      UserError: the catalog has too few features.
     """
 
     def __init__(
         self,
         settings: SelfSupervisionConfig,
-        columns: Sequence[np.ndarray],
+        columns: Mapping[str, np.ndarray],
         widths: Sequence[int],
+        counts: np.ndarray,
     ) -> None:
         super().__init__(name="self_supervision")
+        learned = settings.placeholder == LEARNED
         self._masked = [
             self.add_weight(name=f"masked_{number}", shape=(width,), initializer="zeros")
+            if learned
+            else tf.zeros([width])
             for number, width in enumerate(widths)
         ]
-        self._masks = PATTERNS[settings.pattern](columns)
+        maskable = [name for name in columns if name not in settings.keep]
+        num_masked = settings.num_masked or (len(maskable) + 1) // 2
+        if not num_masked < len(maskable):
+            raise UserError(
+                f"two_tower.ssl.pattern: self-supervision masks {num_masked} item features and "
+                f"keeps others; expected at least {num_masked + 1} that the catalog has besides "
+                f"two_tower.ssl.keep, got {', '.join(maskable) or 'none'}."
+            )
+        weights = counts if settings.information == INTERACTIONS else None
+        chosen_from = Maskable([columns[name] for name in maskable], num_masked, weights)
+        self._masks = PATTERNS[settings.pattern](chosen_from)
+        # Of each feature the place in the masks; what is kept has none.
+        self._places = [maskable.index(name) if name in maskable else None for name in columns]
         self.task = tfrs.tasks.Retrieval(
             temperature=settings.temperature, remove_accidental_hits=True
         )
@@ -58,10 +96,14 @@ class SelfSupervision(tf.keras.layers.Layer):
         Returns:
           Two bool [F], True where a feature is masked.
         """
-        return self._masks(seed)
+        left, right = (self._of_all(mask) for mask in self._masks(seed))
+        return left, right
+
+    def _of_all(self, mask: tf.Tensor) -> tf.Tensor:
+        return tf.stack([False if at is None else mask[at] for at in self._places])
 
     def view(self, parts: Sequence[tf.Tensor], mask: tf.Tensor) -> list[tf.Tensor]:
-        """Put the learned vectors in the place of the masked features.
+        """Put their placeholders where features are masked.
 
         Args:
           parts: F embedded features, float32 [K, width].
@@ -98,35 +140,35 @@ class SelfSupervision(tf.keras.layers.Layer):
         return total / tf.cast(tf.size(positions), tf.float32)
 
 
-def random_masks(columns: Sequence[np.ndarray]) -> Masks:
+def random_masks(maskable: Maskable) -> Masks:
     """Mask random features, drawn for each view.
 
     Args:
-      columns: F integer arrays [C].
+      maskable: the features.
 
     Returns:
       What draws the masks.
     """
-    size = len(columns)
+    size = len(maskable.columns)
 
     def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ranks = tf.argsort(tf.argsort(tf.random.stateless_uniform([2, size], seed)))
-        left, right = tf.unstack(ranks < (size + 1) // 2)
+        left, right = tf.unstack(ranks < maskable.num_masked)
         return left, right
 
     return draw
 
 
-def complementary_masks(columns: Sequence[np.ndarray]) -> Masks:
+def complementary_masks(maskable: Maskable) -> Masks:
     """Mask random features, and in the second view what the first one keeps.
 
     Args:
-      columns: F integer arrays [C].
+      maskable: the features.
 
     Returns:
       What draws the masks.
     """
-    draw = random_masks(columns)
+    draw = random_masks(maskable)
 
     def complementary(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         left, _ = draw(seed)
@@ -135,16 +177,17 @@ def complementary_masks(columns: Sequence[np.ndarray]) -> Masks:
     return complementary
 
 
-def correlated_masks(columns: Sequence[np.ndarray]) -> Masks:
+def correlated_masks(maskable: Maskable) -> Masks:
     """Mask a random feature and those that tell most about it, and the rest in the second view.
 
     Args:
-      columns: F integer arrays [C].
+      maskable: the features.
 
     Returns:
       What draws the masks.
     """
-    by_seed = most_informative(mutual_information(columns))
+    information = mutual_information(maskable.columns, maskable.weights)
+    by_seed = most_informative(information, maskable.num_masked)
 
     def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         first = tf.random.stateless_uniform([], seed, 0, len(by_seed), tf.int32)
@@ -155,20 +198,24 @@ def correlated_masks(columns: Sequence[np.ndarray]) -> Masks:
 
 
 # By the names of SelfSupervisionConfig.pattern; with "none" there is no self-supervision.
-PATTERNS: dict[str, Callable[[Sequence[np.ndarray]], Masks]] = {
+PATTERNS: dict[str, Callable[[Maskable], Masks]] = {
     "rfm": random_masks,
     "rfm-complementary": complementary_masks,
     "cfm": correlated_masks,
 }
 
 
-def mutual_information(columns: Sequence[np.ndarray]) -> np.ndarray:
+def mutual_information(
+    columns: Sequence[np.ndarray], weights: np.ndarray | None = None
+) -> np.ndarray:
     """Compute the mutual information of categorical features over the catalog's items.
 
     I(x, y) = sum over categories of p(x, y) log(p(x, y) / (p(x) p(y))).
 
     Args:
       columns: F integer arrays [C].
+      weights: float [C], not all zero, how much each item counts; None where all
+        count alike.
 
     Returns:
       float64 [F, F], in nats; the diagonal holds the entropies.
@@ -176,7 +223,8 @@ def mutual_information(columns: Sequence[np.ndarray]) -> np.ndarray:
     codes = [np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns]
 
     def entropy(values: np.ndarray) -> float:
-        share = np.unique(values, return_counts=True)[1] / len(values)
+        counts = np.bincount(np.unique(values, return_inverse=True)[1], weights)
+        share = counts[counts > 0] / counts.sum()
         return float(-(share * np.log(share)).sum())
 
     single = [entropy(code) for code in codes]
@@ -189,20 +237,21 @@ def mutual_information(columns: Sequence[np.ndarray]) -> np.ndarray:
     return result
 
 
-def most_informative(information: np.ndarray) -> np.ndarray:
+def most_informative(information: np.ndarray, num_masked: int) -> np.ndarray:
     """Choose, for each feature, itself and those that tell most about it.
 
     Args:
       information: float [F, F], mutual information.
+      num_masked: how many to choose.
 
     Returns:
-      bool [F, F]; row s masks F / 2 features, rounded up, s among them; of
-      equally telling ones the first.
+      bool [F, F]; row s masks num_masked features, s among them; of equally
+      telling ones the first.
     """
     size = len(information)
     masks = np.zeros((size, size), bool)
     for seed in range(size):
         others = information[seed].copy()
         others[seed] = np.inf
-        masks[seed, np.argsort(-others, kind="stable")[: (size + 1) // 2]] = True
+        masks[seed, np.argsort(-others, kind="stable")[:num_masked]] = True
     return masks

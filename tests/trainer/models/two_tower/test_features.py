@@ -114,6 +114,27 @@ def test_batch_normalization_standardizes_over_the_batch():
     np.testing.assert_allclose(output, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_batch_normalization_may_stand_behind_the_relu():
+    model = build(batch_norm=True, batch_norm_order="after_relu", hidden_units=(8,))
+    names = [type(layer).__name__ for layer in model._item_layers.layers]
+    assert names[2:5] == ["Dense", "ReLU", "BatchNormalization"]
+    assert len(names) == 7
+    hidden = tf.concat(model._items.parts(tf.range(ITEMS)), axis=1)
+    for layer in model._item_layers.layers[:5]:
+        hidden = layer(hidden, training=True)
+    # What is normalized last has mean 0, which relu's outputs have not.
+    np.testing.assert_allclose(tf.reduce_mean(hidden, axis=0), np.zeros(8), atol=1e-5)
+
+
+def test_the_towers_outputs_may_be_wider_than_the_id_embeddings():
+    model = build(output_dim=7)
+    assert model.item_embedding(tf.range(ITEMS)).shape == (ITEMS, 7)
+    assert model.user_embedding(batch([1], [0])).shape == (1, 7)
+    tables = {v.name: v.shape for v in model.variables if "embedding" in v.name}
+    assert [s[1] for name, s in tables.items() if name.startswith(("item_e", "user_e"))] == [4, 4]
+    assert build().item_embedding(tf.range(ITEMS)).shape == (ITEMS, 4)
+
+
 def test_hidden_layers_and_dropout_act_in_training_only():
     model = build(hidden_units=(16,), dropout=0.5)
     still = [model.item_embedding(tf.range(ITEMS)) for _ in range(2)]
