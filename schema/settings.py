@@ -153,11 +153,15 @@ def replace_at(settings: S, assignments: Sequence[tuple[str, str]]) -> S:
     """
     import yaml
 
+    from schema import yaml_text
+
     values = to_dict(settings)
     for path, text in assignments:
         here, key = _holder(settings, values, path)
         try:
-            here[key] = yaml.safe_load(text)
+            here[key] = yaml_text.load(text)
+        except yaml_text.RepeatedKeyError as error:
+            raise UserError(f"{path}: {error.problem}, expected each key once.") from None
         except yaml.YAMLError:
             raise UserError(f"{path}: cannot read the value {text!r}.") from None
     return from_dict(type(settings), values)

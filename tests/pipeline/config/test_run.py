@@ -3,6 +3,7 @@ import pytest
 from components import formats
 from pipeline.config import presets
 from pipeline.config import run as configuration
+from pipeline.config.cluster import ClusterConfig
 from pipeline.config.run import DataConfig, RunConfig
 from pipeline.datasets import published
 from pipeline.datasets.synthetic_config import SyntheticConfig
@@ -63,6 +64,10 @@ def test_a_file_may_leave_keys_out(tmp_path):
         (b"trainer:\n  epoch: 3\n", r"run\.yaml: Unknown key 'trainer\.epoch'.*'trainer\.epochs'"),
         (b"trainer:\n  epochs: many\n", r"run\.yaml: trainer\.epochs: expected an integer"),
         (b"data: {format: ml-1k}\n", r"run\.yaml: data\.format: expected one of auto, "),
+        (
+            b"gate:\n  floors: {hr@10: 0.9}\n\ngate: {max_drop: 0.1}\n",
+            r"run\.yaml, line 4: the key 'gate' stands in line 1 too, expected each key once\.",
+        ),
         (b"data: {path: ''}\n", r"run\.yaml: data\.path: expected a folder"),
         (b"data: {path: 'synthetic:seeds=1'}\n", r"data\.path: synthetic: .*did you mean 'seed'"),
     ],
@@ -73,6 +78,13 @@ def test_a_bad_file_is_one_sentence_with_file_and_line_or_key(tmp_path, content,
     with pytest.raises(UserError, match=message) as caught:
         configuration.load(str(file))
     assert "\n" not in str(caught.value)
+
+
+def test_a_cluster_file_repeats_no_key_either(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text("image: registry/a:1\nroot: gs://b/r\nimage: registry/b:1\n")
+    with pytest.raises(UserError, match=r"cluster\.yaml, line 3: the key 'image' stands in line 1"):
+        configuration.read(str(file), ClusterConfig)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -111,6 +123,10 @@ def test_an_epoch_can_be_validated_by_whatever_protocol_the_evaluator_knows(opti
         ("trainer.learning_rates=1", r"did you mean 'trainer\.learning_rate'"),
         ("trainr.epochs=1", "did you mean 'trainer'"),
         ("trainer.learning_rate=-1", r"trainer\.learning_rate: expected > 0, got -1"),
+        (
+            "evaluation.protocols={full: {}, full: {candidates: sampled}}",
+            r"evaluation\.protocols: the key 'full' stands in line 1 too, expected each key once",
+        ),
         ("evaluation.k=0", r"evaluation\.k: expected at least 1, got 0"),
         ("trainer.neumf.hidden_units=[7, 4]", "must be even, got 7"),
         ("data.ingest.min_user_interactions=0", "min_user_interactions: expected at least 1"),
