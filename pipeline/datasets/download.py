@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from schema import atomic_write
 from schema.errors import UserError
 
 # Seconds to connect and between two reads: a host that drops packets must not
@@ -96,7 +97,7 @@ def fetch(url: str, target: pathlib.Path, checksum: Checksum, console: Console) 
         except UserError:
             part.unlink()
             raise
-    part.replace(target)
+    atomic_write.move_file(str(part), str(target))
 
 
 def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) -> None:

@@ -23,6 +23,8 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
+from schema import atomic_write
+
 # What TFX logs, as the formats of its log records.
 _STARTED = "Component %s is running."
 _CACHED = "A cached execution %d is used."
@@ -97,7 +99,7 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            with _beam_with(self._beam_arguments):
+            with _outputs_synced(), _beam_with(self._beam_arguments):
                 super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()
@@ -113,6 +115,34 @@ class ReportingRunner(LocalDagRunner):
                 if context.type.name == constants.PIPELINE_RUN_CONTEXT_TYPE_NAME:
                     value = context.properties[CONFIGURATION].field_value
                     value.string_value = self._configuration
+
+
+@contextlib.contextmanager
+def _outputs_synced() -> Iterator[None]:
+    """Have each component's output on the disk before it is recorded as complete.
+
+    Else a later run would take from the cache what a loss of power left empty.
+    """
+    operators = launcher.DEFAULT_EXECUTOR_OPERATORS
+    stock = dict(operators)
+    operators.update({kind: _syncing(operator) for kind, operator in stock.items()})
+    try:
+        yield
+    finally:
+        operators.update(stock)
+
+
+def _syncing(stock: Any) -> Any:
+    class Operator(stock):  # type: ignore[misc]
+        def run_executor(self, execution_info: Any, *others: Any) -> Any:
+            output = super().run_executor(execution_info, *others)
+            for artifacts in execution_info.output_dict.values():
+                for artifact in artifacts:
+                    atomic_write.sync(artifact.uri)
+                    atomic_write.sync_name(artifact.uri)
+            return output
+
+    return Operator
 
 
 @contextlib.contextmanager
