@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         return exits.exit_code(lambda: _command(given or _unspoken()))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
-        print(f"error: {exits.reason(error, 500)}", file=sys.stderr)
+        exits.tell_error(exits.reason(error, 500))
         return exits.FAILED
 
 

