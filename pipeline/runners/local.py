@@ -23,6 +23,8 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
+from pipeline.config.beam import is_direct
+from pipeline.runners import beam_ports
 from schema import atomic_write
 
 # What TFX logs, as the formats of its log records.
@@ -164,7 +166,10 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
 
     operators[kind] = Operator
     try:
-        with _killed_workers_noticed():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_killed_workers_noticed())
+            if is_direct(arguments):
+                stack.enter_context(beam_ports.on_loopback())
             yield
     finally:
         operators[kind] = stock
