@@ -43,6 +43,13 @@ Positive = Annotated[float, Field(gt=0), READS_TEXT]
 NonNegative = Annotated[float, Field(ge=0), READS_TEXT]
 Share = Annotated[float, Field(ge=0, le=1), READS_TEXT]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1), READS_TEXT]
+# Beyond these ends libraries fail when minutes are over, or turn the number into another:
+# NumPy takes seeds of 32 bits, TensorFlow counts rows and draws in 32 bits with a sign.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
+# Of vectors and layers; more is a slip, which a machine's memory would tell later.
+Width = Annotated[int, Field(ge=1, le=2**16)]
 # JSON and YAML have lists in the place of tuples, and YAML reads keys such as 2024 as numbers.
 Items = Annotated[tuple[T, ...], Strict(False)]
 Key = Annotated[str, BeforeValidator(str)]

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from components import formats
@@ -128,6 +129,20 @@ def test_an_epoch_can_be_validated_by_whatever_protocol_the_evaluator_knows(opti
             r"evaluation\.protocols: the key 'full' stands in line 1 too, expected each key once",
         ),
         ("evaluation.k=0", r"evaluation\.k: expected at least 1, got 0"),
+        # What libraries would refuse, or turn into another number, when minutes are over.
+        ("trainer.seed=4294967296", r"trainer\.seed: expected at most 4294967295, got 4294967296"),
+        ("evaluation.seed=4294967296", r"evaluation\.seed: expected at most 4294967295"),
+        ("data.ingest.seed=4294967296", r"data\.ingest\.seed: expected at most 4294967295"),
+        ("tune.seed=4294967296", r"tune\.seed: expected at most 4294967295"),
+        (
+            "data.path='synthetic:users=9,items=9,interactions=30,seed=4294967296'",
+            "seed: expected at m",
+        ),
+        ("evaluation.k=10001", r"evaluation\.k: expected at most 10000, got 10001"),
+        ("evaluation.more_k=[20000]", r"evaluation\.more_k: expected each at most 10000"),
+        ("trainer.batch_size=2147483648", r"trainer\.batch_size: expected at most 2147483647"),
+        ("trainer.neumf.embedding_dim=65537", r"embedding_dim: expected at most 65536, got 65537"),
+        ("trainer.neumf.hidden_units=[131072, 8]", r"hidden_units: expected each at most 65536"),
         ("trainer.neumf.hidden_units=[7, 4]", "must be even, got 7"),
         ("data.ingest.min_user_interactions=0", "min_user_interactions: expected at least 1"),
     ],
@@ -181,3 +196,13 @@ def test_a_file_may_ask_for_generated_data(tmp_path):
 def test_every_setting_is_plain_json():
     values = settings.to_dict(RunConfig())
     assert set(values) == set(RunConfig.model_fields)
+
+
+def test_the_largest_seed_is_one_for_every_library():
+    last = 2**32 - 1
+    keys = ("trainer.seed", "evaluation.seed", "data.ingest.seed", "tune.seed")
+    config = configuration.override(RunConfig(), [f"{key}={last}" for key in keys])
+    assert config.trainer.seed == config.evaluation.seed == last
+    np.random.RandomState(config.trainer.seed)
+    with pytest.raises(ValueError, match="Seed must be between"):
+        np.random.RandomState(last + 1)
