@@ -65,6 +65,7 @@ ALLOWED = {
     ),
     "pipeline/datasets/synthetic.py": ({"open", "pathlib"}, _CACHE),
     "pipeline/cli/output_folder.py": ({"pathlib"}, "lock, log and SQLite"),
+    "trainer/ops/memory.py": ({"pathlib"}, "the limits of this machine and container"),
     "trainer/training/checkpoint.py": ({"zipfile"}, "what NumPy raises of a damaged file"),
     "local_runner.py": ({"pathlib"}, "the name of the --config file"),
 }
