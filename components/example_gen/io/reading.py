@@ -6,16 +6,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
-from typing import Any
+import datetime
+import os
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from tfx.dsl.io import fileio
 
 from components import formats
 from components.formats import base
+from schema.atomic_write import files_of
+from schema.errors import UserError
 
 _BLOCK = 1 << 12
+
+
+class Version(NamedTuple):
+    """Tell one state of a file from the next.
+
+    Attributes:
+      size: in bytes.
+      modified: nanoseconds since 1970.
+    """
+
+    size: int
+    modified: int
+
+    def __str__(self) -> str:
+        moment = datetime.datetime.fromtimestamp(self.modified / 1e9, datetime.timezone.utc)
+        return f"{self.size} bytes of {moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +48,7 @@ class FileRange:
       header: its first line.
       start: first byte of the range.
       end: byte after the range.
+      version: of the whole file, before anything was read of it.
     """
 
     role: str
@@ -35,6 +56,7 @@ class FileRange:
     header: bytes
     start: int
     end: int
+    version: Version
 
 
 def plan(
@@ -58,13 +80,42 @@ def plan(
     ranges = []
     for role, path in layout.locate(data_root).items():
         if role in roles:
+            version = _version(path)
             header = layout.read_header(role, path)
-            size = fileio.stat(path).length
             ranges += [
-                FileRange(role, path, header, start, min(start + range_bytes, size))
-                for start in range(0, size, range_bytes)
+                FileRange(
+                    role, path, header, start, min(start + range_bytes, version.size), version
+                )
+                for start in range(0, version.size, range_bytes)
             ]
     return ranges
+
+
+def check_unchanged(ranges: Iterable[FileRange]) -> None:
+    """Refuse files of which one part was read before a change and another after it.
+
+    Args:
+      ranges: of `plan`, read to the end.
+
+    Raises:
+      UserError: a file was changed, replaced or removed since.
+    """
+    for path, before in {source.path: source.version for source in ranges}.items():
+        after = _version(path) if fileio.exists(path) else None
+        if after != before:
+            raise UserError(
+                f"{path}: expected a file that stays as it is while it is read, got "
+                f"{before} at first and {after or 'no file'} at the end; start again when nobody "
+                f"writes it any more."
+            )
+
+
+def _version(path: str) -> Version:
+    found = files_of(path).stat(path)
+    if isinstance(found, os.stat_result):
+        # TensorFlow, which answers for URIs, has no more than the second of local files.
+        return Version(found.st_size, found.st_mtime_ns)
+    return Version(found.length, found.mtime_nsec)
 
 
 def parse(format_name: str, source: FileRange) -> pa.Table | None:
