@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--serving", metavar="DIR", help="push models there; default: <output>/serving"
     )
+    parser.add_argument(
+        "--push-again",
+        action="store_true",
+        help="a version that was removed from the served folder, if nothing has changed since",
+    )
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
         "--metadata",
@@ -114,6 +119,7 @@ class _Run:
     records: store.Store
     beam_arguments: list[str]
     force_bless: str | None
+    push_again: bool
     started: float
 
 
@@ -136,7 +142,8 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
         # Before the summary of whoever owns the folder is removed.
         served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     records = _hide_password(named or store.SqliteStore(workspace.database))
-    run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
+    asked_of_gate = (options.force_bless, options.push_again)
+    run = _Run(config, data, workspace, records, beam_arguments, *asked_of_gate, started)
     return exits.with_log(workspace, lambda out: _execute(run, out))
 
 
@@ -180,6 +187,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
+    from pipeline.metadata import lost_artifacts
     from pipeline.metadata import runs as metadata
     from pipeline.node_ids import INTERACTIONS, PUSHER
     from pipeline.pipeline import RunPaths, create_pipeline
@@ -193,6 +201,8 @@ def _execute(run: _Run, out: TextIO) -> int:
         run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     connection = run.records.connection()
+    for loss in lost_artifacts.forget(connection, workspace.artifacts):
+        console.note(f"{loss}, so it is not reused")
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
     runner.run(
         create_pipeline(
@@ -205,7 +215,9 @@ def _execute(run: _Run, out: TextIO) -> int:
     runs = metadata.read_run(connection, runner.run_id)
     outcome = summary.read_outcome(runs)
     if outcome.pushed:
-        pusher.restore(runs[PUSHER].outputs["pushed_model"][0].uri, outcome.pushed)
+        archive = runs[PUSHER].outputs["pushed_model"][0].uri
+        there = pusher.restore(archive, outcome.pushed, run.push_again)
+        outcome = dataclasses.replace(outcome, removed=not there)
     facts = {
         "id": runner.run_id,
         "data": run.data,
@@ -219,6 +231,8 @@ def _execute(run: _Run, out: TextIO) -> int:
     console.report(outcome, config.evaluation, config.gate.protocol, workspace.summary)
     if outcome.pushed is None:
         return NOT_BLESSED
+    if outcome.removed:
+        return PUSHED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri
     console.recommend(sample_recommendations.recommend(outcome.pushed, examples, users=2, k=5))
     return PUSHED

@@ -300,6 +300,7 @@ ROOMS = {
     ),
     "pipeline": (
         "uris",
+        "file_list",
         "source_digest",
         "node_ids",
         "datasets",

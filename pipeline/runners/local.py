@@ -24,8 +24,7 @@ from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
 from pipeline.config.beam import is_direct
-from pipeline.runners import beam_ports
-from schema import atomic_write
+from pipeline.runners import beam_ports, operators
 
 # What TFX logs, as the formats of its log records.
 _STARTED = "Component %s is running."
@@ -101,7 +100,7 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            with _outputs_synced(), _beam_with(self._beam_arguments):
+            with operators.outputs_kept(), _beam_with(self._beam_arguments):
                 super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()
@@ -120,42 +119,14 @@ class ReportingRunner(LocalDagRunner):
 
 
 @contextlib.contextmanager
-def _outputs_synced() -> Iterator[None]:
-    """Have each component's output on the disk before it is recorded as complete.
-
-    Else a later run would take from the cache what a loss of power left empty.
-    """
-    operators = launcher.DEFAULT_EXECUTOR_OPERATORS
-    stock = dict(operators)
-    operators.update({kind: _syncing(operator) for kind, operator in stock.items()})
-    try:
-        yield
-    finally:
-        operators.update(stock)
-
-
-def _syncing(stock: Any) -> Any:
-    class Operator(stock):  # type: ignore[misc]
-        def run_executor(self, execution_info: Any, *others: Any) -> Any:
-            output = super().run_executor(execution_info, *others)
-            for artifacts in execution_info.output_dict.values():
-                for artifact in artifacts:
-                    atomic_write.sync(artifact.uri)
-                    atomic_write.sync_name(artifact.uri)
-            return output
-
-    return Operator
-
-
-@contextlib.contextmanager
 def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
     """Have the Beam components make their pipelines with these arguments."""
     if not arguments:
         yield
         return
     # LocalDagRunner has no way to hand over Launcher's `custom_executor_operators`.
-    operators, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
-    stock = operators[kind]
+    known, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
+    stock = known[kind]
 
     class Operator(stock):  # type: ignore[misc, valid-type]
         def run_executor(
@@ -164,7 +135,7 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
             del make_beam_pipeline_fn
             return super().run_executor(execution_info, lambda: beam.Pipeline(argv=list(arguments)))
 
-    operators[kind] = Operator
+    known[kind] = Operator
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_killed_workers_noticed())
@@ -172,7 +143,7 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
                 stack.enter_context(beam_ports.on_loopback())
             yield
     finally:
-        operators[kind] = stock
+        known[kind] = stock
 
 
 @contextlib.contextmanager

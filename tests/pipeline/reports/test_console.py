@@ -120,6 +120,16 @@ def test_the_folder_for_tensorboard_is_told():
     ]
 
 
+def test_a_version_that_was_removed_is_told_and_how_it_comes_back():
+    out = io.StringIO()
+    gate = {"passed": True, "baseline_model": None, "reasons": [], "notes": []}
+    outcome = Outcome(gate, "/out/serving/9", [], {}, None, {}, [], [], "/logs", removed=True)
+    RunConsole(out).report(outcome, EVALUATION, "full", "/out/summary.json")
+    assert "removed /out/serving/9, where this model was pushed" in out.getvalue()
+    assert "--push-again" in out.getvalue()
+    assert "pushed  " not in out.getvalue()
+
+
 HOSTILE = ("[/x]", "[red]bob", ":rocket:", "[@click=app.bell]b[/]")
 
 

@@ -1,12 +1,10 @@
 """The watch over components, fed with what TFX logs, and over Beam's worker processes."""
 
-import itertools
 import logging
 import pathlib
 import subprocess
 import sys
 import threading
-import types
 
 import pytest
 from tfx.orchestration.portable import launcher
@@ -109,28 +107,6 @@ for command in ("true", "sh -c 'kill -9 $$'; exit $?"):
     )
     assert (ended.returncode, ended.stdout) == (1, "outlived true\n")
     assert ended.stderr.splitlines()[-1].startswith("error: a worker process of Beam was killed")
-
-
-@pytest.mark.parametrize("kind", list(launcher.DEFAULT_EXECUTOR_OPERATORS))
-def test_what_a_component_wrote_is_on_the_disk_before_it_counts(kind, monkeypatch, tmp_path):
-    done = []
-
-    class Stock:
-        def run_executor(self, execution_info, make_beam_pipeline_fn=None):
-            done.append("run")
-            return "output"
-
-    artifacts = [types.SimpleNamespace(uri=str(tmp_path / name)) for name in "abc"]
-    execution = types.SimpleNamespace(output_dict={"one": artifacts[:2], "other": artifacts[2:]})
-    monkeypatch.setitem(launcher.DEFAULT_EXECUTOR_OPERATORS, kind, Stock)
-    monkeypatch.setattr("schema.atomic_write.sync", done.append)
-    monkeypatch.setattr("schema.atomic_write.sync_name", lambda path: done.append(f"{path}'s name"))
-    with local._outputs_synced():
-        operator = launcher.DEFAULT_EXECUTOR_OPERATORS[kind]()
-        assert operator.run_executor(execution) == "output"
-    synced = [(artifact.uri, f"{artifact.uri}'s name") for artifact in artifacts]
-    assert done == ["run", *itertools.chain(*synced)]
-    assert launcher.DEFAULT_EXECUTOR_OPERATORS[kind] is Stock
 
 
 @pytest.mark.parametrize(("arguments", "others"), [(("--runner=DirectRunner",), True), ((), False)])
