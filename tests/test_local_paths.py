@@ -66,6 +66,7 @@ ALLOWED = {
         "ML Metadata's SQLite is a file of this machine",
     ),
     "pipeline/datasets/synthetic.py": ({"open", "pathlib"}, _CACHE),
+    "pipeline/cli/processes.py": ({"pathlib"}, "processes of this machine"),
     "pipeline/cli/output_folder.py": ({"pathlib"}, "lock, log and SQLite"),
     "trainer/ops/memory.py": ({"pathlib"}, "the limits of this machine and container"),
     "trainer/training/checkpoint.py": ({"zipfile"}, "what NumPy raises of a damaged file"),

@@ -65,7 +65,7 @@ class Executor(base_executor.BaseExecutor):
             search = tuning.replace(trials=0)
             version = (custom.get(DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, search, version)
-            folder = os.path.join(custom[keys.STATES_KEY], f"tuning-{name}")
+            folder = os.path.join(custom[keys.STATES_KEY], f"{keys.SEARCH_STATES}{name}")
         _write(tune(config, evaluation, dataset, tuning, folder), output_dict)
 
 

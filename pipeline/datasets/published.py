@@ -120,6 +120,8 @@ def obtain(
         if folder is None:
             with filelock.FileLock(root / f".{name}.lock"):
                 folder = _cached(name, root)
+                if folder is None:
+                    _sweep(name, root)
                 if folder is None and generated is not None:
                     folder = _generate(generated, root / name, console)
                 folder = folder or _obtain(name, root, console, server)
@@ -139,6 +141,13 @@ def _cached(name: str, root: pathlib.Path) -> pathlib.Path | None:
         (folder for folder in _places(name, root) if file_list.lost(folder, folder / MARK) == []),
         None,
     )
+
+
+def _sweep(name: str, root: pathlib.Path) -> None:
+    """Remove the scratch folders of calls that were killed; the lock says that none is at work."""
+    for folder in root.glob(f".{name}-*"):
+        if folder.is_dir():
+            atomic_write.remove_folder(str(folder))
 
 
 def _generate(

@@ -1,12 +1,16 @@
 """What all commands answer alike."""
 
+import concurrent.futures
 import importlib.metadata
+import shlex
+import signal
+import subprocess
 
 import pytest
 
 import kubeflow_runner
 import local_runner
-from pipeline.cli import common, dataset, evaluate, exits, lineage
+from pipeline.cli import common, dataset, evaluate, exits, lineage, processes
 from pipeline.config import run as configuration
 from pipeline.config.run import RunConfig
 
@@ -57,3 +61,49 @@ def test_an_interrupt_ends_a_command_as_shells_expect(capsys):
 
     assert exits.exit_code(work, "interrupted; start again") == 130
     assert capsys.readouterr() == ("", "interrupted; start again\n")
+
+
+def test_a_sigterm_ends_a_command_as_ctrl_c_does(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    tidied = []
+
+    def work():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            return 0
+        finally:
+            tidied.append(True)
+
+    assert exits.exit_code(work, "interrupted; start again") == 130
+    assert capsys.readouterr() == ("", "interrupted; start again\n")
+    assert tidied == [True]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_sigterm_interrupts_the_processes_that_a_command_started():
+    shell = "trap 'echo told; exit 3' INT; echo ready; while :; do sleep 0.05; done"
+    started = []
+
+    def work():
+        # A shell with a shell in it, as Beam starts its workers.
+        command = ["sh", "-c", f"sh -c {shlex.quote(shell)}; exit $?"]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append(child)
+        assert child.stdout.readline() == "ready\n"
+        assert len(processes.descendants()) >= 2
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    try:
+        assert exits.exit_code(work) == 130
+        (child,) = started
+        assert child.communicate(timeout=20)[0] == "told\n"
+        assert child.returncode != 0
+    finally:
+        for child in started:
+            child.kill()
+
+
+def test_a_command_may_run_in_any_thread():
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        assert thread.submit(exits.exit_code, lambda: 7).result() == 7

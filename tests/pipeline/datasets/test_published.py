@@ -235,6 +235,15 @@ def test_a_folder_that_is_not_whole_is_obtained_again(tmp_path, server, told, ex
     assert len((folder / "ratings.dat").read_text()) == 2000 * len("1::2::3::4\n")
 
 
+def test_scratch_of_a_call_that_was_killed_is_swept(tmp_path, server, told, expect):
+    scratch = tmp_path / "datasets" / ".ml-1m-x7a"
+    other = tmp_path / "datasets" / ".ml-10m-x7a"
+    for folder in (scratch, other):
+        (folder / "unpacked").mkdir(parents=True)
+    _obtain(tmp_path, server, told)
+    assert _files(tmp_path) == [other.name, NAME]
+
+
 def test_every_archive_has_a_size_and_a_sha_256():
     for checksum in published.ARCHIVES.values():
         assert re.fullmatch("[0-9a-f]{64}", checksum.sha256)
