@@ -166,14 +166,15 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     from pipeline.runners.kubeflow import ClusterRunner
 
     absl_logging.set_verbosity(absl_logging.ERROR)
+    name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
+    # What is served, and what a training goes on from, is one pipeline's.
     paths = RunPaths(
         input_base=folder,
         format_name=format_name,
         pipeline_root=f"{root}/artifacts",
-        serving_dir=f"{root}/serving",
-        checkpoints=f"{root}/checkpoints",
+        serving_dir=f"{root}/serving/{name}",
+        checkpoints=f"{root}/checkpoints/{name}",
     )
-    name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(
