@@ -187,7 +187,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
-    from pipeline.metadata import lost_artifacts
+    from pipeline.metadata import lost_artifacts, store_id
     from pipeline.metadata import runs as metadata
     from pipeline.node_ids import INTERACTIONS, PUSHER
     from pipeline.pipeline import RunPaths, create_pipeline
@@ -201,6 +201,7 @@ def _execute(run: _Run, out: TextIO) -> int:
         run.data, format_name, workspace.artifacts, workspace.serving, workspace.checkpoints
     )
     connection = run.records.connection()
+    store_id.claim(connection, workspace.output, workspace.artifacts, run.records.label)
     for loss in lost_artifacts.forget(connection, workspace.artifacts):
         console.note(f"{loss}, so it is not reused")
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
