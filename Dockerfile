@@ -4,13 +4,23 @@
 #   make image VARIANT=cuda    with CUDA's libraries as the lock file pins them
 #
 # Python 3.10 is the stack of TFX 1.16, whose kfp extra the tasks' commands need.
-FROM python:3.10-slim-bookworm AS locked
+# Names such as python@sha256:... keep a build from ever taking another image than the
+# one that was looked at: docker build --build-arg PYTHON_IMAGE=...
+ARG PYTHON_IMAGE=python:3.10-slim-bookworm
+# Starts a Beam worker; of the version of Beam that uv.lock names.
+ARG BEAM_IMAGE=apache/beam_python3.10_sdk:2.67.0
+
+FROM $BEAM_IMAGE AS beam
+
+FROM $PYTHON_IMAGE AS locked
 
 # One of the packages comes as a source of C++ only.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
-    && rm -rf /var/lib/apt/lists/* \
-    && pip install --no-cache-dir uv==0.13.9
+    && rm -rf /var/lib/apt/lists/*
+# The wheel for Linux on x86_64, which pip compares with its hash.
+RUN echo "uv==0.13.9 --hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19" > /tmp/uv.txt \
+    && pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement=/tmp/uv.txt
 
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv \
     UV_COMPILE_BYTECODE=1 \
@@ -35,11 +45,10 @@ COPY components components
 COPY pipeline pipeline
 RUN --mount=type=cache,target=/root/.cache/uv uv build --wheel --out-dir /dist
 
-FROM python:3.10-slim-bookworm
+FROM $PYTHON_IMAGE
 RUN useradd --uid 1000 --create-home movielens
 COPY --from=locked /opt/venv /opt/venv
-# Starts a Beam worker; of the version of Beam that uv.lock names.
-COPY --from=apache/beam_python3.10_sdk:2.67.0 /opt/apache/beam /opt/apache/beam
+COPY --from=beam /opt/apache/beam /opt/apache/beam
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 # Beam's boot program would make an environment of its own for a worker, and miss /opt/venv.
 # The folders of CUDA's libraries are not there in the CPU variant, which does no harm.

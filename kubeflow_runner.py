@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
         return exits.exit_code(lambda: _command(given or _unspoken()))
     except Exception as error:
         logging.debug("The command failed.", exc_info=True)
-        print(f"error: {exits.reason(error, 500)}", file=sys.stderr)
+        exits.tell_error(exits.reason(error, 500))
         return exits.FAILED
 
 
@@ -166,15 +166,16 @@ def _compile(options: argparse.Namespace, cluster: ClusterConfig) -> int:
     from pipeline.runners.kubeflow import ClusterRunner
 
     absl_logging.set_verbosity(absl_logging.ERROR)
+    name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
+    # What is served, and what a training goes on from, is one pipeline's.
     paths = RunPaths(
         input_base=raw.folder,
         format_name=raw.format_name,
         pipeline_root=f"{root}/artifacts",
-        serving_dir=f"{root}/serving",
-        checkpoints=f"{root}/checkpoints",
+        serving_dir=f"{root}/serving/{name}",
+        checkpoints=f"{root}/checkpoints/{name}",
         table=raw.table,
     )
-    name = "movielens-" + re.sub(r"[^a-z0-9]+", "-", config.data.label.lower())
     job = custom_job(cluster) if options.target == "vertex" else None
     backend = Backend(options.target, options.baseline, job, cluster.vertex.region)
     pipeline = create_pipeline(

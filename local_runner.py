@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--serving", metavar="DIR", help="push models there; default: <output>/serving"
     )
+    parser.add_argument(
+        "--push-again",
+        action="store_true",
+        help="a version that was removed from the served folder, if nothing has changed since",
+    )
     parser.add_argument("--summary", metavar="FILE", help="default: <output>/summary.json")
     parser.add_argument(
         "--metadata",
@@ -116,6 +121,7 @@ class _Run:
     records: store.Store
     beam_arguments: list[str]
     force_bless: str | None
+    push_again: bool
     started: float
 
 
@@ -138,7 +144,8 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
         # Before the summary of whoever owns the folder is removed.
         served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     records = _hide_password(named or store.SqliteStore(workspace.database))
-    run = _Run(config, data, workspace, records, beam_arguments, options.force_bless, started)
+    asked_of_gate = (options.force_bless, options.push_again)
+    run = _Run(config, data, workspace, records, beam_arguments, *asked_of_gate, started)
     return exits.with_log(workspace, lambda out: _execute(run, out))
 
 
@@ -188,6 +195,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from components import pusher
+    from pipeline.metadata import lost_artifacts, store_id
     from pipeline.metadata import runs as metadata
     from pipeline.node_ids import INTERACTIONS, PUSHER
     from pipeline.pipeline import RunPaths, create_pipeline
@@ -208,6 +216,9 @@ def _execute(run: _Run, out: TextIO) -> int:
         raw.table,
     )
     connection = run.records.connection()
+    store_id.claim(connection, workspace.output, workspace.artifacts, run.records.label)
+    for loss in lost_artifacts.forget(connection, workspace.artifacts):
+        console.note(f"{loss}, so it is not reused")
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
     runner.run(
         create_pipeline(
@@ -220,7 +231,9 @@ def _execute(run: _Run, out: TextIO) -> int:
     runs = metadata.read_run(connection, runner.run_id)
     outcome = summary.read_outcome(runs)
     if outcome.pushed:
-        pusher.restore(runs[PUSHER].outputs["pushed_model"][0].uri, outcome.pushed)
+        archive = runs[PUSHER].outputs["pushed_model"][0].uri
+        there = pusher.restore(archive, outcome.pushed, run.push_again)
+        outcome = dataclasses.replace(outcome, removed=not there)
     facts = {
         "id": runner.run_id,
         "data": run.data,
@@ -234,6 +247,8 @@ def _execute(run: _Run, out: TextIO) -> int:
     console.report(outcome, config.evaluation, config.gate.protocol, workspace.summary)
     if outcome.pushed is None:
         return NOT_BLESSED
+    if outcome.removed:
+        return PUSHED
     examples = runs[INTERACTIONS].outputs["examples"][0].uri
     console.recommend(sample_recommendations.recommend(outcome.pushed, examples, users=2, k=5))
     return PUSHED

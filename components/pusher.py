@@ -97,16 +97,24 @@ def publish(model: str, base: str) -> str:
     return place
 
 
-def restore(archive: str, place: str) -> None:
-    """Publish a version again when it was removed from the served folder.
+def restore(archive: str, place: str, removed_too: bool) -> bool:
+    """Finish the copy of a version that was broken off.
 
-    A push that is reused from the cache looks at the archived copy only.
+    A push that is reused from the cache looks at the archived copy only; the served
+    folder is the operator's, and what was removed there is not served again unasked.
 
     Args:
       archive: uri of the PushedModel artifact.
-      place: the version's folder; left alone when it exists.
+      place: the version's folder; left alone when it is whole.
+      removed_too: whether a version that is not there is put there again.
+
+    Returns:
+      Whether the version is there.
     """
-    if not fileio.exists(place) or fileio.exists(atomic_write.unfinished(place)):
-        atomic_write.remove_folder(place)
-        fileio.makedirs(os.path.dirname(place))
-        atomic_write.copy_folder(archive, place)
+    begun = fileio.exists(atomic_write.unfinished(place))
+    if not begun and (fileio.exists(place) or not removed_too):
+        return bool(fileio.exists(place))
+    atomic_write.remove_folder(place)
+    fileio.makedirs(os.path.dirname(place))
+    atomic_write.copy_folder(archive, place)
+    return True

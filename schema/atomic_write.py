@@ -1,14 +1,18 @@
 """Files and folders that appear whole or not at all, on this machine or behind a URI.
 
 What is written lies beside its place, under a name that readers pass over, until
-it is complete. On this machine it is then renamed. A store behind a URI knows no
-folders and copies a file that is renamed: there a folder's files go one by one,
-and a SavedModel's graph, without which nobody loads it, is the last.
+it is complete. On this machine it is then renamed, with what it holds on the disk
+before and its new name after, so that a loss of power leaves no empty file under a
+good name. A store behind a URI knows no folders and copies a file that is renamed:
+there a folder's files go one by one, and a SavedModel's graph, without which nobody
+loads it, is the last.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +21,7 @@ from schema.keys import SAVED_MODEL_FILE
 
 # Model servers look for folders named by a number.
 UNFINISHED = ".unfinished-"
+_SYNCS_AT_ONCE = 16
 
 
 def unfinished(path: str) -> str:
@@ -59,10 +64,22 @@ def file(path: str, at: str | None = None) -> Iterator[str]:
     files = files_of(path)
     try:
         yield at
-        files.rename(at, path, overwrite=True)
+        move_file(at, path)
     finally:
         if files.exists(at):
             files.remove(at)
+
+
+def move_file(source: str, path: str) -> None:
+    """Put a finished file in its place.
+
+    Args:
+      source: the file, in the same file system as `path`.
+      path: its place, local or a URI; replaced when it exists.
+    """
+    sync(source)
+    files_of(path).rename(source, path, overwrite=True)
+    sync_name(path)
 
 
 @contextlib.contextmanager
@@ -91,10 +108,12 @@ def move_folder(source: str, path: str) -> None:
       source: the folder, in the same file system as `path`.
       path: its place, local or a URI; replaced when it exists.
     """
+    sync(source)
     remove_folder(path)
     files = files_of(path)
     if _is_local(path):
         files.rename(source, path)
+        sync_name(path)
     else:
         _each_file(source, path, files.rename)
 
@@ -129,6 +148,47 @@ def remove_folder(path: str) -> None:
     files = files_of(path)
     if files.exists(path):
         files.rmtree(path)
+
+
+def sync(path: str) -> None:
+    """Wait until a file, or a folder with all below it, would outlive a loss of power.
+
+    That it is called so is another matter; see `sync_name`.
+
+    Args:
+      path: local; nothing happens for a URI, whose store answers for what it took.
+    """
+    if not _is_local(path):
+        return
+    paths = [path]
+    for inner, folders, names in files_of(path).walk(path):
+        paths += [os.path.join(inner, name) for name in (*folders, *names)]
+    # The disk takes what several ask for in one go.
+    with concurrent.futures.ThreadPoolExecutor(_SYNCS_AT_ONCE) as threads:
+        list(threads.map(_sync_one, paths))
+
+
+def sync_name(path: str) -> None:
+    """Wait until the name of a file or folder would outlive a loss of power.
+
+    Args:
+      path: local; nothing happens for a URI.
+    """
+    if _is_local(path):
+        _sync_one(os.path.dirname(path.rstrip("/")) or ".")
+
+
+def _sync_one(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            # Some file systems, mostly of networks, sync no folders.
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def _each_file(source: str, target: str, put: Callable[[str, str], None]) -> None:

@@ -174,7 +174,7 @@ def _refusal(mistake: _Mistake, hints: Sequence[Any]) -> str:
         return refuse_choice(given, _choices(hints[-1]))
     if mistake.kind in _BOUNDS:
         each = "each " if mistake.location and isinstance(mistake.location[-1], int) else ""
-        return f"expected {each}{_range(hints[-1])}, got {given!r}."
+        return f"expected {each}{_range(hints[-1], mistake.kind)}, got {given!r}."
     if mistake.kind == "too_short":
         return f"expected {_length(mistake.details['min_length'], hints[-1])}, got {list(given)}."
     return f"{mistake.message[:1].lower()}{mistake.message[1:]}, got {given!r}."
@@ -195,10 +195,17 @@ def _choices(hint: Any) -> list[Any]:
     return [choice for kind in literals for choice in get_args(kind)]
 
 
-def _range(hint: Any) -> str:
-    """Say what the bounds of a number allow, such as "> 0" or "in [0, 1) or null"."""
+def _range(hint: Any, broken: str | None = None) -> str:
+    """Say what the bounds of a number allow, such as "> 0" or "in [0, 1) or null".
+
+    Of a whole number only the end that was passed, `broken` as pydantic calls it: the
+    other one is far away.
+    """
     kinds = set(members(hint))
     bounds: dict[type, Any] = {type(it): dataclasses.astuple(it)[0] for it in _bounds(hint)}
+    if int in kinds and len(bounds) == 2:
+        upper = broken is not None and broken.startswith("less")
+        bounds = {it: end for it, end in bounds.items() if (it in (Le, Lt)) == upper}
     null = " or null" if type(None) in kinds else ""
     if set(bounds) == {Gt, Lt}:
         return f"between {bounds[Gt]} and {bounds[Lt]}{null}"
@@ -211,6 +218,8 @@ def _range(hint: Any) -> str:
         kind, bound = (Ge, bound + 1) if kind is Gt else (Le, bound - 1)
     if kind is Ge:
         return f"{bound} or more{null}" if bound == 0 else f"at least {bound}{null}"
+    if kind is Le and int in kinds:
+        return f"at most {bound}{null}"
     return f"{_SIGNS[kind]} {bound}{null}"
 
 

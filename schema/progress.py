@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from schema.plain_text import printable
+
 
 def tell(text: str) -> None:
     """Print a line under the component that is at work.
@@ -11,4 +13,4 @@ def tell(text: str) -> None:
     Args:
       text: the line.
     """
-    print(f"  {text}", file=sys.stderr, flush=True)
+    print(f"  {printable(text)}", file=sys.stderr, flush=True)

@@ -43,6 +43,13 @@ Positive = Annotated[float, Field(gt=0), READS_TEXT]
 NonNegative = Annotated[float, Field(ge=0), READS_TEXT]
 Share = Annotated[float, Field(ge=0, le=1), READS_TEXT]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1), READS_TEXT]
+# Beyond these ends libraries fail when minutes are over, or turn the number into another:
+# NumPy takes seeds of 32 bits, TensorFlow counts rows and draws in 32 bits with a sign.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
+PositiveCount = Annotated[int, Field(ge=1, lt=2**31)]
+# Of vectors and layers; more is a slip, which a machine's memory would tell later.
+Width = Annotated[int, Field(ge=1, le=2**16)]
 # JSON and YAML have lists in the place of tuples, and YAML reads keys such as 2024 as numbers.
 Items = Annotated[tuple[T, ...], Strict(False)]
 Key = Annotated[str, BeforeValidator(str)]
@@ -153,11 +160,15 @@ def replace_at(settings: S, assignments: Sequence[tuple[str, str]]) -> S:
     """
     import yaml
 
+    from schema import yaml_text
+
     values = to_dict(settings)
     for path, text in assignments:
         here, key = _holder(settings, values, path)
         try:
-            here[key] = yaml.safe_load(text)
+            here[key] = yaml_text.load(text)
+        except yaml_text.RepeatedKeyError as error:
+            raise UserError(f"{path}: {error.problem}, expected each key once.") from None
         except yaml.YAMLError:
             raise UserError(f"{path}: cannot read the value {text!r}.") from None
     return from_dict(type(settings), values)

@@ -125,11 +125,24 @@ def test_the_image_copies_what_the_wheel_is_made_of_and_nothing_that_is_not_ther
 def test_the_image_agrees_with_the_other_places_that_name_versions():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     version = (ROOT / ".python-version").read_text(encoding="utf-8").strip()
-    assert set(re.findall(r"FROM python:([0-9.]+)-", text)) == {version}
+    assert set(re.findall(r"PYTHON_IMAGE=python:([0-9.]+)-", text)) == {version}
     assert set(re.findall(r"python(3\.[0-9]+)", text)) == {version}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (uv,) = re.findall(r"uv==([0-9.]+)", text)
     assert f"UV_VERSION := {uv}\n" in makefile
+
+
+def test_the_image_takes_nothing_from_elsewhere_that_cannot_be_pinned():
+    steps = _dockerfile()
+    images = dict(rest.split("=", 1) for name, rest in steps if name == "ARG" and "IMAGE" in rest)
+    stages = {rest.split(" AS ")[1] for name, rest in steps if name == "FROM" and " AS " in rest}
+    for name, rest in steps:
+        if name == "FROM":
+            assert rest.split()[0] in {*(f"${image}" for image in images), *stages}
+        if name == "COPY" and (source := re.match(r"--from=(\S+)", rest)):
+            assert source[1] in stages
+    (uv,) = [rest for name, rest in steps if name == "RUN" and "uv==" in rest]
+    assert re.search(r"uv==[0-9.]+ --hash=sha256:[0-9a-f]{64}\b.*--require-hashes", uv)
 
 
 def test_the_image_runs_without_root_and_with_the_environment_of_the_stack(tmp_path):
@@ -148,8 +161,10 @@ def test_the_image_starts_beam_workers_of_the_locked_version_in_its_own_environm
     final = steps[max(i for i, (name, _) in enumerate(steps) if name == "FROM") :]
     lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
     versions = re.findall(r'name = "apache-beam"\nversion = "([0-9.]+)"', lock)
-    (source,) = [rest for name, rest in final if name == "COPY" and "apache/beam" in rest]
-    python, beam = re.search(r"--from=apache/beam_python([0-9.]+)_sdk:([0-9.]+) ", source).groups()
+    assert ("COPY", "--from=beam /opt/apache/beam /opt/apache/beam") in final
+    assert ("FROM", "$BEAM_IMAGE AS beam") in steps
+    (image,) = [rest for name, rest in steps if name == "ARG" and rest.startswith("BEAM_IMAGE=")]
+    python, beam = re.search(r"=apache/beam_python([0-9.]+)_sdk:([0-9.]+)$", image).groups()
     assert python == (ROOT / ".python-version").read_text(encoding="utf-8").strip()
     # Of the stack of Python 3.10, the lower of the two.
     assert beam == min(versions, key=lambda version: tuple(map(int, version.split("."))))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 import tensorflow as tf
@@ -61,6 +62,7 @@ def write_ranks(
     protocols: tuple[str, ...],
     path: str,
     progress: Callable[[int], None],
+    quote_formulas: bool = False,
 ) -> None:
     """Write where each held-out item stands, whole or not at all.
 
@@ -77,6 +79,8 @@ def write_ranks(
       path: a file whose name ends in .csv or .parquet; not written where there
         are no rows.
       progress: called with the number of users that are done.
+      quote_formulas: whether ids that a spreadsheet would compute get an apostrophe
+        before them; see `quoted`.
     """
     # Signatures hold the model's tables weakly: the model must stay referenced.
     wrapped = tf.saved_model.load(wrapped_path)
@@ -87,6 +91,9 @@ def write_ranks(
         writer = None
         for serialized in batches(files):
             table = _ranks(wrapped.signatures[RANK], serialized, protocols)
+            if quote_formulas:
+                for at, name in enumerate((features.USER_ID, features.TARGET_ITEM_ID)):
+                    table = table.set_column(at, name, quoted(table.column(name)))
             if writer is None:
                 writer = _WRITERS[os.path.splitext(path)[1]](local, table.schema)
             writer.write_table(table)
@@ -96,6 +103,18 @@ def write_ranks(
             writer.close()
             with atomic_write.file(path) as unfinished:
                 fileio.copy(local, unfinished, overwrite=True)
+
+
+def quoted(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put an apostrophe before what spreadsheets take for a formula, which shows it as text.
+
+    OWASP, "CSV Injection", names the first characters.
+
+    Args:
+      ids: strings.
+    """
+    formulas = pc.match_substring_regex(ids, "^[=+\\-@\t\r\n]")
+    return pc.if_else(formulas, pc.binary_join_element_wise("'", ids, ""), ids)
 
 
 def batches(files: list[str]) -> Iterator[list[bytes]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from schema.settings import READS_TEXT, Number, Settings, check
+from schema.settings import READS_TEXT, Number, PositiveCount, Seed, Settings, check
 
 Split = Literal["leave_one_out", "temporal", "user_ratio", "random"]
 SPLITS: tuple[str, ...] = get_args(Split)
@@ -37,9 +37,9 @@ class IngestConfig(Settings):
 
     min_rating: Number | None = None
     """Interactions rated lower are dropped; None keeps every rating (implicit feedback)."""
-    min_user_interactions: PositiveInt = 1
+    min_user_interactions: PositiveCount = 1
     """Users with fewer distinct items are dropped."""
-    min_item_interactions: PositiveInt = 1
+    min_item_interactions: PositiveCount = 1
     """Items with fewer distinct users are dropped; with the former, iterated until both hold
     (k-core).
     """
@@ -58,7 +58,7 @@ class IngestConfig(Settings):
     """Of user_ratio only: which of a user's interactions are held out, the "newest" or "random"
     ones.
     """
-    seed: NonNegativeInt = 42
+    seed: Seed = 42
     """Decides the order of interactions of a user that share a timestamp, and what is held out at
     random.
     """

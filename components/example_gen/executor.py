@@ -51,6 +51,8 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
     partition_bytes = 64 << 20
     split_names: tuple[str, ...]
     count_names: tuple[str, ...]
+    # What the graph reads; nothing before it is built.
+    _read: tuple[reading.FileRange, ...] = ()
 
     def GetInputSourceToExamplePTransform(self) -> beam.PTransform:
         """Refuse: `GenerateExamplesByBeam` reads several kinds of files at once."""
@@ -73,19 +75,25 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
           exec_properties: see any file-based ExampleGen.
 
         Raises:
-          UserError: bad files, or nothing left of them (wrapped by Beam where a
-            worker noticed).
+          UserError: bad files, files that changed meanwhile, or nothing left of
+            them (wrapped by Beam where a worker noticed).
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         outputs = output_dict[specs.EXAMPLES_KEY]
         artifact = artifact_utils.get_single_instance(outputs)
         artifact.split_names = artifact_utils.encode_split_names(list(self.split_names))
         pipeline = self._make_beam_pipeline()
-        with pipeline:
-            splits = self.GenerateExamplesByBeam(pipeline, exec_properties)
-            for name, split in splits.items():
-                uri = artifact_utils.get_split_uri(outputs, name)
-                _ = split | f"Write[{name}]" >> beam.Map(writing.write_shard, uri)
+        try:
+            with pipeline:
+                splits = self.GenerateExamplesByBeam(pipeline, exec_properties)
+                for name, split in splits.items():
+                    uri = artifact_utils.get_split_uri(outputs, name)
+                    _ = split | f"Write[{name}]" >> beam.Map(writing.write_shard, uri)
+        except Exception:
+            # A half-written file is the reason for a line that cannot be read, too.
+            reading.check_unchanged(self._read)
+            raise
+        reading.check_unchanged(self._read)
         found = counts.read(pipeline.result, self.count_names)
         self._check(found, exec_properties)
         counts.publish(artifact, found)
@@ -100,7 +108,9 @@ class _Executor(BaseExampleGenExecutor, abc.ABC):
         self, exec_properties: dict[str, Any], roles: tuple[str, ...]
     ) -> list[reading.FileRange]:
         data_root = exec_properties[specs.INPUT_BASE_KEY]
-        return reading.plan(_layout(exec_properties), data_root, roles, self.range_bytes)
+        ranges = reading.plan(_layout(exec_properties), data_root, roles, self.range_bytes)
+        self._read = tuple(ranges)
+        return ranges
 
 
 class InteractionsExecutor(_Executor):

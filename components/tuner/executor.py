@@ -65,7 +65,7 @@ class Executor(base_executor.BaseExecutor):
             # More trials go on with those that were finished.
             version = (custom.get(DIGEST_KEY), optuna.__version__)
             name = digest(config, evaluation, dataset, tuning.replace(trials=0), version)
-            folder = os.path.join(custom[keys.STATES_KEY], f"tuning-{name}")
+            folder = os.path.join(custom[keys.STATES_KEY], f"{keys.SEARCH_STATES}{name}")
         run = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
         fileio.makedirs(run)
         states = TrialStates(folder or run)

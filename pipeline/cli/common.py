@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
+import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
+
+import yaml
 
 from pipeline.config import presets
 from pipeline.config import run as configuration
@@ -169,7 +171,12 @@ def apply_overrides(
       UserError: an unknown key or a bad value.
     """
     values = {"data.path": options.data, "data.format": options.format, **named}
-    given = [f"{key}={json.dumps(value)}" for key, value in values.items() if value is not None]
+    # JSON would write an emoji as two halves, which YAML does not join.
+    given = [
+        f"{key}={yaml.safe_dump(value, width=sys.maxsize)}"
+        for key, value in values.items()
+        if value is not None
+    ]
     return configuration.override(config, given + options.set)
 
 

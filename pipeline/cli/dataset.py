@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.list:
         for name, checksum in published.ARCHIVES.items():
-            size = f"{checksum.size / 1e6:.1f} MB" if checksum.size else "size not published"
-            print(f"{name:16} {size}")
+            print(f"{name:16} {checksum.size / 1e6:.1f} MB")
         return DONE
     if not options.name:
         raise UserError("expected the name of a dataset; --list shows them.")

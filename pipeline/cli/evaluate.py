@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="also write the rank of every held-out item, .csv or .parquet",
     )
+    parser.add_argument(
+        "--quote-formulas",
+        action="store_true",
+        help="in --ranks FILE.csv, ids that begin with =, +, - or @ get ' before them",
+    )
     return parser
 
 
@@ -105,6 +110,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.ranks and not options.ranks.endswith((".csv", ".parquet")):
         raise UserError(
             f"--ranks: expected a file ending in .csv or .parquet, got {options.ranks!r}."
+        )
+    if options.quote_formulas and not (options.ranks or "").endswith(".csv"):
+        raise UserError(
+            f"--quote-formulas: expected with --ranks FILE.csv only, got --ranks {options.ranks}."
         )
     if not 0 <= options.min_known <= 1:
         raise UserError(f"--min-known: expected a share in [0, 1], got {options.min_known}.")
@@ -185,7 +194,7 @@ def _evaluate(
         known = _known(model, files, options.min_known)
         facts["known"] = dataclasses.asdict(known)
         console.note(f"the model knows {known}")
-        results = _measure(config, model, files, scratch, console, options.ranks)
+        results = _measure(config, model, files, scratch, console, options)
     facts["seconds"] = round(time.monotonic() - started, 3)
     console.figures(results, config.evaluation, next(iter(config.evaluation.protocols)))
     written = {
@@ -255,7 +264,7 @@ def _measure(
     files: list[str],
     scratch: str,
     console: RunConsole,
-    ranks: str | None,
+    options: argparse.Namespace,
 ) -> list[SliceResult]:
     """Evaluate the model on the held-out rows; write ranks where asked for."""
     from components.evaluator import analysis
@@ -273,10 +282,12 @@ def _measure(
     results = read_metrics(figures)
     if not results:
         raise UserError(f"{pattern}: expected held-out rows, found none.")
-    if ranks:
-        counted = Counted(console, results[0].count)
+    if options.ranks:
+        counted, names = Counted(console, results[0].count), tuple(evaluation.protocols)
         with step(console, "ranks"):
-            analysis.write_ranks(wrapped, files, tuple(evaluation.protocols), ranks, counted)
+            analysis.write_ranks(
+                wrapped, files, names, options.ranks, counted, options.quote_formulas
+            )
     return results
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable
-from typing import TextIO
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn, TextIO
 
 from pipeline.cli import log_redirect
 from pipeline.cli.output_folder import Workspace
+from pipeline.cli.processes import descendants
 from schema.errors import UserError, find_user_error
+from schema.plain_text import printable
 
 # Exit codes that all commands share; 0 is what each of them is for.
 FAILED, BAD_INPUT = 1, 2
@@ -32,6 +38,15 @@ def reason(error: Exception, limit: int | None = None) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:limit]
 
 
+def tell_error(sentence: str) -> None:
+    """Print what went wrong; it may quote data.
+
+    Args:
+      sentence: one line.
+    """
+    print(f"error: {printable(sentence)}", file=sys.stderr)
+
+
 def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
     """Run a command and tell mistakes in one line.
 
@@ -40,16 +55,42 @@ def exit_code(work: Callable[[], int], interrupted: str = "interrupted") -> int:
       interrupted: said when the user interrupts it.
 
     Returns:
-      What `work` gives; BAD_INPUT after a UserError, INTERRUPTED after an interrupt.
+      What `work` gives; BAD_INPUT after a UserError, INTERRUPTED after an interrupt
+      or a SIGTERM.
     """
     try:
-        return work()
+        with _terminated_as_interrupted():
+            return work()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell_error(str(error))
         return BAD_INPUT
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, as clusters and service managers send it, end the block as Ctrl-C does."""
+    # Only the main thread may ask for that; tests and notebooks call from others, too.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt_all)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt_all(number: int, frame: FrameType | None) -> NoReturn:
+    """Interrupt this process and those that it started, as a terminal does on Ctrl-C."""
+    del number, frame
+    for process in descendants():
+        # Beam waits for worker processes that nobody tells to end.
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGINT)
+    raise KeyboardInterrupt
 
 
 def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
@@ -80,7 +121,7 @@ def with_log(workspace: Workspace, work: Callable[[TextIO], int]) -> int:
             if sentence:
                 raise UserError(sentence) from None
             told = _disk_full(error, workspace.output) or reason(error, 300)
-            print(f"error: {told} (traceback in {workspace.log})", file=sys.stderr)
+            tell_error(f"{told} (traceback in {workspace.log})")
             return FAILED
 
 

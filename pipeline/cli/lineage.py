@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return exits.exit_code(lambda: _run(_parser().parse_args(arguments)))
     except Exception as error:
-        print(f"error: {exits.reason(error)}", file=sys.stderr)
+        exits.tell_error(exits.reason(error))
         return exits.FAILED
 
 

@@ -7,17 +7,22 @@ import dataclasses
 import datetime
 import os
 import pathlib
+import time
 from collections.abc import Iterator
 
 import filelock
 
 from pipeline.config.run import RunConfig
 from pipeline.uris import check_known, check_writable, is_uri
+from schema import atomic_write
 from schema.errors import UserError
+from trainer.config import keys
 
 # Where runs whose output is a URI keep what must lie on this machine.
 _HERE = "output"
 _LOCK = ".lock"
+# Seconds that the states of a training that nobody goes on with are kept: a week.
+_STATES_KEPT = 7 * 24 * 3600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +113,31 @@ class Workspace:
             where = error.filename or self.here
             raise UserError(f"{where}: cannot write there ({error.strerror}).") from None
         try:
+            self._sweep()
             yield
         finally:
             lock.release()
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left here; the lock says that none is at work."""
+        left = [
+            *self.here.glob(f"{atomic_write.UNFINISHED}*"),
+            # TFX's place for what a component needs while it runs.
+            *self.here.glob("artifacts/*/.system/executor_execution/*/.temp"),
+        ]
+        # A training goes on from its states until then; a search's journal is small, and
+        # goes on with more trials whenever that may be.
+        oldest = time.time() - _STATES_KEPT
+        for states in self.here.glob("checkpoints/*"):
+            searched = states.name.startswith(keys.SEARCH_STATES)
+            if not searched and _last_written(states) < oldest:
+                left.append(states)
+        for path in left:
+            with contextlib.suppress(OSError):
+                if path.is_dir():
+                    atomic_write.remove_folder(str(path))
+                else:
+                    path.unlink()
 
     def reach(self) -> None:
         """Do for URIs what `locked` does for paths; load TensorFlow where there are any.
@@ -160,6 +187,13 @@ def default_output(name: str, base: RunConfig, config: RunConfig) -> str:
     """
     told = [(c.data.label, c.trainer.model.replace("_", "-")) for c in (base, config)]
     return os.path.join(_HERE, name if told[0] == told[1] else "-".join((*told[1], name)))
+
+
+def _last_written(folder: pathlib.Path) -> float:
+    """Return when something in a folder was written last, in seconds since 1970."""
+    with contextlib.suppress(OSError):
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    return time.time()
 
 
 def _absolute(path: str) -> str:

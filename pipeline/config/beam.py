@@ -64,6 +64,10 @@ class BeamConfig(Settings):
     """Values by Beam's own names, such as {"direct_num_workers": 2}; true for a flag, a list for an
     option that is given several times.
     """
+    unguarded_ports: bool = False
+    """Of tasks in containers: let Beam have several workers, to whom it speaks over ports that
+    answer whoever reaches the container (docs/deploy.md).
+    """
 
 
 def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) -> BeamConfig:
@@ -90,7 +94,8 @@ def chosen(start: BeamConfig, runner: str | None, assignments: Sequence[str]) ->
     if runner is not None:
         check_choice("--beam-runner", runner, RUNNERS)
     kept = start.options if runner in (None, start.runner) else {}
-    return from_dict(BeamConfig, {"runner": runner or start.runner, "options": {**kept, **given}})
+    chosen = {"runner": runner or start.runner, "options": {**kept, **given}}
+    return from_dict(BeamConfig, {**chosen, "unguarded_ports": start.unguarded_ports})
 
 
 def arguments(config: BeamConfig, image: str | None = None) -> list[str]:
@@ -108,7 +113,7 @@ def arguments(config: BeamConfig, image: str | None = None) -> list[str]:
       UserError: an option that the runner does not know or that is missing, or
         a bad value.
     """
-    if config == BeamConfig():
+    if (config.runner, config.options) == (DIRECT, {}):
         return []
     parser = OptionParser(config.runner)
     argv = [a for name, value in config.options.items() for a in parser.argv_of(name, value)]
@@ -121,7 +126,7 @@ def arguments(config: BeamConfig, image: str | None = None) -> list[str]:
     named = given.get(IMAGE) or image
     own = []
     if config.runner == DIRECT:
-        _check_direct(given)
+        _check_direct(given, guarded=image is None or config.unguarded_ports)
     elif config.runner == DATAFLOW:
         _check_dataflow(given, named)
     else:
@@ -160,8 +165,23 @@ def _class(runner: str, given: Mapping[str, Any]) -> str:
     return "PortableRunner" if given.get(_ENDPOINT) else _CLASSES[runner]
 
 
-def _check_direct(given: Mapping[str, Any]) -> None:
+def is_direct(argv: Sequence[str]) -> bool:
+    """Tell whether this machine does the work.
+
+    Args:
+      argv: of `arguments`.
+    """
+    return f"--runner={_CLASSES[DIRECT]}" in argv
+
+
+def _check_direct(given: Mapping[str, Any], guarded: bool) -> None:
     workers, mode = given["direct_num_workers"], given["direct_running_mode"]
+    check(
+        guarded or mode == "in_memory",
+        f"beam: direct_running_mode: expected in_memory in a task's container, got {mode}, whose "
+        "ports answer whoever reaches the container; unguarded_ports: true in the cluster file's "
+        "beam allows that.",
+    )
     check(
         workers == 1 or mode != "in_memory",
         "beam: direct_num_workers: expected together with direct_running_mode=multi_processing or "

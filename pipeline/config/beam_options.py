@@ -36,7 +36,19 @@ _OWN = {
     SPARK: ("SetupOptions", "PortableOptions", "JobServerOptions", "SparkRunnerOptions"),
     DATAFLOW: ("SetupOptions", "GoogleCloudOptions", "WorkerOptions"),
 }
+# Options stand in compiled files, in the commands of tasks and in lists of processes.
+_SECRET = (
+    "others on the machine or the cluster read options; give whoever does the work an identity of "
+    "its own (workload identity, the role of an instance) or keep secrets in its environment"
+)
 _REFUSED = {
+    **dict.fromkeys(
+        (
+            *("s3_access_key_id", "s3_secret_access_key", "s3_session_token"),
+            "azure_connection_string",
+        ),
+        _SECRET,
+    ),
     "job_name": "the jobs of one run may go on side by side and need names of their own",
     "template_location": "it makes a template instead of running the job",
     "output_executable_path": "it makes a file instead of running the job",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.config.beam import DATAFLOW, BeamConfig
-from schema.settings import Key, Positive, Settings, check
+from schema.settings import Count, Key, Positive, PositiveCount, Settings, check
 from trainer.config.trainer import AUTO, ONE_PROCESS
 
 # Stands where a cluster's owner must put a name of his own.
@@ -31,7 +31,7 @@ class Resources(Settings):
     accelerator: str | None = None
     """Kind, as the back end calls it: NVIDIA_TESLA_T4 on Vertex AI, nvidia.com/gpu on Kubernetes.
     """
-    accelerators: NonNegativeInt = 0
+    accelerators: Count = 0
     """How many of them."""
     image: str | None = None
     """Instead of the pipeline's, such as the CUDA variant."""
@@ -47,16 +47,16 @@ class TrainingJob(Settings):
 
     machine_type: str = "n1-standard-8"
     """Of every machine."""
-    workers: PositiveInt = 1
+    workers: PositiveCount = 1
     """Machines that train, the chief among them; how many there may be is up to trainer.strategy.
     """
-    parameter_servers: NonNegativeInt = 0
+    parameter_servers: Count = 0
     """Further machines, without accelerators, that hold the variables of the strategy
     parameter_server.
     """
     accelerator: str | None = None
     """Kind, a machine; see Resources."""
-    accelerators: NonNegativeInt = 0
+    accelerators: Count = 0
     """How many of them, a machine."""
     image: str | None = None
     """Instead of the pipeline's."""

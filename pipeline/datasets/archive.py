@@ -10,13 +10,16 @@ from collections.abc import Callable
 
 from schema.errors import UserError
 
+# Unpacked bytes per packed byte; the published archives have less than 10.
+_MOST_GROWTH = 20
+
 
 def extract(
     archive: pathlib.Path,
     folder: pathlib.Path,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> list[pathlib.Path]:
-    """Unpacks a zip file; all members are checked before any is written.
+    """Unpack a zip file; all members are checked before any is written.
 
     Args:
       archive: the zip file.
@@ -27,20 +30,22 @@ def extract(
       The files written.
 
     Raises:
-      UserError: the archive is damaged, or a member would land outside of
-        `folder` or is a link.
+      UserError: the archive is damaged, a member would land outside of `folder`
+        or is a link, or they would take far more room than the archive.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
                 _check_member(archive, member)
+            files = [it for it in opened.infolist() if not it.is_dir() and wanted(it.filename)]
+            # No more is read of a member than it says to hold.
+            size, most = sum(it.file_size for it in files), archive.stat().st_size * _MOST_GROWTH
+            if size > most:
+                raise UserError(
+                    f"{archive}: refused, it would unpack to {size} bytes, expected {most} at most."
+                )
             folder.mkdir(parents=True, exist_ok=True)
-            written = []
-            for member in opened.infolist():
-                if member.is_dir() or not wanted(member.filename):
-                    continue
-                written.append(pathlib.Path(opened.extract(member, folder)))
-            return written
+            return [pathlib.Path(opened.extract(member, folder)) for member in files]
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UserError(f"{archive}: damaged or truncated archive ({error}).") from None
 

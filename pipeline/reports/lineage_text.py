@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from pipeline.node_ids import TUNER
+from schema.plain_text import printable
 
 _DIGITS = 12
 _POPULARITY = "popularity_"
@@ -37,7 +38,7 @@ def render(report: dict[str, Any]) -> str:
     )
     written = [(title, list(lines)) for title, lines in sections]
     return "\n".join(
-        "\n".join([title, *(f"  {line}".rstrip() for line in lines), ""])
+        "\n".join([title, *(f"  {printable(line)}".rstrip() for line in lines), ""])
         for title, lines in written
         if lines
     )

@@ -56,6 +56,7 @@ class Outcome:
       warnings: one sentence a validator that found what does not stop a run.
       components: in the order in which they ran; without the resolver.
       curves: folder of the training's events, for TensorBoard.
+      removed: whether that version was removed from the served folder since.
     """
 
     gate: dict[str, Any]
@@ -67,6 +68,7 @@ class Outcome:
     warnings: list[str]
     components: list[ComponentRun]
     curves: str
+    removed: bool = False
 
 
 def read_outcome(runs: dict[str, ComponentRun]) -> Outcome:
@@ -125,6 +127,7 @@ def build(config: RunConfig, run: dict[str, Any], outcome: Outcome) -> dict[str,
         "metrics": [dataclasses.asdict(result) for result in outcome.results],
         "gate": outcome.gate,
         "pushed_model": outcome.pushed,
+        "pushed_model_removed": outcome.removed,
         "versions": versions(),
     }
 

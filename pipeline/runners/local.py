@@ -23,6 +23,8 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
+from pipeline.config.beam import is_direct
+from pipeline.runners import beam_ports, operators
 from schema.keys import CONFIGURATION_KEY
 
 # What TFX logs, as the formats of its log records.
@@ -96,7 +98,7 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            with _beam_with(self._beam_arguments):
+            with operators.outputs_kept(), _beam_with(self._beam_arguments):
                 super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()
@@ -121,8 +123,8 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
         yield
         return
     # LocalDagRunner has no way to hand over Launcher's `custom_executor_operators`.
-    operators, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
-    stock = operators[kind]
+    known, kind = launcher.DEFAULT_EXECUTOR_OPERATORS, executable_spec_pb2.BeamExecutableSpec
+    stock = known[kind]
 
     class Operator(stock):  # type: ignore[misc, valid-type]
         def run_executor(
@@ -131,12 +133,15 @@ def _beam_with(arguments: tuple[str, ...]) -> Iterator[None]:
             del make_beam_pipeline_fn
             return super().run_executor(execution_info, lambda: beam.Pipeline(argv=list(arguments)))
 
-    operators[kind] = Operator
+    known[kind] = Operator
     try:
-        with _killed_workers_noticed():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_killed_workers_noticed())
+            if is_direct(arguments):
+                stack.enter_context(beam_ports.on_loopback())
             yield
     finally:
-        operators[kind] = stock
+        known[kind] = stock
 
 
 @contextlib.contextmanager

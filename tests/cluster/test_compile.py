@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,20 @@ def test_the_data_and_the_training_are_runtime_parameters_of_the_tasks_that_read
         "epochs": {"RecommenderTuner", "RecommenderTrainer"},
         "trainer_overrides": {"RecommenderTuner", "RecommenderTrainer"},
     }
+
+
+def test_pipelines_that_share_a_root_share_no_served_folder_and_no_states(run):
+    found = []
+    for data in ("ml-100k", "ml-1m"):
+        text = json.dumps(compiled(run, "p.json", f"--preset={data}-neumf"))
+        places = {
+            folder: set(re.findall(rf"gs://bucket/movielens/{folder}[^\\\"]*", text))
+            for folder in ("serving", "checkpoints", "artifacts")
+        }
+        found.append(places)
+        for folder in ("serving", "checkpoints"):
+            assert places[folder] == {f"gs://bucket/movielens/{folder}/movielens-{data}"}
+    assert found[0]["artifacts"] == found[1]["artifacts"]
 
 
 def test_vertex_resolves_the_blessed_model_with_stock_queries(run):

@@ -98,14 +98,19 @@ def test_what_a_killed_push_left_is_cleared_and_was_never_a_version(tmp_path, mo
     assert os.listdir(base) == [os.path.basename(place)]
 
 
-def test_a_version_that_was_removed_comes_back_under_its_number(tmp_path, model):
+def test_a_version_that_was_removed_stays_so_unless_it_is_asked_for(tmp_path, model):
     pushed = _push(tmp_path, model, blessed=True)
     place = pushed.get_string_custom_property("pushed_destination")
+    assert pusher.restore(pushed.uri, place, removed_too=False)
+    shutil.rmtree(place)
+    assert not pusher.restore(pushed.uri, place, removed_too=False)
+    assert os.listdir(tmp_path / "serving") == []
     shutil.rmtree(tmp_path / "serving")
-    pusher.restore(pushed.uri, place)
+    assert not pusher.restore(pushed.uri, place, removed_too=False)
+    assert pusher.restore(pushed.uri, place, removed_too=True)
     assert sorted(os.listdir(place)) == ["assets", "saved_model.pb", "variables"]
     os.unlink(os.path.join(place, "saved_model.pb"))
-    pusher.restore(pushed.uri, place)
+    assert pusher.restore(pushed.uri, place, removed_too=True)
     assert sorted(os.listdir(place)) == ["assets", "variables"]
 
 
@@ -154,11 +159,11 @@ def test_behind_a_uri_a_version_has_no_graph_until_it_has_all_else(model, bucket
 
 def test_behind_a_uri_a_version_that_came_back_in_part_is_copied_again(model, bucket, monkeypatch):
     place = f"{bucket}/17"
-    _kill_before_the_graph(monkeypatch, lambda: pusher.restore(str(model), place))
+    _kill_before_the_graph(monkeypatch, lambda: pusher.restore(str(model), place, True))
     assert fileio.exists(f"{place}/{WEIGHTS}")
-    pusher.restore(str(model), place)
+    assert pusher.restore(str(model), place, removed_too=False)
     assert fileio.exists(f"{place}/{GRAPH}")
     assert sorted(fileio.listdir(bucket)) == ["17"]
     fileio.remove(f"{place}/{WEIGHTS}")
-    pusher.restore(str(model), place)
+    assert pusher.restore(str(model), place, removed_too=True)
     assert not fileio.exists(f"{place}/{WEIGHTS}")

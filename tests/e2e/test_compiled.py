@@ -53,7 +53,7 @@ class Place:
         return self.folder / output
 
     def pushed(self):
-        return sorted(path.name for path in (self.folder / "root" / "serving").iterdir())
+        return sorted(path.name for path in (self.folder / "root" / "serving").glob("*/*"))
 
 
 @pytest.fixture(scope="module")

@@ -251,6 +251,24 @@ def test_a_run_killed_again_and_again_ends_well_when_started_once_more(tmp_path)
     last = workplace.run(*UNTRAINED)
     assert last.returncode == 0, last.stdout
     assert "RecommenderTrainer" not in workplace.ran()
+    (version,) = workplace.versions()
+    _removals(workplace, version)
+
+
+def _removals(workplace, version):
+    """What the operator takes back stays so; what a cleaned-up disk lost is made again."""
+    before = workplace.summary()["metrics"]
+    shutil.rmtree(workplace.output / "serving" / version)
+    left = workplace.run(*UNTRAINED)
+    assert (left.returncode, workplace.ran(), workplace.versions()) == (0, set(), [])
+    assert workplace.summary()["pushed_model_removed"]
+    assert f"serving/{version}, where this model was pushed, so it is not served" in left.stdout
+    (lost,) = (workplace.output / "artifacts" / "Evaluator" / "evaluation").glob("*/gate.json")
+    lost.unlink()
+    again = workplace.run(*UNTRAINED)
+    assert f"{lost.parent} lost gate.json, so it is not reused" in again.stdout
+    assert (again.returncode, workplace.ran()) == (0, {"Evaluator", "Pusher"})
+    assert workplace.summary()["metrics"] == before
     assert len(workplace.versions()) == 1
 
 

@@ -1,5 +1,7 @@
 """What is written is there whole, or what was there before still is."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -86,6 +88,63 @@ assert not {{"tensorflow", "apache_beam", "numpy"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     assert (tmp_path / "text").read_bytes() == b"\xc3\xa9"
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """What is synced and renamed, in order, by path below the test's folder."""
+    done, sync, rename = [], os.fsync, os.rename
+
+    def name(path):
+        return os.path.relpath(path, tmp_path)
+
+    def fsync(descriptor):
+        done.append(("sync", name(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        sync(descriptor)
+
+    def renamed(source, path):
+        done.append(("rename", name(source), name(path)))
+        rename(source, path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", renamed)
+    return done
+
+
+def test_a_file_is_on_the_disk_before_its_name_and_its_name_after(tmp_path, told):
+    atomic_write.write(str(tmp_path / "state.json"), "{}")
+    at = told.index(("rename", ".unfinished-state.json", "state.json"))
+    assert ("sync", ".unfinished-state.json") in told[:at]
+    assert told[at + 1 :] == [("sync", ".")]
+
+
+def test_all_of_a_folder_is_on_the_disk_before_its_name_and_its_name_after(tmp_path, told):
+    source = tmp_path / "source"
+    (source / "variables").mkdir(parents=True)
+    (source / "saved_model.pb").write_text("graph")
+    (source / "variables" / "index").write_text("index")
+    atomic_write.copy_folder(str(source), str(tmp_path / "7"))
+    at = told.index(("rename", ".unfinished-7", "7"))
+    inside = ("", "/saved_model.pb", "/variables", "/variables/index")
+    assert {("sync", f".unfinished-7{name}") for name in inside} <= set(told[:at])
+    assert told[at + 1 :] == [("sync", ".")]
+
+
+def test_a_file_system_that_syncs_no_folders_is_written_to_and_a_broken_one_tells(
+    tmp_path, monkeypatch
+):
+    def fail(number):
+        def fsync(descriptor):
+            if os.path.isdir(os.readlink(f"/proc/self/fd/{descriptor}")):
+                raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    fail(errno.EINVAL)
+    atomic_write.write(str(tmp_path / "state.json"), "{}")
+    fail(errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        atomic_write.write(str(tmp_path / "state.json"), "{}")
 
 
 def _write(folder, *names):

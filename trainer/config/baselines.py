@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
-
-from schema.settings import NonNegative, Positive, Settings, Share
+from schema.settings import NonNegative, Positive, PositiveCount, Settings, Share, Width
 
 
 class MFConfig(Settings):
     """Configure trainer.models.mf (Rendle et al. 2020)."""
 
-    embedding_dim: PositiveInt = 64
+    embedding_dim: Width = 64
     """Width of the embeddings."""
     stddev: Positive = 0.1
     """Of their initial values."""
@@ -23,7 +21,7 @@ class MFConfig(Settings):
 class IALSConfig(Settings):
     """Configure trainer.models.ials (Hu et al. 2008; Rendle et al. 2022)."""
 
-    embedding_dim: PositiveInt = 64
+    embedding_dim: Width = 64
     """Width of the embeddings."""
     stddev: Positive = 0.1
     """Length that a random embedding starts with, about: each of its values has stddev /
@@ -49,7 +47,7 @@ class EASEConfig(Settings):
 class ItemKNNConfig(Settings):
     """Configure trainer.models.item_based.itemknn (Sarwar et al. 2001)."""
 
-    neighbors: PositiveInt = 100
+    neighbors: PositiveCount = 100
     """Most similar items that an item's score is summed over."""
     shrinkage: NonNegative = 10.0
     """Added to the cosine's denominator, so that similarity by a few common users counts

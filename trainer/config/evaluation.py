@@ -7,12 +7,12 @@ components.evaluator.ranking.wrap and components.evaluator.eval_config.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from schema import features
-from schema.settings import Items, Key, Settings, check, check_choice
+from schema.settings import Items, Key, PositiveCount, Seed, Settings, check, check_choice
 
 FULL: Final = "full"
 SAMPLED: Final = "sampled"
@@ -29,6 +29,8 @@ REQUIRED_METRICS = ("hr", "ndcg")
 # What figures can be split by; two of them are crossed as "gender*age_group".
 SLICES = (*features.USER_FEATURES, *features.ROW_SLICES, *features.MODEL_SLICES)
 CROSS = "*"
+# Lists of more items nobody reads, and they are held for all users at once.
+CutOff = Annotated[int, Field(ge=1, le=10_000)]
 # Parts of metric names, of signature outputs and of `--set` keys.
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -40,7 +42,7 @@ class ProtocolConfig(Settings):
     """"full" takes the catalog, "sampled" some drawn items."""
     mask_seen: bool = True
     """Full only: the row's history is left out of the candidates."""
-    negatives: PositiveInt = 99
+    negatives: PositiveCount = 99
     """Sampled only: how many items stand beside the targets."""
     draw: Literal["uniform", "popularity"] = "uniform"
     """Sampled only: "uniform", or "popularity" by the interactions that the model knows of the
@@ -96,9 +98,9 @@ def _protocols() -> dict[str, ProtocolConfig]:
 class EvaluationConfig(Settings):
     """Say how models are validated, evaluated and compared."""
 
-    k: PositiveInt = 10
+    k: CutOff = 10
     """Cut-off of the metrics that choose epochs and gate models, and length of the served lists."""
-    more_k: Items[PositiveInt] = ()
+    more_k: Items[CutOff] = ()
     """Further cut-offs to report."""
     protocols: dict[Key, ProtocolConfig] = Field(default_factory=_protocols)
     """By the name that every figure carries; at least one."""
@@ -106,7 +108,7 @@ class EvaluationConfig(Settings):
     """Where equal scores stand: "average" is the expectation over all their orders, "pessimistic"
     puts targets last, "optimistic" first.
     """
-    seed: NonNegativeInt = 42
+    seed: Seed = 42
     """Of all draws, together with the user id."""
     slices: Items[str] = (
         *(features.GENDER, features.AGE_GROUP, features.OCCUPATION, features.ACTIVITY),

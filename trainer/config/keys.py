@@ -29,3 +29,5 @@ TRIALS_FILE = "trials.json"
 TABLE_FILE = "trials.csv"
 # The best trial's, in KerasTuner's format of hyper-parameters.
 VALUES_KEY = "values"
+# Begins the name of a search's folder among the states of trainings.
+SEARCH_STATES = "tuning-"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from schema.settings import Items, NonNegative, Positive, Settings, Share, check
+from schema.settings import Count, Items, NonNegative, Positive, Settings, Share, Width, check
 from trainer.config.optimizer import OptimizerConfig
 
 
 class PretrainConfig(Settings):
     """Configure the training of GMF and MLP before NeuMF (He et al. 2017, section 3.4.1)."""
 
-    gmf_epochs: NonNegativeInt = 0
+    gmf_epochs: Count = 0
     """Epochs of GMF at the most, its best one is taken; 0, with mlp_epochs 0, starts NeuMF from
     random weights.
     """
-    mlp_epochs: NonNegativeInt = 0
+    mlp_epochs: Count = 0
     """The same of MLP."""
     alpha: Share = 0.5
     """Weight of GMF's prediction in the fused one."""
@@ -40,9 +40,9 @@ class PretrainConfig(Settings):
 class NeuMFConfig(Settings):
     """Configure trainer.models.neumf (He et al. 2017): models gmf, mlp and neumf."""
 
-    embedding_dim: PositiveInt = 8
+    embedding_dim: Width = 8
     """Width of the GMF part of an embedding row."""
-    hidden_units: Annotated[Items[PositiveInt], Field(min_length=2)] = (64, 32, 16, 8)
+    hidden_units: Annotated[Items[Width], Field(min_length=2)] = (64, 32, 16, 8)
     """Layer widths of the MLP tower; the first is the width of the concatenated user and item
     parts, so it must be even.
     """

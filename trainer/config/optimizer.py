@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
-from schema.settings import READS_TEXT, NonNegative, Positive, Settings, ShareBelowOne, check
+from schema.settings import READS_TEXT, Count, NonNegative, Positive, Settings, ShareBelowOne, check
 
 Optimizer = Literal["adam", "adagrad", "sgd", "lazy_adam"]
 Schedule = Literal["constant", "cosine", "exponential"]
@@ -35,7 +35,7 @@ class OptimizerConfig(Settings):
     """What Adagrad's sums of squares start from."""
     schedule: Schedule = "constant"
     """Of the learning rate, after the warm-up."""
-    warmup_steps: NonNegativeInt = 0
+    warmup_steps: Count = 0
     """Steps in which the rate rises linearly to learning_rate."""
     warmup_share: ShareBelowOne = 0.0
     """The same as a share of all steps of `epochs` epochs."""
@@ -43,7 +43,7 @@ class OptimizerConfig(Settings):
     """Of learning_rate, where the cosine ends."""
     decay_rate: Annotated[float, Field(gt=0, le=1), READS_TEXT] = 0.96
     """Factor of the exponential schedule in decay_steps steps."""
-    decay_steps: NonNegativeInt = 0
+    decay_steps: Count = 0
     """0 means the steps of one epoch."""
     staircase: bool = False
     """The exponential schedule falls once in decay_steps steps instead of with every one."""

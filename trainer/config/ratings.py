@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from schema.settings import Items, NonNegative, Positive, Settings, ShareBelowOne
+from schema.settings import Items, NonNegative, Positive, Settings, ShareBelowOne, Width
 
 
 class RatingConfig(Settings):
     """Configure trainer.models.rating (the TFRS ranking tutorial)."""
 
-    embedding_dim: PositiveInt = 32
+    embedding_dim: Width = 32
     """Width of the user and of the item embeddings."""
-    hidden_units: Annotated[Items[PositiveInt], Field(min_length=1)] = (256, 64)
+    hidden_units: Annotated[Items[Width], Field(min_length=1)] = (256, 64)
     """Relu layers over both embeddings, at least one."""
     l2: NonNegative = 0.0
     """L2 on the embeddings of a batch's users and items, per example."""
@@ -29,5 +29,5 @@ class MultiTaskConfig(Settings):
     """Of the towers' retrieval loss."""
     rating_weight: Positive = 1.0
     """Of the mean squared error of the predicted ratings."""
-    hidden_units: Items[PositiveInt] = (256, 128)
+    hidden_units: Items[Width] = (256, 128)
     """Relu layers over both towers' outputs that predict a rating."""

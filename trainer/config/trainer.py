@@ -12,13 +12,21 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    NonNegativeInt,
-    PositiveInt,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 
-from schema.settings import READS_TEXT, NonNegative, Positive, Settings, check, check_choice
+from schema.settings import (
+    READS_TEXT,
+    Count,
+    NonNegative,
+    Positive,
+    PositiveCount,
+    Seed,
+    Settings,
+    check,
+    check_choice,
+)
 from trainer.config.models import MODELS as MODELS
 from trainer.config.models import ModelSpec, read_sections, sections
 from trainer.config.neumf import NeuMFConfig
@@ -55,9 +63,9 @@ class TrainerConfig(Settings):
 
     model: Annotated[str, Field(json_schema_extra=_list_models)] = "neumf"
     """One of trainer.config.models.MODELS."""
-    epochs: PositiveInt = 20
+    epochs: PositiveCount = 20
     """Passes over the training interactions at the most."""
-    batch_size: PositiveInt = 2048
+    batch_size: PositiveCount = 2048
     """Positive interactions a step, over all replicas, which share them evenly; with
     parameter_server each worker's steps take as many.
     """
@@ -65,7 +73,7 @@ class TrainerConfig(Settings):
     """Of the optimizer, before its schedule."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """Which one, and how."""
-    negatives_per_positive: PositiveInt = 4
+    negatives_per_positive: PositiveCount = 4
     """Sampled negatives a positive (pairwise-scored models; the two-tower softmax takes its
     negatives from the batch).
     """
@@ -75,11 +83,11 @@ class TrainerConfig(Settings):
     """
     popularity_exponent: NonNegative = 0.75
     """Power of the frequency that "popular" draws by."""
-    patience: NonNegativeInt = 5
+    patience: Count = 5
     """Epochs without a better `criterion` before training stops; 0 trains all epochs."""
     hr_threshold: Annotated[float, Field(gt=0, le=1), READS_TEXT] | None = None
     """Validation HR that stops the training; null never does."""
-    checkpoint_every: NonNegativeInt = 1
+    checkpoint_every: Count = 1
     """Epochs between two states that a killed training can go on from; 0 keeps none."""
     validation_protocol: str = "sampled"
     """Name of the protocol, among those of the evaluation, whose NDCG@k chooses the best epoch (of
@@ -104,7 +112,7 @@ class TrainerConfig(Settings):
     """
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Of the layers' matrix products; weights and losses are float32."""
-    seed: NonNegativeInt = 42
+    seed: Seed = 42
     """Of initial weights, shuffling and sampling."""
     cold_start: ColdStart = POPULARITY
     """What users that training did not know are served and measured by: the "popularity" of the

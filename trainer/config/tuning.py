@@ -10,10 +10,20 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from schema.errors import UserError
-from schema.settings import Key, Settings, check, check_choice, replace_values, value_at
+from schema.settings import (
+    Count,
+    Key,
+    PositiveCount,
+    Seed,
+    Settings,
+    check,
+    check_choice,
+    replace_values,
+    value_at,
+)
 from trainer.config.domains import Domain, Range
 from trainer.config.models import MODELS, sections
 
@@ -33,17 +43,17 @@ NOT_SEARCHED = (
 class TuningConfig(Settings):
     """Say how hyper-parameters are searched before the training."""
 
-    trials: NonNegativeInt = 0
+    trials: Count = 0
     """Trainings at the most; 0 searches nothing."""
     metric: Metric | None = None
     """Validation metric that trials are compared by; null takes the one that
     chooses a training's best epoch.
     """
-    startup_trials: PositiveInt = 5
+    startup_trials: PositiveCount = 5
     """Trials that are drawn at random and run to their end; the later ones are drawn by what is
     known, and stopped when they fall behind.
     """
-    seed: NonNegativeInt = 42
+    seed: Seed = 42
     """Of the search."""
     space: dict[Key, Domain] = Field(default_factory=dict)
     """What is searched, by the trainer's keys, such as "learning_rate" or "neumf.embedding_dim": a

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from schema.features import AGE, GENDER, OCCUPATION
 from schema.settings import (
     READS_TEXT,
+    Count,
     Items,
     NonNegative,
     Positive,
+    PositiveCount,
     Settings,
     ShareBelowOne,
+    Width,
     check,
 )
 
@@ -44,15 +47,15 @@ class SoftmaxConfig(Settings):
     """
     streaming_rate: Annotated[float, Field(gt=0, le=1), READS_TEXT] = 0.05
     """Alpha of that algorithm, the weight of the newest gap."""
-    streaming_buckets: PositiveInt = 65536
+    streaming_buckets: PositiveCount = 65536
     """Length H of its hash arrays; items whose positions are equal modulo H share a bucket."""
     remove_accidental_hits: bool = True
     """Other rows' occurrences of a row's own item do not count as its negatives."""
-    uniform_negatives: NonNegativeInt = 0
+    uniform_negatives: Count = 0
     """Items drawn uniformly from the catalog in each step that join the batch's items as candidates
     (Yang et al. 2020, mixed negative sampling).
     """
-    hard_negatives: NonNegativeInt = 0
+    hard_negatives: Count = 0
     """A row's best-scored negatives that count; 0 takes all."""
     cross_replica_negatives: bool = False
     """Under a synchronous strategy, the items of all replicas' parts of the batch are candidates,
@@ -79,7 +82,7 @@ class SelfSupervisionConfig(Settings):
     """Divides the cosines of the views."""
     keep: Items[ItemFeature] = ()
     """Item features that no view masks."""
-    num_masked: NonNegativeInt = 0
+    num_masked: Count = 0
     """How many of the others a view masks; 0 takes half of them, rounded up."""
     placeholder: Placeholder = "learned"
     """What stands for a masked feature: a vector of its own that is "learned", or "zeros"."""
@@ -92,11 +95,11 @@ class SelfSupervisionConfig(Settings):
 class TwoTowerConfig(Settings):
     """Configure trainer.models.two_tower (Yi et al. 2019)."""
 
-    embedding_dim: PositiveInt = 64
+    embedding_dim: Width = 64
     """Width of the id embeddings, and of both towers' outputs unless output_dim has another."""
-    output_dim: NonNegativeInt = 0
+    output_dim: Annotated[int, Field(ge=0, le=2**16)] = 0
     """Width of both towers' outputs; 0 means embedding_dim."""
-    feature_dim: PositiveInt = 16
+    feature_dim: Width = 16
     """Width of the embeddings of user and item features."""
     user_features: Annotated[Items[UserFeature], Field(min_length=1)] = (
         ID,
@@ -113,11 +116,11 @@ class TwoTowerConfig(Settings):
     "genres" and "title" (its words) are mean embeddings, "year_value" is the year times a learned
     vector.
     """
-    title_min_count: PositiveInt = 5
+    title_min_count: PositiveCount = 5
     """Titles that a word must occur in to be embedded."""
-    history_limit: PositiveInt = 50
+    history_limit: PositiveCount = 50
     """Newest items of a history that count."""
-    hidden_units: Items[PositiveInt] = ()
+    hidden_units: Items[Width] = ()
     """Relu layers of each tower before its linear output; may be empty."""
     batch_norm: bool = False
     """Normalize the towers' inputs and hidden layers over the batch."""

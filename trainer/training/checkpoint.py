@@ -12,17 +12,42 @@ import hashlib
 import io
 import json
 import os
-from typing import Any
+import zipfile
+import zlib
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from schema import atomic_write
+from schema.progress import tell
 from schema.settings import Settings
 from trainer.training.early_stopping import EarlyStopping
 from trainer.training.loops.base import Epoch, TrainingLoop
 
 _STATE = "state.json"
+# What state.json has of the monitor.
+_MONITORED = ("metrics", "initial", "best_epoch", "stopped_by")
+# What cut or garbled files make of their readers; a loss of power leaves such files
+# where the disk says that it wrote what it did not.
+_DAMAGED = (
+    # json's and numpy's among them.
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    # TensorFlow's reader of checkpoints has few names for what is wrong.
+    tf.errors.OpError,
+)
+
+
+class _State(NamedTuple):
+    checkpoint: str
+    epochs: list[Epoch]
+    monitored: dict[str, Any]
 
 
 def digest(*parts: Any) -> str:
@@ -120,8 +145,10 @@ class CheckpointManager:
         }
         if self._monitor is not None:
             _write_arrays(os.path.join(prefix, "best.npz"), self._monitor.best_weights)
-            for key in ("metrics", "initial", "best_epoch", "stopped_by"):
+            for key in _MONITORED:
                 content[key] = getattr(self._monitor, key)
+        # Its name is in the folder that state.json's is synced in.
+        atomic_write.sync(prefix)
         state = os.path.join(self._folder, _STATE)
         atomic_write.write(state, json.dumps(content))
         for other in tf.io.gfile.listdir(self._folder):
@@ -132,30 +159,58 @@ class CheckpointManager:
         """Put the latest state back.
 
         Returns:
-          The epochs that it has behind it; empty when there is none.
+          The epochs that it has behind it; empty when there is none, or a damaged
+          one, of which a line tells.
         """
-        for folder in (self._folder, self._finished):
-            if folder is not None and tf.io.gfile.exists(os.path.join(folder, _STATE)):
-                return self._read(folder)
-        return []
-
-    def _read(self, folder: str) -> list[Epoch]:
         if self._checkpoint is None:
             return []
-        with tf.io.gfile.GFile(os.path.join(folder, _STATE), "r") as file:
-            content = json.load(file)
-        prefix = os.path.join(folder, content["folder"])
-        status = self._checkpoint.read(os.path.join(prefix, "state"))
+        for folder in (self._folder, self._finished):
+            if folder is not None and tf.io.gfile.exists(os.path.join(folder, _STATE)):
+                state = self._read_or_warn(folder)
+                if state is not None:
+                    return self._take(self._checkpoint, state)
+        return []
+
+    def _take(self, checkpoint: tf.train.Checkpoint, state: _State) -> list[Epoch]:
+        status = checkpoint.read(state.checkpoint)
         status.assert_existing_objects_matched()
-        epochs = [Epoch(**epoch) for epoch in content["epochs"]]
         if self._monitor is not None:
-            for key in ("metrics", "initial", "best_epoch", "stopped_by"):
-                setattr(self._monitor, key, content[key])
-            self._monitor.epochs = list(epochs)
-            self._monitor.best_weights = _read_arrays(os.path.join(prefix, "best.npz"))
-            for epoch, metrics in zip(epochs, self._monitor.metrics, strict=True):
+            for key, value in state.monitored.items():
+                setattr(self._monitor, key, value)
+            self._monitor.epochs = list(state.epochs)
+            for epoch, metrics in zip(state.epochs, self._monitor.metrics, strict=True):
                 self._monitor.log(epoch, metrics)
-        return epochs
+        return state.epochs
+
+    def _read_or_warn(self, folder: str) -> _State | None:
+        # A store that is out of reach is no damage.
+        with tf.io.gfile.GFile(os.path.join(folder, _STATE), "rb") as file:
+            text = file.read()
+        try:
+            return self._read(folder, text)
+        except _DAMAGED as error:
+            if self._writes:
+                tell(
+                    f"warning: {folder}: what an earlier attempt left is damaged "
+                    f"({type(error).__name__}); training starts afresh"
+                )
+            return None
+
+    def _read(self, folder: str, text: bytes) -> _State:
+        """Read all of a state, so that a damaged one is found before a weight is changed."""
+        content = json.loads(text)
+        prefix = os.path.join(folder, content["folder"])
+        checkpoint = os.path.join(prefix, "state")
+        reader = tf.train.load_checkpoint(checkpoint)
+        for name in reader.get_variable_to_shape_map():
+            # Compares the checksum, too.
+            reader.get_tensor(name)
+        monitored = {}
+        if self._monitor is not None:
+            monitored = {key: content[key] for key in _MONITORED}
+            monitored["best_weights"] = _read_arrays(os.path.join(prefix, "best.npz"))
+        epochs = [Epoch(**epoch) for epoch in content["epochs"]]
+        return _State(checkpoint, epochs, monitored)
 
 
 def _write_arrays(path: str, arrays: list[np.ndarray]) -> None:

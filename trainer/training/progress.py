@@ -64,4 +64,4 @@ class Progress:
         Args:
           text: the line.
         """
-        self._console.print(f"  {text}", highlight=False, soft_wrap=True)
+        self._console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)

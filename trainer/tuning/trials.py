@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from schema import atomic_write
 from schema.errors import UserError
+from schema.progress import tell
 from trainer.training.validation import is_better
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
@@ -134,15 +135,27 @@ class Journal:
         self._folder = folder
 
     def read(self) -> list[Trial]:
-        """Return the trials that were written last; empty where there are none."""
+        """Return the trials that were written last.
+
+        Empty where there are none, or where their file is damaged, of which a line tells.
+        """
         if self._folder is None:
             return []
         path = os.path.join(self._folder, _JOURNAL)
         if not tf.io.gfile.exists(path):
             return []
-        with tf.io.gfile.GFile(path, "r") as file:
-            stored = json.load(file)
-        return [Trial(**{**trial, "curve": tuple(trial["curve"])}) for trial in stored]
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read()
+        try:
+            return [
+                Trial(**{**trial, "curve": tuple(trial["curve"])}) for trial in json.loads(text)
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            tell(
+                f"warning: {path}: what an earlier search left is damaged "
+                f"({type(error).__name__}); the search starts afresh"
+            )
+            return []
 
     def write(self, trials: list[Trial]) -> None:
         """Keep trials in the place of what was kept, or, when killed, neither.

@@ -5,9 +5,7 @@ Composed in pipeline.config. No TensorFlow import.
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
-
-from schema.settings import Positive, Settings, Share
+from schema.settings import Positive, PositiveCount, Settings, Share
 
 
 class SliceFloors(Settings):
@@ -15,7 +13,7 @@ class SliceFloors(Settings):
 
     max_drop: Share | None = None
     """Largest relative drop of NDCG@k in a slice of the evaluation; null for no floor."""
-    min_users: PositiveInt = 50
+    min_users: PositiveCount = 50
     """Smaller slices are reported and never gate."""
     only_significant: bool = False
     """A drop counts only where the 95 % interval of the paired difference lies below 0. Half of all

@@ -8,9 +8,11 @@ its graph; `parse` runs on workers, and has a few megabytes in memory at once.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import itertools
-from collections.abc import Collection, Iterator
-from typing import Any
+import os
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +22,28 @@ from components.formats import base, parquet
 from components.formats.base import Format
 from components.formats.files import GZIP, PARQUET, open_bytes
 from components.formats.first_line import LONGEST_LINE
+from schema.atomic_write import files_of
+from schema.errors import UserError
 
 _BLOCK = 1 << 16
 # About as many bytes of text are a row of Parquet, and a byte of gzip.
 _ROW_BYTES, _GZIP_BYTES = 24, 4
+
+
+class Version(NamedTuple):
+    """Tell one state of a file from the next.
+
+    Attributes:
+      size: in bytes.
+      modified: nanoseconds since 1970.
+    """
+
+    size: int
+    modified: int
+
+    def __str__(self) -> str:
+        moment = datetime.datetime.fromtimestamp(self.modified / 1e9, datetime.timezone.utc)
+        return f"{self.size} bytes of {moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +56,7 @@ class FileRange:
       header: its first line, or what its format has in its place.
       start: first byte (of Parquet: row) of the range.
       end: byte (row) after the range.
+      version: of the whole file, before anything was read of it.
       file_number: of the file among those of its role, from 0.
     """
 
@@ -44,6 +65,7 @@ class FileRange:
     header: bytes
     start: int
     end: int
+    version: Version
     file_number: int = 0
 
     @property
@@ -77,16 +99,17 @@ def plan(
     ranges = []
     for role, paths in layout.locate(data_root).items():
         for number, path in enumerate(paths if role in roles else ()):
+            version = _version(path)
             header = layout.read_header(role, path)
-            cuts = _cuts(path, range_bytes)
+            cuts = _cuts(path, version.size, range_bytes)
             ranges += [
-                FileRange(role, path, header, start, end, number)
+                FileRange(role, path, header, start, end, version, number)
                 for start, end in itertools.pairwise(cuts)
             ]
     return ranges
 
 
-def _cuts(path: str, range_bytes: int) -> list[int]:
+def _cuts(path: str, size: int, range_bytes: int) -> list[int]:
     """Say where the ranges of a file begin and where the last one ends."""
     if path.endswith(PARQUET):
         ends = np.cumsum([0, *parquet.row_groups(path)])
@@ -94,9 +117,35 @@ def _cuts(path: str, range_bytes: int) -> list[int]:
         part = ends * _ROW_BYTES // range_bytes
         first = np.append(True, part[1:] != part[:-1])
         return [*ends[:-1][first[:-1]].tolist(), int(ends[-1])]
-    size = fileio.stat(path).length
     step = size if path.endswith(GZIP) else range_bytes
     return [*range(0, size, step), size]
+
+
+def check_unchanged(ranges: Iterable[FileRange]) -> None:
+    """Refuse files of which one part was read before a change and another after it.
+
+    Args:
+      ranges: of `plan`, read to the end.
+
+    Raises:
+      UserError: a file was changed, replaced or removed since.
+    """
+    for path, before in {source.path: source.version for source in ranges}.items():
+        after = _version(path) if fileio.exists(path) else None
+        if after != before:
+            raise UserError(
+                f"{path}: expected a file that stays as it is while it is read, got "
+                f"{before} at first and {after or 'no file'} at the end; start again when nobody "
+                f"writes it any more."
+            )
+
+
+def _version(path: str) -> Version:
+    found = files_of(path).stat(path)
+    if isinstance(found, os.stat_result):
+        # TensorFlow, which answers for URIs, has no more than the second of local files.
+        return Version(found.st_size, found.st_mtime_ns)
+    return Version(found.length, found.mtime_nsec)
 
 
 def parse(layout: Format, source: FileRange, block_bytes: int = 16 << 20) -> Iterator[pa.Table]:

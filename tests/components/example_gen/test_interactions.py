@@ -6,6 +6,7 @@ import tensorflow as tf
 from components.example_gen import counts
 from components.example_gen.component import InteractionsExampleGen
 from components.example_gen.config import IngestConfig
+from components.example_gen.io import reading
 from schema import features
 from schema.errors import UserError, find_user_error
 from tests.support import synthetic
@@ -252,3 +253,21 @@ def test_a_bad_line_is_named_through_beam(tmp_path, run_generator):
     sentence = find_user_error(error.value)
     assert sentence is not None
     assert "ratings.csv, line 3" in sentence
+
+
+@pytest.mark.parametrize("line", ["7\t7\t5\t70\n", "half a line\n"])
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(
+    tmp_path, run_generator, monkeypatch, line
+):
+    synthetic.write(tmp_path, "ml-100k", users=5, items=9)
+    plan = reading.plan
+
+    def appended(*arguments):
+        found = plan(*arguments)
+        with (tmp_path / "u.data").open("a") as file:
+            file.write(line)
+        return found
+
+    monkeypatch.setattr(reading, "plan", appended)
+    with pytest.raises(UserError, match=r"u\.data: expected a file that stays as it is"):
+        run_generator(component(tmp_path, "ml-100k"))

@@ -71,7 +71,8 @@ def run(cwd, *arguments):
 
 @pytest.mark.slow
 def test_raw_files_to_table_metrics_and_ranks(model, raw, tmp_path):
-    result = run(tmp_path, model, "--data", raw, "--output", "out", "--ranks", "ranks.csv")
+    ranks = ("--ranks", "ranks.csv", "--quote-formulas")
+    result = run(tmp_path, model, "--data", raw, "--output", "out", *ranks)
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     written = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -135,6 +136,10 @@ def mistake(capsys, monkeypatch, cwd, *arguments):
         (["MODEL", "--data", "a", "--examples", "b"], "--examples: expected either this or --data"),
         (["MODEL", "--ranks", "nowhere/r.csv"], "--ranks: expected a file in a folder that can be"),
         (["MODEL", "--ranks", "ranks.xls"], "--ranks: expected a file ending in .csv or .parquet"),
+        (
+            ["MODEL", "--ranks", "r.parquet", "--quote-formulas"],
+            "--quote-formulas: expected with --ranks FILE.csv only, got --ranks r.parquet.",
+        ),
         (["MODEL", "--min-known", "2"], "--min-known: expected a share in [0, 1], got 2.0."),
         (["MODEL", "--examples", "none"], "expected a folder with held-out rows, found no"),
         (["MODEL", "--set", "evaluation.kk=1"], "Unknown key 'evaluation.kk'; did you mean"),

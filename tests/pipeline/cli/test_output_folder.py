@@ -1,10 +1,14 @@
 """The default output folder: unlike runs do not meet in one."""
 
+import os
+import time
+
 import pytest
 
 from pipeline.cli.output_folder import Workspace, default_output
 from pipeline.config import presets
 from pipeline.config.run import override
+from schema.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,49 @@ def test_models_may_be_pushed_elsewhere(tmp_path, monkeypatch):
     assert Workspace.at("run", None, "films").serving == str(tmp_path / "films")
     assert Workspace.at("run", None, "gs://films/x").serving == "gs://films/x"
     assert Workspace.at("run", None, "films").artifacts == str(tmp_path / "run" / "artifacts")
+
+
+def _made(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("x")
+
+
+def test_what_killed_runs_left_is_swept_under_the_lock(tmp_path):
+    workspace = Workspace.at(str(tmp_path), None)
+    system = "artifacts/Evaluator/.system/executor_execution/7"
+    kept = ("artifacts/Evaluator/evaluation/7/gate.json", "serving/17/saved_model.pb", "notes.txt")
+    _made(tmp_path, *kept, f"{system}/executor_output.pb")
+    _made(tmp_path, ".unfinished-ab/examples/x", ".unfinished-summary.json")
+    _made(tmp_path, f"{system}/.temp/wrapped-1/saved_model.pb")
+    with workspace.locked():
+        assert not list(tmp_path.glob(".unfinished-*"))
+        assert not (tmp_path / system / ".temp").exists()
+        assert (tmp_path / system / "executor_output.pb").exists()
+        assert all((tmp_path / path).exists() for path in kept)
+
+
+def test_another_run_at_work_sweeps_nothing(tmp_path):
+    workspace = Workspace.at(str(tmp_path), None)
+    with workspace.locked():
+        _made(tmp_path, ".unfinished-ab/x")
+        with pytest.raises(UserError, match="another run is at work"), workspace.locked():
+            pass
+        assert (tmp_path / ".unfinished-ab" / "x").exists()
+
+
+def test_states_that_nobody_goes_on_with_are_kept_for_a_week(tmp_path):
+    days = {
+        "ab/choose-gmf/state.json": 6,
+        "cd/choose-gmf/state.json": 8,
+        "tuning-ef/trials.json": 8,
+    }
+    for name, age in days.items():
+        _made(tmp_path, f"checkpoints/{name}")
+        path = tmp_path / "checkpoints" / name
+        while path != tmp_path:
+            os.utime(path, (time.time() - age * 86400,) * 2)
+            path = path.parent
+    with Workspace.at(str(tmp_path), None).locked():
+        pass
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["ab", "tuning-ef"]

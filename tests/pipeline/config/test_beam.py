@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -15,6 +16,7 @@ from tfx.utils import dependency_utils
 
 from pipeline.config import beam
 from pipeline.config.beam import BeamConfig
+from pipeline.config.beam_options import RUNNERS, OptionParser
 from schema.errors import UserError
 
 GOOGLE = ("project=p", "region=europe-west4", "temp_location=gs://b/t")
@@ -139,7 +141,7 @@ def test_a_named_environment_is_what_the_workers_run_in():
 @pytest.mark.parametrize(
     ("runner", "options"),
     [
-        ("direct", ("direct_running_mode=multi_processing", "direct_num_workers=2")),
+        ("direct", ("direct_num_workers=1",)),
         ("flink", ("job_endpoint=h:1",)),
         ("spark", ("job_endpoint=h:1", "environment_type=EXTERNAL", "environment_config=h:2")),
         ("dataflow", GOOGLE),
@@ -240,3 +242,41 @@ def test_local_paths_are_refused_where_workers_do_not_see_them():
     pool = ("job_endpoint=h:1", "environment_type=EXTERNAL", "environment_config=h:2")
     for argv in ([], _asked("flink", "flink_master=[local]"), _asked("spark", *pool)):
         beam.check_reachable(argv, {"--output": "out"})
+
+
+def _secrets():
+    """Options of any runner whose name says that others must not read the value."""
+    kinds = re.compile(r"secret|passw|access_key|session_token|connection_string|credential")
+    known = {name for runner in RUNNERS for name in OptionParser(runner)._known}
+    found = sorted(filter(kinds.search, known))
+    assert "s3_secret_access_key" in found
+    return found
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_secrets_are_no_options(runner):
+    for name in _secrets():
+        config = BeamConfig(runner=runner, options={name: "hunter2"})
+        with pytest.raises(UserError, match=f"beam: {name} is not supported here") as raised:
+            beam.arguments(config)
+        assert "workload identity" in str(raised.value)
+        assert "environment" in str(raised.value)
+        assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading"])
+def test_ports_that_answer_anybody_are_opened_in_a_container_only_where_the_file_says_so(mode):
+    options = {"direct_running_mode": mode, "direct_num_workers": "2"}
+    with pytest.raises(UserError, match=f"expected in_memory in a task's container, got {mode}"):
+        beam.arguments(BeamConfig(options=options), "i:1")
+    allowed = beam.chosen(BeamConfig(unguarded_ports=True), None, ["direct_num_workers=2"])
+    assert allowed.unguarded_ports
+    argv = beam.arguments(allowed.replace(options=options), "i:1")
+    assert f"--direct_running_mode={mode}" in argv
+    assert beam.arguments(BeamConfig(unguarded_ports=True), "i:1") == []
+    # On this machine they are kept to it.
+    assert beam.is_direct(beam.arguments(BeamConfig(options=options)))
+
+
+def test_only_the_direct_runner_works_on_this_machine():
+    assert not beam.is_direct(_asked("flink", "flink_master=[local]"))

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from components import formats
 from pipeline.config import presets
 from pipeline.config import run as configuration
+from pipeline.config.cluster import ClusterConfig
 from pipeline.config.run import DataConfig, RunConfig
 from pipeline.datasets import published
 from pipeline.datasets.synthetic_config import SyntheticConfig
@@ -63,6 +65,10 @@ def test_a_file_may_leave_keys_out(tmp_path):
         (b"trainer:\n  epoch: 3\n", r"run\.yaml: Unknown key 'trainer\.epoch'.*'trainer\.epochs'"),
         (b"trainer:\n  epochs: many\n", r"run\.yaml: trainer\.epochs: expected an integer"),
         (b"data: {format: ml-1k}\n", r"run\.yaml: data\.format: expected one of auto, "),
+        (
+            b"gate:\n  floors: {hr@10: 0.9}\n\ngate: {max_drop: 0.1}\n",
+            r"run\.yaml, line 4: the key 'gate' stands in line 1 too, expected each key once\.",
+        ),
         (b"data: {path: ''}\n", r"run\.yaml: data\.path: expected a folder"),
         (b"data: {path: 'synthetic:seeds=1'}\n", r"data\.path: synthetic: .*did you mean 'seed'"),
     ],
@@ -73,6 +79,13 @@ def test_a_bad_file_is_one_sentence_with_file_and_line_or_key(tmp_path, content,
     with pytest.raises(UserError, match=message) as caught:
         configuration.load(str(file))
     assert "\n" not in str(caught.value)
+
+
+def test_a_cluster_file_repeats_no_key_either(tmp_path):
+    file = tmp_path / "cluster.yaml"
+    file.write_text("image: registry/a:1\nroot: gs://b/r\nimage: registry/b:1\n")
+    with pytest.raises(UserError, match=r"cluster\.yaml, line 3: the key 'image' stands in line 1"):
+        configuration.read(str(file), ClusterConfig)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -111,7 +124,25 @@ def test_an_epoch_can_be_validated_by_whatever_protocol_the_evaluator_knows(opti
         ("trainer.learning_rates=1", r"did you mean 'trainer\.learning_rate'"),
         ("trainr.epochs=1", "did you mean 'trainer'"),
         ("trainer.learning_rate=-1", r"trainer\.learning_rate: expected > 0, got -1"),
+        (
+            "evaluation.protocols={full: {}, full: {candidates: sampled}}",
+            r"evaluation\.protocols: the key 'full' stands in line 1 too, expected each key once",
+        ),
         ("evaluation.k=0", r"evaluation\.k: expected at least 1, got 0"),
+        # What libraries would refuse, or turn into another number, when minutes are over.
+        ("trainer.seed=4294967296", r"trainer\.seed: expected at most 4294967295, got 4294967296"),
+        ("evaluation.seed=4294967296", r"evaluation\.seed: expected at most 4294967295"),
+        ("data.ingest.seed=4294967296", r"data\.ingest\.seed: expected at most 4294967295"),
+        ("tune.seed=4294967296", r"tune\.seed: expected at most 4294967295"),
+        (
+            "data.path='synthetic:users=9,items=9,interactions=30,seed=4294967296'",
+            "seed: expected at m",
+        ),
+        ("evaluation.k=10001", r"evaluation\.k: expected at most 10000, got 10001"),
+        ("evaluation.more_k=[20000]", r"evaluation\.more_k: expected each at most 10000"),
+        ("trainer.batch_size=2147483648", r"trainer\.batch_size: expected at most 2147483647"),
+        ("trainer.neumf.embedding_dim=65537", r"embedding_dim: expected at most 65536, got 65537"),
+        ("trainer.neumf.hidden_units=[131072, 8]", r"hidden_units: expected each at most 65536"),
         ("trainer.neumf.hidden_units=[7, 4]", "must be even, got 7"),
         ("data.ingest.min_user_interactions=0", "min_user_interactions: expected at least 1"),
     ],
@@ -176,3 +207,13 @@ def test_columns_are_those_of_a_table_of_ones_own():
     for other in ("data.path=null", "data.format=ml-1m", "data.path='synthetic:users=5'"):
         with pytest.raises(UserError, match=r"^data\.(columns|path|dataset)"):
             configuration.override(RunConfig(), ["data.dataset=ml-1m", *named, other])
+
+
+def test_the_largest_seed_is_one_for_every_library():
+    last = 2**32 - 1
+    keys = ("trainer.seed", "evaluation.seed", "data.ingest.seed", "tune.seed")
+    config = configuration.override(RunConfig(), [f"{key}={last}" for key in keys])
+    assert config.trainer.seed == config.evaluation.seed == last
+    np.random.RandomState(config.trainer.seed)
+    with pytest.raises(ValueError, match="Seed must be between"):
+        np.random.RandomState(last + 1)

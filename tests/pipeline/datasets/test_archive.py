@@ -45,3 +45,18 @@ def test_a_truncated_archive_is_named(tmp_path, keep):
     packed.write_bytes(content[: int(len(content) * keep)])
     with pytest.raises(UserError, match=r"a\.zip: damaged or truncated"):
         archive.extract(packed, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("size", "fits"), [(2_000, True), (200_000, False)])
+def test_an_archive_that_would_take_far_more_room_than_it_is_is_refused(tmp_path, size, fits):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("x.dat", bytes(size))
+        opened.writestr("y.txt", bytes(1_000_000))
+    if fits:
+        archive.extract(path, tmp_path / "out", lambda name: name == "x.dat")
+        assert (tmp_path / "out" / "x.dat").stat().st_size == size
+        return
+    with pytest.raises(UserError, match=rf"a\.zip: refused, it would unpack to {size} bytes, exp"):
+        archive.extract(path, tmp_path / "out", lambda name: name == "x.dat")
+    assert not (tmp_path / "out").exists()

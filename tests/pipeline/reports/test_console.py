@@ -8,6 +8,7 @@ from rich.console import Console
 from components.evaluator.gate.results import Estimate, SliceResult
 from pipeline.reports import lineage_text
 from pipeline.reports.console import RunConsole, tables
+from pipeline.reports.sample_recommendations import Recommendations
 from pipeline.reports.summary import Outcome
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 
@@ -137,3 +138,59 @@ def test_the_folder_for_tensorboard_is_told():
         "curves  tensorboard --logdir /out/model_run/9/logs",
         "summary /out/summary.json",
     ]
+
+
+def test_a_version_that_was_removed_is_told_and_how_it_comes_back():
+    out = io.StringIO()
+    gate = {"passed": True, "baseline_model": None, "reasons": [], "notes": []}
+    outcome = Outcome(gate, "/out/serving/9", [], {}, None, {}, [], [], "/logs", removed=True)
+    RunConsole(out).report(outcome, EVALUATION, "full", "/out/summary.json")
+    assert "removed /out/serving/9, where this model was pushed" in out.getvalue()
+    assert "--push-again" in out.getvalue()
+    assert "pushed  " not in out.getvalue()
+
+
+HOSTILE = ("[/x]", "[red]bob", ":rocket:", "[@click=app.bell]b[/]")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_data_say_is_no_markup(text):
+    out = io.StringIO()
+    console = RunConsole(out)
+    console.recommend([Recommendations(text, [text, text])])
+    assert out.getvalue() == f"for user {text}: {text}; {text}\n"
+    console.note(text)
+    console.wrote("ranks", text)
+    evaluation = EvaluationConfig(k=5, protocols={"full": ProtocolConfig()})
+    one = result("gender", text)
+    console.figures([one, one], evaluation, "full")
+    assert out.getvalue().count(text) == 6
+
+
+def test_control_characters_of_data_do_not_reach_the_terminal():
+    out = io.StringIO()
+    console = RunConsole(out)
+    evil = "a\x1b]0;owned\x07\x9b31m\r\n\u202eb\ud800"
+    console.recommend([Recommendations(evil, [evil])])
+    console.note(evil)
+    console.figures([result(), result("gender", evil)], EVALUATION, "full")
+    text = out.getvalue()
+    assert not set(text) & (set(map(chr, [*range(32), *range(127, 160), 0x202E, 0xD800])) - {"\n"})
+    escaped = r"a\x1b]0;owned\x07\x9b31m\r\n\u202eb\ud800"
+    assert text.startswith(f"for user {escaped}: {escaped}\n  {escaped}\n")
+
+
+def test_control_characters_do_not_reach_the_terminal_in_a_lineage():
+    assert lineage_text.render(
+        {
+            **dict.fromkeys(("training", "metrics", "gate", "tuned", "configuration")),
+            **{key: [] for key in ("code", "other_models", "artifacts", "steps")},
+            "metadata": "m",
+            "model": {
+                **dict.fromkeys(("artifact", "uri", "time", "run", "pipeline", "tfx"), "x"),
+                "pushed_model": "a\x1b[2Jb",
+                "reused_by": [],
+            },
+            "data": [],
+        }
+    ).startswith("model\n  pushed    a\\x1b[2Jb\n")

@@ -5,7 +5,6 @@ Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data".
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +17,7 @@ from trainer.data.catalog import CatalogTensors
 from trainer.data.interactions import Interactions
 from trainer.models.base import DataSizes
 from trainer.models.item_based.base import ItemWeights, common_users
+from trainer.ops.memory import usable_memory
 
 # Float32 matrices of items x items held at the peak of a training: the
 # variable, the best epoch's copy, Gram matrix, inverse and LAPACK's own.
@@ -34,7 +34,7 @@ class EASE(ItemWeights):
       catalog: the items.
 
     Raises:
-      UserError: this machine's memory cannot hold the items x items weights.
+      UserError: the memory that may be used cannot hold the items x items weights.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class EASE(ItemWeights):
         catalog: CatalogTensors,
     ) -> None:
         super().__init__(num_users, num_interactions, catalog)
-        needed, present = _MATRICES * 4 * catalog.size**2, physical_memory()
+        needed, present = _MATRICES * 4 * catalog.size**2, usable_memory()
         if needed > present:
             raise UserError(
                 f"trainer.model: ease on {catalog.size:,} items needs {needed / 2**30:.1f} GiB of "
-                f"memory for its item-item weights, this machine has {present / 2**30:.1f} GiB; "
+                f"memory for its item-item weights, {present / 2**30:.1f} GiB may be used here; "
                 f"expected fewer items (data.ingest) or another model such as itemknn."
             )
         self._l2 = settings.l2
@@ -93,12 +93,3 @@ class EASE(ItemWeights):
     def weigh(self, seen: tf.Tensor) -> tf.Tensor:
         """See ItemWeights."""
         return tf.matmul(seen, self._weights)
-
-
-def physical_memory() -> int:
-    """Read how much memory this machine has.
-
-    Returns:
-      Bytes.
-    """
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

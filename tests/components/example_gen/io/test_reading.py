@@ -1,4 +1,5 @@
 import gzip
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,11 +11,12 @@ from components.formats import base
 from schema.errors import UserError
 
 TEXT = b"1::10::5::7\n22::10::3::8\r\n\n333::1::2::9\n4::2::4::123456789"
+ANY = reading.Version(0, 0)
 
 
 def ranges(path, size):
     return [
-        reading.FileRange(base.INTERACTIONS, str(path), b"", at, min(at + size, len(TEXT)))
+        reading.FileRange(base.INTERACTIONS, str(path), b"", at, min(at + size, len(TEXT)), ANY)
         for at in range(0, len(TEXT), size)
     ]
 
@@ -96,3 +98,31 @@ def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, packed, monkey
     path.write_bytes(gzip.compress(data) if packed else data)
     with pytest.raises(UserError, match=r"line 3: no line end within 100000 bytes\.$"):
         _places(tmp_path, 1000, 1000)
+
+
+def _appended(path):
+    with path.open("ab") as file:
+        file.write(b"5::5::5::5\n")
+
+
+def _rewritten(path):
+    """Another content of the same size, a moment later."""
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000))
+
+
+@pytest.mark.parametrize("change", [_appended, _rewritten, lambda path: path.unlink()])
+def test_a_file_that_changed_since_it_was_planned_is_refused(tmp_path, change):
+    for name in ("ratings.dat", "users.dat"):
+        (tmp_path / name).write_bytes(TEXT)
+    plan = reading.plan("ml-1m", str(tmp_path), (base.INTERACTIONS,), 20)
+    reading.check_unchanged(plan)
+    # Nobody reads it.
+    _appended(tmp_path / "users.dat")
+    reading.check_unchanged(plan)
+    change(tmp_path / "ratings.dat")
+    with pytest.raises(
+        UserError, match=r"ratings\.dat: expected a file that stays as it is"
+    ) as raised:
+        reading.check_unchanged(plan)
+    assert f"got {len(TEXT)} bytes of 20" in str(raised.value)
