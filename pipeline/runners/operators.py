@@ -31,7 +31,7 @@ def outputs_kept() -> Iterator[None]:
 
 
 def _keeping(stock: Any) -> Any:
-    class Operator(stock):  # type: ignore[misc]
+    class Operator(stock):
         def run_executor(self, execution_info: Any, *others: Any) -> Any:
             output = super().run_executor(execution_info, *others)
             for artifacts in execution_info.output_dict.values():
