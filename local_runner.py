@@ -19,7 +19,7 @@ import os
 import pathlib
 import sys
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from components import served_folder
 from pipeline.cli import common, exits, raw_data
@@ -32,6 +32,9 @@ from pipeline.metadata import store
 from pipeline.uris import is_uri
 from schema import settings
 from trainer.config.models import MODELS
+
+if TYPE_CHECKING:
+    from pipeline.reports.console import RunConsole
 
 PUSHED, NOT_BLESSED = 0, 3
 
@@ -194,12 +197,8 @@ def _execute(run: _Run, out: TextIO) -> int:
     raw = _inspect(config, run.data)
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
-    from components import pusher
     from pipeline.metadata import lost_artifacts, store_id
-    from pipeline.metadata import runs as metadata
-    from pipeline.node_ids import INTERACTIONS, PUSHER
     from pipeline.pipeline import RunPaths, create_pipeline
-    from pipeline.reports import sample_recommendations, summary
     from pipeline.reports.console import RunConsole
     from pipeline.runners.local import ReportingRunner
 
@@ -228,14 +227,25 @@ def _execute(run: _Run, out: TextIO) -> int:
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
-    runs = metadata.read_run(connection, runner.run_id)
+    return _conclude(run, runner.run_id, format_name, console)
+
+
+def _conclude(run: _Run, run_id: str, format_name: str, console: RunConsole) -> int:
+    """Write and show what came of a pipeline run; return the exit code."""
+    from components import pusher
+    from pipeline.metadata import runs as metadata
+    from pipeline.node_ids import INTERACTIONS, PUSHER
+    from pipeline.reports import sample_recommendations, summary
+
+    config, workspace = run.config, run.workspace
+    runs = metadata.read_run(run.records.connection(), run_id)
     outcome = summary.read_outcome(runs)
     if outcome.pushed:
         archive = runs[PUSHER].outputs["pushed_model"][0].uri
         there = pusher.restore(archive, outcome.pushed, run.push_again)
         outcome = dataclasses.replace(outcome, removed=not there)
     facts = {
-        "id": runner.run_id,
+        "id": run_id,
         "data": run.data,
         "format": raw.format_name,
         "output": workspace.output,

@@ -21,7 +21,7 @@ from schema.keys import SAVED_MODEL_FILE
 
 # Model servers look for folders named by a number.
 UNFINISHED = ".unfinished-"
-_SYNCS_AT_ONCE = 16
+_SYNCS_AT_ONCE = 4
 
 
 def unfinished(path: str) -> str:
@@ -163,6 +163,9 @@ def sync(path: str) -> None:
     paths = [path]
     for inner, folders, names in files_of(path).walk(path):
         paths += [os.path.join(inner, name) for name in (*folders, *names)]
+    if len(paths) == 1:
+        _sync_one(path)
+        return
     # The disk takes what several ask for in one go.
     with concurrent.futures.ThreadPoolExecutor(_SYNCS_AT_ONCE) as threads:
         list(threads.map(_sync_one, paths))

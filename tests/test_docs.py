@@ -1,4 +1,4 @@
-"""What README, CONTRIBUTING and docs/ name is there: files, modules, keys, targets, pages."""
+"""What the pages of words name is there: files, modules, keys, targets, other pages."""
 
 import ast
 import pathlib
@@ -12,7 +12,10 @@ from schema import settings
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("schema", "transform", "trainer", "components", "pipeline")
 FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 pytestmark = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -10,7 +10,7 @@ import pytest
 
 import kubeflow_runner
 import local_runner
-from pipeline.cli import common, dataset, evaluate, exits, lineage, processes
+from pipeline.cli import common, dataset, evaluate, exits, lineage, processes, raw_data
 from pipeline.config import run as configuration
 from pipeline.config.run import RunConfig
 
@@ -47,7 +47,7 @@ def test_a_folder_is_found_by_whatever_name(name, tmp_path):
     common.add_configuration(parser)
     options = parser.parse_args([f"--data={folder}", "--set=trainer.epochs=3"])
     config = common.apply_overrides(RunConfig(), options, {"trainer.model": "gmf"})
-    assert common.data_folder(config.data) == str(folder)
+    assert raw_data.locate(config.data) == str(folder)
     assert (config.trainer.model, config.trainer.epochs) == ("gmf", 3)
     # As another run would read it back.
     file = tmp_path / "run.yaml"

@@ -84,9 +84,10 @@ def test_row_groups_are_ranges_and_small_ones_go_together(tmp_path):
 
 
 def test_sizes_are_told_as_text_whatever_the_file(tmp_path):
-    size = reading.FileRange(base.INTERACTIONS, "a.csv", b"", 10, 20).text_bytes
-    packed = reading.FileRange(base.INTERACTIONS, "a.csv.gz", b"", 0, 20).text_bytes
-    rows = reading.FileRange(base.INTERACTIONS, "a.parquet", b"", 100, 200).text_bytes
+    version = reading.Version(1000, 0)
+    size = reading.FileRange(base.INTERACTIONS, "a.csv", b"", 10, 20, version).text_bytes
+    packed = reading.FileRange(base.INTERACTIONS, "a.csv.gz", b"", 0, 20, version).text_bytes
+    rows = reading.FileRange(base.INTERACTIONS, "a.parquet", b"", 100, 200, version).text_bytes
     assert (size, packed, rows) == (10, 80, 2400)
 
 
@@ -115,7 +116,7 @@ def _rewritten(path):
 def test_a_file_that_changed_since_it_was_planned_is_refused(tmp_path, change):
     for name in ("ratings.dat", "users.dat"):
         (tmp_path / name).write_bytes(TEXT)
-    plan = reading.plan("ml-1m", str(tmp_path), (base.INTERACTIONS,), 20)
+    plan = reading.plan(formats.get("ml-1m"), str(tmp_path), (base.INTERACTIONS,), 20)
     reading.check_unchanged(plan)
     # Nobody reads it.
     _appended(tmp_path / "users.dat")
