@@ -61,6 +61,7 @@ def unknown_user(request, dataset, tmp_path_factory):
     return known, train(config, EVALUATION, known, str(run)).model
 
 
+@pytest.mark.seconds
 def test_an_export_has_each_interaction_once(unknown_user, tmp_path):
     dataset, model = unknown_user
     export(serving_model(model, dataset, 5), str(tmp_path / "model"))
