@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components import formats
-from components.formats import base, parquet, schemas
+from components.formats import base
+from components.formats.reading import parquet, schemas
 from schema.errors import UserError
 
 EVENING = datetime.datetime(2024, 5, 31, 18, 30, 0, 999999)

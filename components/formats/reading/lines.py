@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.formats.chunk import Chunk
+from components.formats.reading.chunk import Chunk
 
 # Characters of a value that a message quotes.
 _SHOWN = 60

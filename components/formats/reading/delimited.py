@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from components.formats import canonical
-from components.formats.blame import blame
-from components.formats.chunk import Chunk
-from components.formats.layout import EXACT, Layout, split_fields
-from components.formats.lines import iterate
-from components.formats.schemas import INTERACTIONS_SCHEMA
+from components.formats.reading import canonical
+from components.formats.reading.blame import blame
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.layout import EXACT, Layout, split_fields
+from components.formats.reading.lines import iterate
+from components.formats.reading.schemas import INTERACTIONS_SCHEMA
 from schema import features
 from schema.errors import UserError
 

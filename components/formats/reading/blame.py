@@ -8,11 +8,11 @@ import re
 
 import numpy as np
 
-from components.formats import timestamps
-from components.formats.canonical import IDS, LONGEST_ID
-from components.formats.chunk import Chunk
-from components.formats.layout import EXACT, Layout, split_fields
-from components.formats.lines import decode, expect_fields, iterate, shown
+from components.formats.reading import timestamps
+from components.formats.reading.canonical import IDS, LONGEST_ID
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.layout import EXACT, Layout, split_fields
+from components.formats.reading.lines import decode, expect_fields, iterate, shown
 from schema import features
 
 # Numbers as Arrow 10 reads them.

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.formats import canonical, timestamps
-from components.formats.files import open_seekable
-from components.formats.lines import shown
+from components.formats.reading import canonical, timestamps
+from components.formats.reading.files import open_seekable
+from components.formats.reading.lines import shown
 from schema import features
 from schema.errors import UserError
 
@@ -133,7 +133,7 @@ def parse_rows(rows: Rows, roles: Mapping[str, str]) -> pa.Table:
       roles: canonical name -> column; rating and timestamp may be missing.
 
     Returns:
-      A table of components.formats.schemas.INTERACTIONS_SCHEMA.
+      A table of components.formats.reading.schemas.INTERACTIONS_SCHEMA.
 
     Raises:
       UserError: a value that is null or out of range, with its row, or a column of
