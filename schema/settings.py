@@ -63,7 +63,11 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
     if not TYPE_CHECKING:
@@ -153,11 +157,13 @@ def replace_at(settings: S, assignments: Sequence[tuple[str, str]]) -> S:
     """
     import yaml
 
+    from schema import yaml_text
+
     values = to_dict(settings)
     for path, text in assignments:
         here, key = _holder(settings, values, path)
         try:
-            here[key] = yaml.safe_load(text)
+            here[key] = yaml_text.load(text)
         except yaml.YAMLError:
             raise UserError(f"{path}: cannot read the value {text!r}.") from None
     return from_dict(type(settings), values)

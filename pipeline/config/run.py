@@ -20,7 +20,7 @@ from components.evaluator.gate.config import GateConfig
 from components.example_gen.config import IngestConfig
 from components.validator.config import ValidationConfig
 from pipeline.datasets.synthetic_config import PREFIX, SyntheticConfig, parse
-from schema import settings
+from schema import settings, yaml_text
 from schema.errors import SettingError, UserError
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.trainer import AUTO as STRATEGY_AUTO
@@ -189,7 +189,7 @@ def read(path: str, kind: type[S]) -> S:
     except OSError as error:
         raise UserError(f"{path}: cannot read the configuration ({error.strerror}).") from None
     try:
-        values = yaml.safe_load(text)
+        values = yaml_text.load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}, line {line}: not YAML ({error.problem}).") from None

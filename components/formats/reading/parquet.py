@@ -73,7 +73,7 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     with open_seekable(path) as file:
         try:
             yield pq.ParquetFile(file)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{path}: cannot be read as Parquet ({reason[:200]}).") from None
 
@@ -197,7 +197,8 @@ def _seconds(rows: Rows, name: str, values: pa.Array) -> pa.Array:
         days = values.cast(pa.date32()).cast(pa.int32()).to_numpy(zero_copy_only=False)
         return pa.array(days.astype(np.int64) * _DAY)
     if _is_text(kind):
-        texts = values.cast(pa.string())
+        # By way of bytes: whoever wrote the file may not have checked that they are UTF-8.
+        texts = values.cast(pa.binary()).cast(pa.string())
         seconds = timestamps.from_text(texts)
         if seconds is None:
             bad = [timestamps.of_text(text) is None for text in texts.to_pylist()]
