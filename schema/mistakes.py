@@ -38,7 +38,7 @@ _UNKNOWN = ("extra_forbidden", "invalid_key")
 
 # Of what was given: all of it but where it is huge, as aliases of YAML make it in few bytes.
 _SHORT = reprlib.Repr()
-_SHORT.maxlist = _SHORT.maxdict = 20
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 20, 20
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
