@@ -227,7 +227,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     if runner.run_id is None:
         # TFX's command line only wanted to see the pipeline.
         return PUSHED
-    return _conclude(run, runner.run_id, format_name, console)
+    return _conclude(run, runner.run_id, raw.format_name, console)
 
 
 def _conclude(run: _Run, run_id: str, format_name: str, console: RunConsole) -> int:
@@ -247,7 +247,7 @@ def _conclude(run: _Run, run_id: str, format_name: str, console: RunConsole) -> 
     facts = {
         "id": run_id,
         "data": run.data,
-        "format": raw.format_name,
+        "format": format_name,
         "output": workspace.output,
         "metadata": run.records.label,
         "log": str(workspace.log),

@@ -13,8 +13,13 @@ class UserError(Exception):
 
     Args:
       message: one sentence that says what was received, what was expected and
-        where (file, line or key).
+        where (file, line or key). What cannot be printed is escaped: names out
+        of files may hold line ends, or what steers a terminal.
     """
+
+    def __init__(self, message: str) -> None:
+        characters = (it if it.isprintable() else _escaped(it) for it in message)
+        super().__init__("".join(characters))
 
 
 class SettingError(UserError, ValueError):
@@ -23,6 +28,10 @@ class SettingError(UserError, ValueError):
     Args:
       message: "key: expected ..., got ..."; pydantic knows where the key stands.
     """
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 # Beam and TFX re-raise a worker's exception as a RuntimeError that carries the

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import inspect
 import re
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ _TAG = re.compile(r"\[|literal\[|(str|int|float|bool)$")
 _KINDS = {
     "int_type": "an integer",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
     "string_type": "text",
     "tuple_type": "a list",
@@ -33,6 +35,11 @@ _KINDS = {
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _SIGNS = {Gt: ">", Le: "<=", Lt: "<"}
 _UNKNOWN = ("extra_forbidden", "invalid_key")
+
+# Of what was given: all of it but where it is huge, as aliases of YAML make it in few bytes.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 20, 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class _Mistake(NamedTuple):
@@ -64,7 +71,8 @@ def sentence(error: ValidationError, root: type[BaseModel], where: str = "") -> 
     if first.kind == "missing":
         others = [it for it in mistakes if it.kind == first.kind and it.given == first.given]
         missing = " and ".join(str(it.location[-1]) for it in others)
-        return f"{group or 'configuration'}: expected {missing} too, got {first.given}."
+        given = _SHORT.repr(first.given)
+        return f"{group or 'configuration'}: expected {missing} too, got {given}."
     if first.kind == "value_error":
         # What holds between the fields of a group tells the key itself.
         join = "." if settings_in(hints[-1]) else ": "
@@ -100,9 +108,11 @@ def refuse_choice(value: Any, choices: Sequence[Any]) -> str:
     Returns:
       The sentence without the key.
     """
-    close = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+    given = _SHORT.repr(value)
+    told = value if isinstance(value, str) else given
+    close = difflib.get_close_matches(told, [str(choice) for choice in choices], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"expected one of {', '.join(map(str, choices))}, got {value!r}{hint}"
+    return f"expected one of {', '.join(map(str, choices))}, got {given}{hint}"
 
 
 def annotations_of(hint: Any) -> dict[str, Any]:
@@ -167,17 +177,18 @@ def _hints(root: Any, location: Iterable[str | int]) -> Iterator[Any]:
 
 
 def _refusal(mistake: _Mistake, hints: Sequence[Any]) -> str:
-    given = mistake.given
+    given = _SHORT.repr(mistake.given)
     if mistake.kind in _KINDS:
-        return f"expected {_KINDS[mistake.kind]}, got {given!r}."
+        return f"expected {_KINDS[mistake.kind]}, got {given}."
     if mistake.kind == "literal_error":
-        return refuse_choice(given, _choices(hints[-1]))
+        return refuse_choice(mistake.given, _choices(hints[-1]))
     if mistake.kind in _BOUNDS:
         each = "each " if mistake.location and isinstance(mistake.location[-1], int) else ""
-        return f"expected {each}{_range(hints[-1], mistake.kind)}, got {given!r}."
+        return f"expected {each}{_range(hints[-1], mistake.kind)}, got {given}."
     if mistake.kind == "too_short":
-        return f"expected {_length(mistake.details['min_length'], hints[-1])}, got {list(given)}."
-    return f"{mistake.message[:1].lower()}{mistake.message[1:]}, got {given!r}."
+        least = _length(mistake.details["min_length"], hints[-1])
+        return f"expected {least}, got {_SHORT.repr(list(mistake.given))}."
+    return f"{mistake.message[:1].lower()}{mistake.message[1:]}, got {given}."
 
 
 def _length(least: int, hint: Any) -> str:

@@ -1,7 +1,8 @@
-"""Reads YAML in which every key stands once.
+"""Reads YAML text, whatever it holds, in which every key stands once.
 
 PyYAML keeps the last of two equal keys and drops the first without a word, which
-may be the bound that somebody relies on.
+may be the bound that somebody relies on; and it lets errors of Python's own
+through.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import yaml
 
 # `<<` and `=`, which get their meaning from the mapping that they stand in.
 _SPECIAL = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+# Settings are seeds at the most; beyond it Python may refuse to write a number down.
+_BITS = 64
 
 
 class RepeatedKeyError(yaml.MarkedYAMLError):
@@ -19,6 +22,21 @@ class RepeatedKeyError(yaml.MarkedYAMLError):
 
 
 class _Loader(yaml.SafeLoader):
+    """Construct plain values; refuse in YAML's own way those that cannot be, such as 2024-13-01."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """See yaml.constructor.BaseConstructor."""
+        try:
+            value = super().construct_object(node, deep)
+        except yaml.YAMLError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            kind = node.tag.rpartition(":")[2]
+            raise _refusal(f"a value that is no {kind}", node) from None
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            raise _refusal(f"a whole number of more than {_BITS} bits", node)
+        return value
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         first: dict[str, int] = {}
@@ -38,16 +56,24 @@ class _Loader(yaml.SafeLoader):
 
 
 def load(text: str) -> Any:
-    """Read a YAML document of plain values.
+    """Read YAML text.
 
     Args:
-      text: the document.
+      text: one document.
 
     Returns:
-      Dicts, lists and scalars; None for an empty document.
+      Scalars, dates, lists and dicts; None of an empty document.
 
     Raises:
       RepeatedKeyError: a mapping has a key twice.
-      yaml.YAMLError: the text is not YAML.
+      yaml.YAMLError: it is no YAML, or a value in it is none; a MarkedYAMLError
+        where that has a line.
     """
-    return yaml.load(text, _Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)  # A safe loader.
+    except RecursionError:
+        raise yaml.YAMLError("nested too deep") from None
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)

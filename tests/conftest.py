@@ -5,14 +5,18 @@ import os
 import sys
 import warnings
 
+import hypothesis
 import pytest
 
-from tests.support import autograph
+from tests.support import autograph, fuzz
 
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# Of Hypothesis; `--hypothesis-profile` loads another after this one.
+fuzz.register_profiles()
+hypothesis.settings.load_profile("tests")
 # Its tests are inherited by test modules.
 pytest.register_assert_rewrite("tests.support.conformance")
 # Marks of tests that take long, longest first; `make quick` leaves them out.

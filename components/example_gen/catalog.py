@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from components.example_gen import counts
 from components.example_gen.io import tables
 from components.example_gen.splits.user_segments import Columns, singles
-from components.formats import base, schemas
+from components.formats import base
+from components.formats.reading import schemas
 from schema import features
 
 
@@ -33,7 +34,7 @@ def build(items: pa.Table | None, mentioned: pa.Table | None) -> tuple[Columns, 
     """Build the rows of the catalog, in the order of the item ids' bytes.
 
     Args:
-      items: components.formats.schemas.ITEMS_SCHEMA; None without an items file.
+      items: components.formats.reading.schemas.ITEMS_SCHEMA; None without an items file.
       mentioned: `item_id`s of the interactions, with repetitions.
 
     Returns:

@@ -25,7 +25,7 @@ def flag_held_out(table: pa.Table, held_out: bool) -> pa.Table:
     """Add the column that tells held-out rows from others.
 
     Args:
-      table: of components.formats.schemas.INTERACTIONS_SCHEMA.
+      table: of components.formats.reading.schemas.INTERACTIONS_SCHEMA.
       held_out: whether its rows come from a held-out file.
 
     Returns:

@@ -19,10 +19,10 @@ from typing import ClassVar
 import pyarrow as pa
 
 from components.columns import TableConfig
-from components.formats.chunk import Chunk
-from components.formats.first_line import read_first_line
 from components.formats.folders import describe_names, list_files
-from components.formats.schemas import INTERACTIONS_SCHEMA
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.first_line import read_first_line
+from components.formats.reading.schemas import INTERACTIONS_SCHEMA
 from schema.errors import UserError
 
 # Roles of files.
@@ -107,7 +107,7 @@ class Format(abc.ABC):
           data_root: the data folder, a path or a URI.
 
         Returns:
-          Canonical name -> column; see components.formats.canonical for what is missing.
+          Canonical name -> column; see components.formats.reading.canonical for what is missing.
 
         Raises:
           UserError: see `locate` and `read_header`.

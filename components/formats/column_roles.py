@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from components.columns import ColumnsConfig
-from components.formats.headers import describe_columns
+from components.formats.reading.headers import describe_columns
 from schema import features
 from schema.errors import UserError
 

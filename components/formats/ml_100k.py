@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base, schemas
-from components.formats.chunk import Chunk
-from components.formats.delimited import read_interactions
-from components.formats.layout import Layout
-from components.formats.lines import decode, expect_fields, iterate, shown, whole_number
-from components.formats.titles import split_title
+from components.formats import base
+from components.formats.reading import schemas
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.delimited import read_interactions
+from components.formats.reading.layout import Layout
+from components.formats.reading.lines import decode, expect_fields, iterate, shown, whole_number
+from components.formats.reading.titles import split_title
 from schema import features
 
 # The flags' order in u.item, as u.genre gives it.

@@ -12,11 +12,11 @@ from typing import ClassVar
 import pyarrow as pa
 
 from components.formats import base
-from components.formats.chunk import Chunk
-from components.formats.delimited import read_interactions
-from components.formats.headers import column_names, require_columns
-from components.formats.item_rows import read_items
-from components.formats.layout import Layout
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.delimited import read_interactions
+from components.formats.reading.headers import column_names, require_columns
+from components.formats.reading.item_rows import read_items
+from components.formats.reading.layout import Layout
 from schema import features
 
 _INTERACTIONS = {

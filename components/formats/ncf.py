@@ -15,11 +15,12 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base, schemas
-from components.formats.chunk import Chunk
-from components.formats.delimited import read_interactions
-from components.formats.layout import Layout
-from components.formats.lines import decode, iterate
+from components.formats import base
+from components.formats.reading import schemas
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.delimited import read_interactions
+from components.formats.reading.layout import Layout
+from components.formats.reading.lines import decode, iterate
 from schema import features
 
 _COLUMNS = ("user", "item", "rating", "timestamp")

@@ -12,13 +12,14 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from components.formats import base, schemas
-from components.formats.chunk import Chunk
-from components.formats.delimited import read_interactions
-from components.formats.headers import column_names, require_columns
-from components.formats.layout import Layout
-from components.formats.lines import decode, expect_fields, iterate, whole_number
-from components.formats.titles import split_genres, split_title
+from components.formats import base
+from components.formats.reading import schemas
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.delimited import read_interactions
+from components.formats.reading.headers import column_names, require_columns
+from components.formats.reading.layout import Layout
+from components.formats.reading.lines import decode, expect_fields, iterate, whole_number
+from components.formats.reading.titles import split_genres, split_title
 from schema import features
 
 _INTERACTIONS = {name: name for name in schemas.INTERACTIONS_SCHEMA.names}

@@ -16,16 +16,17 @@ from typing import ClassVar
 import pyarrow as pa
 
 from components.columns import TableConfig
-from components.formats import base, column_roles, parquet
-from components.formats.chunk import Chunk
-from components.formats.delimited import read_interactions
-from components.formats.files import PARQUET, open_bytes
-from components.formats.first_line import BLOCK, LONGEST_LINE
+from components.formats import base, column_roles
 from components.formats.folders import describe_names, list_files
-from components.formats.headers import column_names
-from components.formats.item_rows import read_items
-from components.formats.layout import Layout
-from components.formats.lines import shown
+from components.formats.reading import parquet
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.delimited import read_interactions
+from components.formats.reading.files import PARQUET, open_bytes
+from components.formats.reading.first_line import BLOCK, LONGEST_LINE
+from components.formats.reading.headers import column_names
+from components.formats.reading.item_rows import read_items
+from components.formats.reading.layout import Layout
+from components.formats.reading.lines import shown
 from schema.atomic_write import files_of
 from schema.errors import UserError
 

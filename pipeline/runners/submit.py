@@ -20,6 +20,7 @@ from pipeline.backend import KFP, VERTEX
 from pipeline.config.cluster import PLACEHOLDER, ClusterConfig
 from pipeline.runners.answers import reached
 from pipeline.uris import is_uri
+from schema import yaml_text
 from schema.errors import UserError
 from schema.settings import check, check_choice
 
@@ -157,8 +158,8 @@ def read_spec(path: str) -> dict[str, Any]:
     check(fileio.exists(path), f"{path}: cannot read the compiled pipeline (no such file).")
     try:
         with fileio.open(path, "r") as file:
-            content = yaml.safe_load(file.read())
-    except yaml.YAMLError:
+            content = yaml_text.load(file.read())
+    except (UnicodeDecodeError, yaml.YAMLError):
         content = None
     spec = content.get("pipelineSpec", content) if isinstance(content, dict) else None
     if not isinstance(spec, dict) or "deploymentSpec" not in spec:

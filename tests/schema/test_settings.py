@@ -178,6 +178,21 @@ def test_values_are_read_as_yaml_and_json_write_them():
     assert settings.to_dict(bounds)["widths"] == [1, 2]
 
 
+@pytest.mark.parametrize("number", ["inf", "-.inf", ".nan", "nan", "1e999"])
+def test_numbers_are_finite(number):
+    with pytest.raises(UserError, match=r"^trainer\.learning_rate: expected (a finite number|> 0)"):
+        settings.replace_at(RunConfig(), [("trainer.learning_rate", number)])
+
+
+def test_what_was_given_is_told_in_short_where_it_is_huge():
+    names = "abcdefgh"
+    lists = [f"&{b} [{', '.join(9 * [f'*{a}'])}]" for a, b in zip("0" + names, names, strict=False)]
+    text = f"[&0 [1], {', '.join(lists)}]"
+    with pytest.raises(UserError, match=r"^trainer\.epochs: expected an integer, got \[") as caught:
+        settings.replace_at(RunConfig(), [("trainer.epochs", text)])
+    assert len(str(caught.value)) < 10_000
+
+
 def _parts(hint, added=()):
     """Every type within a hint, with what Annotated adds to it."""
     if get_origin(hint) is Annotated:

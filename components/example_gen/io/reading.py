@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 from tfx.dsl.io import fileio
 
-from components.formats import base, parquet
+from components.formats import base
 from components.formats.base import Format
-from components.formats.files import GZIP, PARQUET, open_bytes
-from components.formats.first_line import LONGEST_LINE
+from components.formats.reading import parquet
+from components.formats.reading.files import GZIP, PARQUET, open_bytes
+from components.formats.reading.first_line import LONGEST_LINE
 from schema.atomic_write import files_of
 from schema.errors import UserError
 

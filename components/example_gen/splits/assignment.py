@@ -39,7 +39,7 @@ class SplitInputs:
     Attributes:
       users: user features, `user_id` and some of features.USER_FEATURES; None
         where the dataset has none.
-      candidates: components.formats.schemas.CANDIDATES_SCHEMA, or None; of data
+      candidates: components.formats.reading.schemas.CANDIDATES_SCHEMA, or None; of data
         with a held-out file, which make a row ask for one target.
       brings_held_out: whether the dataset has a held-out file.
       cutoffs: of the temporal split, None for the others.

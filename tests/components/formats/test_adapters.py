@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from components import formats
-from components.formats import base, schemas
+from components.formats import base
+from components.formats.reading import schemas
 
 BOM = b"\xef\xbb\xbf"
 INTERACTIONS = {

@@ -92,6 +92,34 @@ def test_a_decimal_timestamp_is_whole_seconds_only_in_recbole(tmp_path, read):
     assert "timestamp is '100.75', expected whole seconds" in sentence
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_carriage_return_within_a_line_makes_no_two_rows_of_it(tmp_path, read, name):
+    path, line = _write(tmp_path, name, b"1|10|3|100\r2|10|3|100")
+    sentence = _refusal(read, tmp_path, base.INTERACTIONS, name)
+    assert sentence.startswith(f"{path}, line {line}: a carriage return within the line")
+
+
+def test_a_carriage_return_may_end_the_last_line(tmp_path, read):
+    (tmp_path / "u.data").write_bytes(b"1\t2\t3\t4\r\n1\t3\t3\t4\r")
+    assert len(read(tmp_path, "ml-100k", base.INTERACTIONS)) == 2
+
+
+def test_a_quote_that_is_not_closed_takes_no_rows_away(tmp_path, read):
+    path = tmp_path / "ratings.csv"
+    rows = b'1,10,3,100,"a\n' + b"1,11,3,100,\n" * 20 + b'1,12,3,100,b"\n'
+    path.write_bytes(b"userId,movieId,rating,timestamp,note\n" + rows)
+    sentence = _refusal(read, tmp_path, base.INTERACTIONS, "ml-csv", 1)
+    assert sentence == f"{path}, line 2: a quote is not closed, expected one row a line."
+
+
+def test_a_message_escapes_and_cuts_the_names_of_columns(tmp_path, read):
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(b"\x1b[31m,movieId,rating,timestamp\n1,2,3,4\n")
+    assert "found \\x1b[31m, movieId" in _refusal(read, tmp_path, base.INTERACTIONS, "ml-csv")
+    path.write_bytes(b"userId,movieId,rating,timestamp," + b"x" * 5000 + b"\n1,2\n")
+    assert len(_refusal(read, tmp_path, base.INTERACTIONS, "ml-csv")) < len(str(path)) + 300
+
+
 def test_colons_inside_a_dat_line_are_not_taken_for_delimiters(tmp_path, read):
     path, line = _write(tmp_path, "ml-1m", b"1|10:7:|3|100")
     sentence = _refusal(read, tmp_path, base.INTERACTIONS, "ml-1m")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from components import formats
 from components.formats import base
-from components.formats.chunk import Chunk
+from components.formats.reading.chunk import Chunk
 from pipeline.datasets import published, synthetic
 from pipeline.datasets.synthetic_config import SyntheticConfig
 from pipeline.datasets.synthetic_entities import apportion

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.formats import timestamps
+from components.formats.reading import timestamps
 
 # 2024-05-31T18:30:00Z
 EVENING = 1717180200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NoReturn
 
-from components.formats.files import open_bytes
+from components.formats.reading.files import open_bytes
 from schema.errors import UserError
 
 _BLOCK = 1 << 20

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.formats import timestamps
-from components.formats.chunk import Chunk
-from components.formats.schemas import INTERACTIONS_SCHEMA
+from components.formats.reading import timestamps
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.schemas import INTERACTIONS_SCHEMA
 from schema import features
 
 IDS = (features.USER_ID, features.ITEM_ID)

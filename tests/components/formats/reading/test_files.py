@@ -9,7 +9,8 @@ from tfx.dsl.io.plugins.tensorflow_gfile import TensorflowFilesystem
 
 from components import formats
 from components.columns import TableConfig
-from components.formats import base, files, parquet
+from components.formats import base
+from components.formats.reading import files, parquet
 from schema.errors import UserError
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from components.formats.chunk import Chunk
-from components.formats.layout import split_fields
-from components.formats.lines import decode, expect_fields, iterate
-from components.formats.schemas import ITEMS_SCHEMA
-from components.formats.titles import split_genres, split_title
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.layout import split_fields
+from components.formats.reading.lines import decode, expect_fields, iterate
+from components.formats.reading.schemas import ITEMS_SCHEMA
+from components.formats.reading.titles import split_genres, split_title
 from schema import features
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.formats.files import open_bytes, packing
-from components.formats.lines import shown
+from components.formats.reading.files import open_bytes, packing
+from components.formats.reading.lines import shown
 from schema.errors import UserError
 
 # How much of a file's beginning is looked at; a first line is shorter.

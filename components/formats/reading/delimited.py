@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from components.formats import canonical
-from components.formats.blame import blame
-from components.formats.chunk import Chunk
-from components.formats.layout import EXACT, Layout, split_fields
-from components.formats.lines import iterate
-from components.formats.schemas import INTERACTIONS_SCHEMA
+from components.formats.reading import canonical
+from components.formats.reading.blame import blame
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.layout import EXACT, Layout, split_fields
+from components.formats.reading.lines import iterate
+from components.formats.reading.schemas import INTERACTIONS_SCHEMA
 from schema import features
 from schema.errors import UserError
 
@@ -48,7 +48,9 @@ def read_interactions(chunk: Chunk, layout: Layout) -> pa.Table:
         except pa.ArrowInvalid as error:
             problem = " ".join(str(error).split())
         else:
-            checked = _own(chunk, layout, table) if layout.own else _canonical(table)
+            checked = None
+            if _is_a_row_a_line(chunk, layout, table):
+                checked = _own(chunk, layout, table) if layout.own else _canonical(table)
             if checked is not None:
                 return checked
             problem = "has a value out of range"
@@ -144,6 +146,20 @@ def _arrow_columns(
     return names, types
 
 
+def _is_a_row_a_line(chunk: Chunk, layout: Layout, table: pa.Table) -> bool:
+    """Tell whether Arrow's rows are the lines.
+
+    It also ends a row at a carriage return, and not at a line end in quotes; a file that is
+    cut at its line ends would give other rows then, and a quote that stays open takes rows away.
+    """
+    lone_returns = chunk.data.count(b"\r") - chunk.data.count(b"\r\n")
+    if lone_returns > chunk.data.endswith(b"\r"):
+        return False
+    if not layout.quoted or b'"' not in chunk.data:
+        return True
+    return len(canonical.line_places(chunk, layout.headed)) == table.num_rows
+
+
 def _canonical(table: pa.Table) -> pa.Table | None:
     """Check that ids are there and numbers are numbers, as Arrow does not; None where not."""
     time = table.column(features.TIMESTAMP)
@@ -159,9 +175,6 @@ def _canonical(table: pa.Table) -> pa.Table | None:
 def _own(chunk: Chunk, layout: Layout, table: pa.Table) -> pa.Table | None:
     """Check and complete a table of one's own; None where something is wrong."""
     places = canonical.line_places(chunk, layout.headed)
-    lone_returns = chunk.data.count(b"\r") - chunk.data.count(b"\r\n")
-    if len(places) != table.num_rows or lone_returns > chunk.data.endswith(b"\r"):
-        return None
     if table.num_rows == 0:
         return INTERACTIONS_SCHEMA.empty_table()
     table = canonical.trim_ids(table)

@@ -28,8 +28,8 @@ class Layout:
       float_timestamps: whether timestamps may be written as decimal numbers;
         fractions of a second are cut off.
       own: whether the table is one's own: timestamps may be anything that
-        components.formats.timestamps reads, blanks around ids do not count, and
-        a row that is not one line is refused.
+        components.formats.reading.timestamps reads, and blanks around ids do not
+        count.
     """
 
     delimiter: str

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.formats.titles import split_genres, split_title
+from components.formats.reading.titles import split_genres, split_title
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import re
 
 import numpy as np
 
-from components.formats import timestamps
-from components.formats.canonical import IDS, LONGEST_ID
-from components.formats.chunk import Chunk
-from components.formats.layout import EXACT, Layout, split_fields
-from components.formats.lines import decode, expect_fields, iterate, shown
+from components.formats.reading import timestamps
+from components.formats.reading.canonical import IDS, LONGEST_ID
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.layout import EXACT, Layout, split_fields
+from components.formats.reading.lines import decode, expect_fields, iterate, shown
 from schema import features
 
 # Numbers as Arrow 10 reads them.
@@ -39,8 +39,7 @@ def blame(chunk: Chunk, layout: Layout) -> int:
     for line, raw in iterate(chunk, layout.headed):
         count += 1
         text = decode(chunk, line, raw)
-        if layout.own:
-            _check_one_row(chunk, line, layout, text)
+        _check_one_row(chunk, line, layout, text)
         fields = split_fields(text, layout.delimiter, layout.quoted)
         expect_fields(chunk, line, fields, layout.columns)
         for role, index in roles.items():
@@ -51,7 +50,7 @@ def blame(chunk: Chunk, layout: Layout) -> int:
 def _check_one_row(chunk: Chunk, line: int, layout: Layout, text: str) -> None:
     if "\r" in text:
         chunk.fail(line, "a carriage return within the line, expected one row a line")
-    if '"' in text:
+    if layout.quoted and '"' in text:
         try:
             next(csv.reader([text], delimiter=layout.delimiter, strict=True))
         except csv.Error as error:

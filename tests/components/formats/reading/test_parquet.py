@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components import formats
-from components.formats import base, parquet, schemas
+from components.formats import base
+from components.formats.reading import parquet, schemas
 from schema.errors import UserError
 
 EVENING = datetime.datetime(2024, 5, 31, 18, 30, 0, 999999)
@@ -116,6 +117,25 @@ def test_a_fault_is_one_sentence_with_file_and_row(tmp_path, columns, words):
     sentence = str(refused.value)
     assert sentence.startswith(f"{tmp_path / 'own.parquet'}{words}")
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("column", ["user", "time", "note"])
+def test_text_that_is_not_utf8_is_refused_where_it_is_read(tmp_path, column):
+    # As other programs write it; Arrow checks neither on the way in nor out.
+    broken = pa.array([b"\xff"]).view(pa.string())
+    if column == "note":
+        assert len(read(tmp_path, note=broken)) == 1
+        return
+    with pytest.raises(UserError, match=rf"column '{column}' cannot be read \('Invalid UTF8"):
+        read(tmp_path, **{column: broken})
+
+
+def test_names_of_columns_that_are_not_utf8_are_refused(tmp_path):
+    path = tmp_path / "own.parquet"
+    pq.write_table(pa.table({"user": ["a"], "item": ["b"], "note": ["c"]}), path)
+    path.write_bytes(path.read_bytes().replace(b"note", b"n\xffte"))
+    with pytest.raises(UserError, match=r"own\.parquet: cannot be read as Parquet .*0xff"):
+        formats.get("table").check_beginnings(str(tmp_path))
 
 
 def test_no_rows_and_no_parquet_are_refused(tmp_path):

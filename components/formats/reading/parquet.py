@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.formats import canonical, timestamps
-from components.formats.files import open_seekable
-from components.formats.lines import shown
+from components.formats.reading import canonical, timestamps
+from components.formats.reading.files import open_seekable
+from components.formats.reading.lines import shown
 from schema import features
 from schema.errors import UserError
 
@@ -73,7 +73,7 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     with open_seekable(path) as file:
         try:
             yield pq.ParquetFile(file)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{path}: cannot be read as Parquet ({reason[:200]}).") from None
 
@@ -133,7 +133,7 @@ def parse_rows(rows: Rows, roles: Mapping[str, str]) -> pa.Table:
       roles: canonical name -> column; rating and timestamp may be missing.
 
     Returns:
-      A table of components.formats.schemas.INTERACTIONS_SCHEMA.
+      A table of components.formats.reading.schemas.INTERACTIONS_SCHEMA.
 
     Raises:
       UserError: a value that is null or out of range, with its row, or a column of
@@ -197,7 +197,8 @@ def _seconds(rows: Rows, name: str, values: pa.Array) -> pa.Array:
         days = values.cast(pa.date32()).cast(pa.int32()).to_numpy(zero_copy_only=False)
         return pa.array(days.astype(np.int64) * _DAY)
     if _is_text(kind):
-        texts = values.cast(pa.string())
+        # By way of bytes: whoever wrote the file may not have checked that they are UTF-8.
+        texts = values.cast(pa.binary()).cast(pa.string())
         seconds = timestamps.from_text(texts)
         if seconds is None:
             bad = [timestamps.of_text(text) is None for text in texts.to_pylist()]

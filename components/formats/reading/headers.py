@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.formats.layout import split_fields
+from components.formats.reading.layout import split_fields
 from schema.errors import UserError
 
 # Of the names in a message; what is no table may have a first line of megabytes.

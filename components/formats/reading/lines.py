@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.formats.chunk import Chunk
+from components.formats.reading.chunk import Chunk
+from components.formats.reading.headers import describe_columns
 
 # Characters of a value that a message quotes.
 _SHOWN = 60
@@ -110,5 +111,6 @@ def expect_fields(chunk: Chunk, number: int, fields: list[str], names: tuple[str
       UserError: the numbers differ.
     """
     if len(fields) != len(names):
-        shown = ", ".join(names) if len(names) <= 8 else f"{names[0]} to {names[-1]}"
-        chunk.fail(number, f"expected {len(names)} fields ({shown}), got {len(fields)}")
+        few = names if len(names) <= 8 else (f"{names[0]} to {names[-1]}",)
+        found = f"expected {len(names)} fields ({describe_columns(few)}), got {len(fields)}"
+        chunk.fail(number, found)
