@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
@@ -17,6 +18,11 @@ from components.formats.reading.files import open_seekable
 from components.formats.reading.lines import shown
 from schema import features
 from schema.errors import UserError
+
+# Before 14.0.1 a type that a file declares could run the code that it brings along
+# (CVE-2023-47248).
+if tuple(int(part) for part in pa.__version__.split(".")[:3]) < (14, 0, 1):
+    importlib.import_module("pyarrow_hotfix")
 
 # Rows that are in memory at once.
 _BATCH = 1 << 17
@@ -73,7 +79,8 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     with open_seekable(path) as file:
         try:
             yield pq.ParquetFile(file)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # A runtime error is the hotfix's.
+        except (pa.ArrowException, OSError, RuntimeError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{path}: cannot be read as Parquet ({reason[:200]}).") from None
 
