@@ -21,6 +21,8 @@ from trainer.data.negative_sampling import SAMPLERS, BatchShard, NegativeSampler
 POSITIVE = "positive"
 NEGATIVES = "negatives"
 HISTORY = "history"
+# Of each positive's user among the histories; the users' tensors are the same in equal rows.
+ROW = "row"
 # Number of the step in its training, int64 scalar from 1, where workers take
 # steps at the same time; elsewhere a model counts them itself.
 STEP = "step"
@@ -157,8 +159,8 @@ class TrainingData:
 
         Returns:
           A dataset of dicts, for each step one for each part, B = batch_size /
-          of: the users' tensors int32 [B], POSITIVE int32 [B] and, with
-          negatives, NEGATIVES int32 [B, n]; with a history limit, HISTORY int32
+          of: the users' tensors int32 [B], ROW and POSITIVE int32 [B] and,
+          with negatives, NEGATIVES int32 [B, n]; with a history limit, HISTORY int32
           [B, limit], where the positive itself is ABSENT; with ratings,
           schema.features.RATING float32 [B].
         """
@@ -199,6 +201,7 @@ class TrainingData:
         rows = tf.gather(tensors[_ROWS], chosen)
         users, context = (tf.gather(tensors[name], rows) for name in (_USER_INDEX, _CONTEXT))
         batch = user_tensors(users, context)
+        batch[ROW] = rows
         batch[POSITIVE] = tf.gather(tensors[_POSITIONS], chosen)
         if _RATINGS in tensors:
             batch[features.RATING] = tf.gather(tensors[_RATINGS], chosen)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, TrainingData, newest
+from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, ROW, TrainingData, newest
 from trainer.data.interactions import ABSENT
 from trainer.data.negative_sampling import SAMPLERS
 
@@ -69,6 +69,16 @@ def test_a_batch_brings_the_newest_other_items_of_the_history():
     users, positives = batch[features.USER_INDEX].numpy(), batch[POSITIVE].numpy()
     for user, positive, history in zip(users, positives, batch[HISTORY].numpy(), strict=True):
         assert history.tolist() == expected[user, positive]
+
+
+def test_a_batch_tells_users_apart_that_share_a_bucket():
+    shared = np.asarray([0, 7, 7], np.int32)
+    data = TrainingData(planted.make_histories(LISTS, user_index=shared), 6, 0, seed=1)
+    batch = next(iter(data.epoch(1, 8)))
+    rows = batch[ROW].numpy()
+    np.testing.assert_array_equal(batch[features.USER_INDEX], shared[rows])
+    for row, positive in zip(rows, batch[POSITIVE].numpy(), strict=True):
+        assert positive in LISTS[row]
 
 
 def test_the_newest_items_are_the_last_ones():

@@ -16,12 +16,13 @@ import tensorflow_recommenders as tfrs
 from schema import features
 from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
-from trainer.data.batches import HISTORY, POSITIVE, STEP
+from trainer.data.batches import HISTORY, POSITIVE, ROW, STEP
 from trainer.data.catalog import CatalogTensors
 from trainer.models.base import DataSizes, Recommender
 from trainer.models.losses import LOSSES
 from trainer.models.pairs import pair_embeddings, sampled_items
-from trainer.models.two_tower import cross_replica
+from trainer.models.two_tower import cross_replica, distinct_softmax
+from trainer.models.two_tower.distinct_softmax import Choices, Distinct
 from trainer.models.two_tower.draws import Draws, Purpose
 from trainer.models.two_tower.features import ItemFeatures, UserFeatures, make_layers
 from trainer.models.two_tower.sampling_probability import SamplingProbability
@@ -45,6 +46,7 @@ class TwoTower(Recommender):
         super().__init__(catalog)
         self._settings = settings
         self._extra = settings.softmax.uniform_negatives
+        self.static_shapes = settings.loss != SOFTMAX or not distinct_softmax.fits(settings)
         self.cross_replica = settings.softmax.cross_replica_negatives
         self._draws = Draws(seed, catalog.size, self.cross_replica)
         self.user_features = settings.read_features
@@ -168,57 +170,109 @@ class TwoTower(Recommender):
         if training:
             self._steps.assign_add(1)
         step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
-        users = self.user_embedding(inputs, training)
-        scaled = users / self.temperature
-        if self._settings.loss == SOFTMAX:
-            loss, positives = self._softmax(scaled, inputs[POSITIVE], step, training)
+        if self._settings.loss != SOFTMAX:
+            loss, users, positives = self._sampled(inputs, training)
+        elif self.static_shapes:
+            loss, users, positives = self._plain_softmax(inputs, step, training)
         else:
-            loss, positives = self._sampled(scaled, inputs, training)
+            loss, users, positives = self._distinct_softmax(inputs, step, training)
         if self._settings.ssl.pattern != "none":
             count = tf.size(inputs[POSITIVE])
             loss += self._settings.ssl.alpha * self._self_supervised(count, step, training)
         return loss, users, positives
 
-    def _softmax(
-        self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' embeddings.
+    def _plain_softmax(
+        self, inputs: dict[str, tf.Tensor], step: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the rows' embeddings.
 
         A row's own item is the candidate of its number, so a replica's items come first.
         """
-        own = tf.size(positions)
-        candidates = positions
-        if self._extra:
-            extra = self._draws.items(self._extra, step, Purpose.UNIFORM)
-            candidates = tf.concat([positions, extra], axis=0)
+        users = self.user_embedding(inputs, training)
+        own = tf.size(inputs[POSITIVE])
+        candidates = self._candidates(inputs[POSITIVE], step)
         embeddings = self.item_embedding(candidates, training)
         positives = embeddings[:own]
-        batch = positions
-        if self.cross_replica:
-            batch = cross_replica.gathered(positions)
-            candidates = tf.concat([batch, candidates[own:]], axis=0)
-            embeddings = tf.concat([cross_replica.gathered(positives), embeddings[own:]], axis=0)
-        if training:
-            self._probability.update(batch, step)
-        size = tf.cast(tf.size(batch), tf.float32)
+        candidates, embeddings = self._exchanged(candidates, own), self._exchanged(embeddings, own)
         total = self.task(
-            users,
+            users / self.temperature,
             embeddings,
-            candidate_sampling_probability=self._probability.of(candidates, size),
+            candidate_sampling_probability=self._sampling(candidates, candidates, step, training),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
-        return total / tf.cast(own, tf.float32), positives
+        return total / tf.cast(own, tf.float32), users, positives
+
+    def _distinct_softmax(
+        self, inputs: dict[str, tf.Tensor], step: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the same as _plain_softmax from each user and item once."""
+        own = tf.size(inputs[POSITIVE])
+        row_users, users = self._distinct_users(inputs, training)
+        candidates = self._candidates(inputs[POSITIVE], step)
+        if self.cross_replica:
+            # What replicas exchange has the same shape on each.
+            embeddings = self._exchanged(self.item_embedding(candidates, training), own)
+            candidates = self._exchanged(candidates, own)
+            items = Distinct.of(candidates)
+            embeddings = tf.gather(embeddings, items.first)
+        else:
+            items = Distinct.of(candidates)
+            embeddings = self.item_embedding(tf.gather(candidates, items.first), training)
+        ids = tf.gather(candidates, items.first)
+        probability = self._sampling(ids, candidates, step, training)
+        choices = Choices(row_users, items.number[:own], items.copies, probability)
+        total = distinct_softmax.cross_entropy(
+            users / self.temperature, embeddings, choices, self._settings.softmax
+        )
+        positives = tf.gather(embeddings, choices.own)
+        return total / tf.cast(own, tf.float32), tf.gather(users, row_users), positives
+
+    def _distinct_users(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Embed each user once, but rows apart that read histories without their own positives."""
+        if self.history_limit:
+            users = self.user_embedding(inputs, training)
+            return tf.range(tf.shape(users)[0]), users
+        rows = Distinct.of(inputs[ROW])
+        names = (features.USER_INDEX, *features.USER_CONTEXT)
+        once = {name: tf.gather(inputs[name], rows.first) for name in names}
+        return rows.number, self.user_embedding(once, training)
+
+    def _candidates(self, positions: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Put the uniform negatives behind the positives."""
+        if not self._extra:
+            return positions
+        extra = self._draws.items(self._extra, step, Purpose.UNIFORM)
+        return tf.concat([positions, extra], axis=0)
+
+    def _exchanged(self, values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+        """Put those of other replicas' positives behind those of the own ones, where they count."""
+        if not self.cross_replica:
+            return values
+        return tf.concat([cross_replica.gathered(values[:own]), values[own:]], axis=0)
+
+    def _sampling(
+        self, ids: tf.Tensor, candidates: tf.Tensor, step: tf.Tensor, training: bool
+    ) -> tf.Tensor | None:
+        """Estimate the sampling probabilities of `ids`, given all copies of the candidates."""
+        size = tf.size(candidates) - self._extra
+        if training:
+            self._probability.update(candidates[:size], step)
+        return self._probability.of(ids, tf.cast(size, tf.float32))
 
     def _sampled(
-        self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean loss over the sampled negatives; the positives' embeddings."""
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean loss over the sampled negatives; the embeddings of users and positives."""
+        users = self.user_embedding(inputs, training)
         alone = not self._settings.batch_norm
         embeddings = pair_embeddings(self, sampled_items(inputs), training, whole_catalog=alone)
         loss = LOSSES[self._settings.loss]
-        return loss(self.score(users, embeddings), self._settings.margin), embeddings[:, 0]
+        scores = self.score(users / self.temperature, embeddings)
+        return loss(scores, self._settings.margin), users, embeddings[:, 0]
 
     def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
         """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
