@@ -277,11 +277,15 @@ class TwoTower(Recommender):
     def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
         """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
         positions = self._draws.items(count, step, Purpose.VIEWED)
+        drawn = None
+        if not self.static_shapes:
+            drawn = Distinct.of(positions)
+            positions = tf.gather(positions, drawn.first)
         parts = self._items.parts(positions)
         masks = self.self_supervision.masks(self._draws.seed(step, Purpose.MASKS))
         views = [tf.concat(self.self_supervision.view(parts, mask), axis=1) for mask in masks]
         left, right = [self._item_layers(view, training=training) for view in views]
-        return self.self_supervision.loss(left, right, positions)
+        return self.self_supervision.loss(left, right, positions, drawn)
 
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool
