@@ -79,6 +79,27 @@ def test_loss_and_gradients_are_those_of_the_plain_form(settings, tile, scale, m
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=near)
 
 
+def test_the_same_batch_gives_the_same_gradients_to_the_last_bit(monkeypatch):
+    monkeypatch.setattr(distinct_softmax, "TILE", 100_000)
+    random = np.random.default_rng(0)
+    queries, candidates = (tf.constant(random.normal(size=(700, 32)), tf.float32) for _ in "qc")
+    query, own = (tf.constant(random.integers(0, 700, 4000), tf.int32) for _ in "qc")
+    choices = Choices(query, own, tf.math.bincount(own, minlength=700, dtype=tf.float32) + 1.0)
+
+    @tf.function
+    def step():
+        return with_gradients(
+            lambda: distinct_softmax.cross_entropy(queries, candidates, choices, SoftmaxConfig()),
+            queries,
+            candidates,
+        )
+
+    first = step()
+    for _ in range(5):
+        for left, right in zip(first, step(), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
 def test_no_scores_of_duplicates_are_kept(monkeypatch):
     monkeypatch.setattr(distinct_softmax, "TILE", 64)
     rows = tf.TensorSpec([5000], tf.int32)
