@@ -99,8 +99,8 @@ class TrainerConfig(Settings):
     what TF_CONFIG and the number of GPUs fit.
     """
     jit_compile: bool = True
-    """Compile the training step with XLA, two to three times as fast; what replicas exchange, workers
-    of parameter servers, and on CPUs the two-tower softmax, stay uncompiled.
+    """Compile the training step with XLA, two to three times as fast; what replicas exchange,
+    workers of parameter servers, and on CPUs the two-tower softmax, stay uncompiled.
     """
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Of the layers' matrix products; weights and losses are float32."""
