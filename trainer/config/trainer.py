@@ -23,7 +23,7 @@ from trainer.config.models import MODELS as MODELS
 from trainer.config.models import ModelSpec, read_sections, sections
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.config.two_tower import TwoTowerConfig
 
 C = TypeVar("C", bound=Settings)
 
@@ -145,10 +145,10 @@ class TrainerConfig(Settings):
     def _check_sampler(self) -> None:
         check(
             "two_tower" not in self.spec.sections
-            or self.section(TwoTowerConfig).loss != SOFTMAX
+            or self.section(TwoTowerConfig).samples_negatives
             or self.sampler == UNCONSUMED,
-            f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
-            f"expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
+            f"sampler: the loss {self.section(TwoTowerConfig).loss} of {self.model} samples no "
+            f"negatives; expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
         )
 

@@ -79,6 +79,8 @@ class TrainingData:
       history_limit: newest items of each user's history that a batch brings; 0
         brings none.
       ratings: whether batches bring the positives' ratings.
+      by_user: whether an epoch takes users in a random order, with all positives of
+        each at once; else positives.
 
     Attributes:
       size: number of positives.
@@ -99,6 +101,7 @@ class TrainingData:
         sampler: NegativeSampler | None = None,
         history_limit: int = 0,
         ratings: bool = False,
+        by_user: bool = False,
     ) -> None:
         rows = histories.rows[histories.in_vocabulary]
         self.histories = histories
@@ -107,6 +110,7 @@ class TrainingData:
         self._seed = seed
         self._negatives = negatives
         self._history_limit = history_limit
+        self._users = rows if by_user else None
         self.tensors: dict[str, Any] = {
             _ROWS: tf.constant(rows),
             _POSITIONS: tf.constant(histories.positions[histories.in_vocabulary]),
@@ -136,7 +140,11 @@ class TrainingData:
           int64 [steps, batch_size].
         """
         steps = -(-self.size // batch_size)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self.size)
+        if self._users is not None:
+            rank = random.permutation(len(self.histories.user_index))
+            order = order[np.argsort(rank[self._users[order]], kind="stable")]
         return np.resize(order, steps * batch_size).reshape(steps, batch_size)
 
     def draw_seed(self, epoch: int) -> int:

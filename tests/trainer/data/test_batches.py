@@ -81,6 +81,20 @@ def test_a_batch_tells_users_apart_that_share_a_bucket():
         assert positive in LISTS[row]
 
 
+def test_an_epoch_by_users_takes_all_positives_of_each_at_once():
+    data = TrainingData(planted.make_histories(LISTS), 6, 0, seed=1, by_user=True)
+    orders = []
+    for epoch in range(1, 6):
+        rows = np.concatenate([batch[ROW] for batch in data.epoch(epoch, 4)])
+        orders.append(tuple(rows[np.append(True, rows[1:] != rows[:-1])].tolist()))
+        assert np.bincount(rows).tolist() == [3, 1, 4]
+        assert len(orders[-1]) == 3
+        assert sorted(pairs(data, epoch, 4)) == sorted(
+            (user, item) for user, items in enumerate(LISTS) for item in items
+        )
+    assert len(set(orders)) > 1
+
+
 def test_the_newest_items_are_the_last_ones():
     histories = tf.ragged.constant([[0, 2, 3, 1], [], [5]], dtype=tf.int32)
     assert newest(histories, 2).numpy().tolist() == [[3, 1], [ABSENT, ABSENT], [5, ABSENT]]

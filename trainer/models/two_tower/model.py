@@ -15,7 +15,7 @@ import tensorflow_recommenders as tfrs
 
 from schema import features
 from trainer.config.trainer import TrainerConfig
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.config.two_tower import FULL_SOFTMAX, TwoTowerConfig
 from trainer.data.batches import HISTORY, POSITIVE, ROW, STEP
 from trainer.data.catalog import CatalogTensors
 from trainer.models.base import DataSizes, Recommender
@@ -45,10 +45,10 @@ class TwoTower(Recommender):
         catalog = CatalogTensors(sizes.catalog)
         super().__init__(catalog)
         self._settings = settings
-        self._extra = settings.softmax.uniform_negatives
-        self.static_shapes = settings.loss != SOFTMAX or not distinct_softmax.fits(settings)
+        self.static_shapes = settings.samples_negatives or not distinct_softmax.fits(settings)
         self.cross_replica = settings.softmax.cross_replica_negatives
-        self._draws = Draws(seed, catalog.size, self.cross_replica)
+        self.batches_by_user = settings.loss == FULL_SOFTMAX
+        self._draws = Draws(seed, catalog.size, settings.softmax)
         self.user_features = settings.read_features
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
@@ -170,8 +170,10 @@ class TwoTower(Recommender):
         if training:
             self._steps.assign_add(1)
         step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
-        if self._settings.loss != SOFTMAX:
+        if self._settings.samples_negatives:
             loss, users, positives = self._sampled(inputs, training)
+        elif self._settings.loss == FULL_SOFTMAX:
+            loss, users, positives = self._full_softmax(inputs, training)
         elif self.static_shapes:
             loss, users, positives = self._plain_softmax(inputs, step, training)
         else:
@@ -190,14 +192,16 @@ class TwoTower(Recommender):
         """
         users = self.user_embedding(inputs, training)
         own = tf.size(inputs[POSITIVE])
-        candidates = self._candidates(inputs[POSITIVE], step)
+        candidates = self._draws.with_uniform(inputs[POSITIVE], step)
         embeddings = self.item_embedding(candidates, training)
         positives = embeddings[:own]
         candidates, embeddings = self._exchanged(candidates, own), self._exchanged(embeddings, own)
         total = self.task(
             users / self.temperature,
             embeddings,
-            candidate_sampling_probability=self._sampling(candidates, candidates, step, training),
+            candidate_sampling_probability=self._probability.in_step(
+                candidates, candidates, step, training
+            ),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
@@ -210,7 +214,7 @@ class TwoTower(Recommender):
         """Compute the same as _plain_softmax from each user and item once."""
         own = tf.size(inputs[POSITIVE])
         row_users, users = self._distinct_users(inputs, training)
-        candidates = self._candidates(inputs[POSITIVE], step)
+        candidates = self._draws.with_uniform(inputs[POSITIVE], step)
         if self.cross_replica:
             # What replicas exchange has the same shape on each.
             embeddings = self._exchanged(self.item_embedding(candidates, training), own)
@@ -221,7 +225,7 @@ class TwoTower(Recommender):
             items = Distinct.of(candidates)
             embeddings = self.item_embedding(tf.gather(candidates, items.first), training)
         ids = tf.gather(candidates, items.first)
-        probability = self._sampling(ids, candidates, step, training)
+        probability = self._probability.in_step(ids, candidates, step, training)
         choices = Choices(row_users, items.number[:own], items.copies, probability)
         total = distinct_softmax.cross_entropy(
             users / self.temperature, embeddings, choices, self._settings.softmax
@@ -241,27 +245,29 @@ class TwoTower(Recommender):
         once = {name: tf.gather(inputs[name], rows.first) for name in names}
         return rows.number, self.user_embedding(once, training)
 
-    def _candidates(self, positions: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        """Put the uniform negatives behind the positives."""
-        if not self._extra:
-            return positions
-        extra = self._draws.items(self._extra, step, Purpose.UNIFORM)
-        return tf.concat([positions, extra], axis=0)
-
     def _exchanged(self, values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
         """Put those of other replicas' positives behind those of the own ones, where they count."""
         if not self.cross_replica:
             return values
         return tf.concat([cross_replica.gathered(values[:own]), values[own:]], axis=0)
 
-    def _sampling(
-        self, ids: tf.Tensor, candidates: tf.Tensor, step: tf.Tensor, training: bool
-    ) -> tf.Tensor | None:
-        """Estimate the sampling probabilities of `ids`, given all copies of the candidates."""
-        size = tf.size(candidates) - self._extra
-        if training:
-            self._probability.update(candidates[:size], step)
-        return self._probability.of(ids, tf.cast(size, tf.float32))
+    def _full_softmax(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean cross entropy of picking the positive out of the catalog; the rows' embeddings."""
+        positions = inputs[POSITIVE]
+        items = self.item_embedding(tf.range(self.catalog.size), training)
+        if self.static_shapes:
+            users = self.user_embedding(inputs, training)
+            logits = self.score_all(users / self.temperature, items)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(positions, logits)
+            return tf.reduce_mean(losses), users, tf.gather(items, positions)
+        row_users, users = self._distinct_users(inputs, training)
+        choices = Choices(row_users, positions, tf.ones([self.catalog.size]))
+        scaled = users / self.temperature
+        total = distinct_softmax.cross_entropy(scaled, items, choices, self._settings.softmax)
+        loss = total / tf.cast(tf.size(positions), tf.float32)
+        return loss, tf.gather(users, row_users), tf.gather(items, positions)
 
     def _sampled(
         self, inputs: dict[str, tf.Tensor], training: bool

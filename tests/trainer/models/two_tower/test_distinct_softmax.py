@@ -132,6 +132,12 @@ MODELS = {
     "mixed, hard": {"softmax": SoftmaxConfig(uniform_negatives=9, hard_negatives=4)},
     "gathered": {"softmax": SoftmaxConfig(uniform_negatives=9, cross_replica_negatives=True)},
     "layers": {"hidden_units": (5,), "learn_temperature": True, "normalize": False},
+    "full": {"loss": "full_softmax"},
+    "full, history": {
+        "loss": "full_softmax",
+        "user_features": ("id", "history"),
+        "history_limit": 2,
+    },
     "history": {"user_features": ("id", "history"), "history_limit": 2},
     "self-supervised": {"ssl": SelfSupervisionConfig(pattern="cfm")},
 }
