@@ -6,7 +6,7 @@ interactions are drawn at random with ML-1M's counts of users and items, which
 costs the same. With --gradients it compares dense and sparse gradients of
 tables of growing size instead, for the rule of trainer.optimizer.SPARSE_FROM.
 
-    python benchmarks/training.py [--data DIR] [--epochs N] [--gradients]
+    python benchmarks/training.py [--data DIR] [--epochs N] [--model two_tower] [--gradients]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from schema import features
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.optimizer import OptimizerConfig
 from trainer.config.trainer import TrainerConfig
+from trainer.config.two_tower import ID, TwoTowerConfig
 from trainer.data.batches import TrainingData
 from trainer.data.catalog import Catalog
 from trainer.data.interactions import Interactions
@@ -42,13 +43,26 @@ NEGATIVES = 4
 SMALL = NeuMFConfig(embedding_dim=8, hidden_units=(64, 32, 16, 8))
 LARGE = NeuMFConfig(embedding_dim=32, hidden_units=(64, 64, 32, 16))
 # Name, widths, positives a batch.
-CASES = (
+NEUMF = (
     ("small, batch 8,192 positives", SMALL, 8192),
     ("small, batch 99,000 positives", SMALL, 99_000),
     ("small, batch 8,192 examples", SMALL, 8192 // 5),
     ("small, batch 99,000 examples", SMALL, 99_000 // 5),
     ("embedding 32, layers 64-64-32-16, batch 2,048 positives", LARGE, 2048),
 )
+TOWERS = TwoTowerConfig(embedding_dim=32)
+IDS = TOWERS.replace(user_features=(ID,), item_features=(ID,))
+# By model, name and configuration.
+CASES = {
+    "neumf": {name: TrainerConfig(neumf=widths, batch_size=size) for name, widths, size in NEUMF},
+    "two_tower": {
+        f"{name}, batch {size:,}": TrainerConfig(
+            model="two_tower", two_tower=towers, batch_size=size
+        )
+        for name, towers in (("ids", IDS), ("all features", TOWERS))
+        for size in (8192, 1024)
+    },
+}
 
 
 class Quiet:
@@ -63,15 +77,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of ML-1M's raw files; synthetic when left out")
     parser.add_argument("--epochs", type=int, default=3, help="the fastest after the first counts")
+    parser.add_argument("--model", choices=list(CASES), default="neumf", help="default: neumf")
     parser.add_argument("--gradients", action="store_true", help="compare dense and sparse ones")
     options = parser.parse_args()
     if options.gradients:
         compare_gradients()
         return
     lists = real(options.data) if options.data else synthetic(USERS, ITEMS, INTERACTIONS)
-    for name, widths, batch in CASES:
-        config = TrainerConfig(neumf=widths, batch_size=batch, epochs=options.epochs)
-        print(f"{name}: {speed(config, lists, ITEMS):,.0f} examples/s", flush=True)
+    for name, config in CASES[options.model].items():
+        examples = speed(config.replace(epochs=options.epochs), lists, ITEMS)
+        print(f"{name}: {examples:,.0f} examples/s", flush=True)
 
 
 def synthetic(users: int, items: int, interactions: int) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tests.support import planted
 from trainer.config.two_tower import TwoTowerConfig
-from trainer.data.batches import POSITIVE, user_tensors
+from trainer.data.batches import POSITIVE, ROW, user_tensors
 from trainer.models.base import DataSizes
 from trainer.models.two_tower.model import TwoTower
 
@@ -25,4 +25,5 @@ def build(catalog=None, seed=0, **overrides):
 
 def batch(users, positives):
     context = tf.ones([len(users), 4], tf.int32)
-    return {**user_tensors(tf.constant(users), context), POSITIVE: tf.constant(positives)}
+    index = tf.constant(users)
+    return {**user_tensors(index, context), ROW: index, POSITIVE: tf.constant(positives)}

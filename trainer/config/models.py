@@ -18,7 +18,7 @@ from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFCo
 from trainer.config.domains import Domain, Range
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.ratings import MultiTaskConfig, RatingConfig
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.config.two_tower import TwoTowerConfig
 
 if TYPE_CHECKING:
     from trainer.config.trainer import TrainerConfig
@@ -68,7 +68,7 @@ def _without_history(config: TrainerConfig) -> bool:
 
 
 def _unless_softmax(config: TrainerConfig) -> bool:
-    return config.section(TwoTowerConfig).loss != SOFTMAX
+    return config.section(TwoTowerConfig).samples_negatives
 
 
 _RATE = Range(low=3e-4, high=3e-2, log=True)

@@ -31,7 +31,7 @@ from trainer.config.models import MODELS as MODELS
 from trainer.config.models import ModelSpec, read_sections, sections
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.config.two_tower import TwoTowerConfig
 
 C = TypeVar("C", bound=Settings)
 
@@ -107,8 +107,8 @@ class TrainerConfig(Settings):
     what TF_CONFIG and the number of GPUs fit.
     """
     jit_compile: bool = True
-    """Compile the training step with XLA, two to three times as fast; what replicas exchange, and
-    workers of parameter servers, stay uncompiled.
+    """Compile the training step with XLA, two to three times as fast; what replicas exchange,
+    workers of parameter servers, and on CPUs the two-tower softmax, stay uncompiled.
     """
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Of the layers' matrix products; weights and losses are float32."""
@@ -153,10 +153,10 @@ class TrainerConfig(Settings):
     def _check_sampler(self) -> None:
         check(
             "two_tower" not in self.spec.sections
-            or self.section(TwoTowerConfig).loss != SOFTMAX
+            or self.section(TwoTowerConfig).samples_negatives
             or self.sampler == UNCONSUMED,
-            f"sampler: the loss softmax of {self.model} takes its negatives from the batch; "
-            f"expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
+            f"sampler: the loss {self.section(TwoTowerConfig).loss} of {self.model} samples no "
+            f"negatives; expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
         )
 

@@ -24,11 +24,12 @@ from schema.settings import (
     check,
 )
 
-Loss = Literal["softmax", "cross_entropy", "max_margin", "bpr"]
+Loss = Literal["softmax", "full_softmax", "cross_entropy", "max_margin", "bpr"]
 UserFeature = Literal["id", "gender", "age", "occupation", "age_value", "history"]
 ItemFeature = Literal["id", "genres", "year", "year_value", "title"]
 LOSSES: tuple[str, ...] = get_args(Loss)
 SOFTMAX: Final = "softmax"
+FULL_SOFTMAX: Final = "full_softmax"
 Placeholder = Literal["learned", "zeros"]
 LEARNED: Final = "learned"
 Information = Literal["items", "interactions"]
@@ -137,8 +138,9 @@ class TwoTowerConfig(Settings):
     learn_temperature: bool = False
     """Train it, from that value on."""
     loss: Loss = SOFTMAX
-    """What is minimized; the softmax takes its negatives from the batch, the others compare each
-    positive with sampled negatives.
+    """What is minimized: "softmax" takes its negatives from the batch, "full_softmax" compares each
+    positive with the whole catalog, all positives of a user in one batch where they fit, and the
+    others compare it with sampled negatives.
     """
     margin: Positive = 1.0
     """By which a positive should beat a negative in the max_margin loss."""
@@ -154,6 +156,11 @@ class TwoTowerConfig(Settings):
             check(len(set(names)) == len(names), f"{key}: expected each name once, got {names}.")
         self._check_together()
         return self
+
+    @property
+    def samples_negatives(self) -> bool:
+        """Tell whether the loss compares positives with sampled negatives."""
+        return self.loss not in (SOFTMAX, FULL_SOFTMAX)
 
     @property
     def reads_history(self) -> bool:

@@ -21,6 +21,8 @@ from trainer.data.negative_sampling import SAMPLERS, BatchShard, NegativeSampler
 POSITIVE = "positive"
 NEGATIVES = "negatives"
 HISTORY = "history"
+# Of each positive's user among the histories; the users' tensors are the same in equal rows.
+ROW = "row"
 # Number of the step in its training, int64 scalar from 1, where workers take
 # steps at the same time; elsewhere a model counts them itself.
 STEP = "step"
@@ -77,6 +79,8 @@ class TrainingData:
       history_limit: newest items of each user's history that a batch brings; 0
         brings none.
       ratings: whether batches bring the positives' ratings.
+      by_user: whether an epoch takes users in a random order, with all positives of
+        each at once; else positives.
 
     Attributes:
       size: number of positives.
@@ -97,6 +101,7 @@ class TrainingData:
         sampler: NegativeSampler | None = None,
         history_limit: int = 0,
         ratings: bool = False,
+        by_user: bool = False,
     ) -> None:
         rows = histories.rows[histories.in_vocabulary]
         self.histories = histories
@@ -105,6 +110,7 @@ class TrainingData:
         self._seed = seed
         self._negatives = negatives
         self._history_limit = history_limit
+        self._users = rows if by_user else None
         self.tensors: dict[str, Any] = {
             _ROWS: tf.constant(rows),
             _POSITIONS: tf.constant(histories.positions[histories.in_vocabulary]),
@@ -134,7 +140,11 @@ class TrainingData:
           int64 [steps, batch_size].
         """
         steps = -(-self.size // batch_size)
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.size)
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self.size)
+        if self._users is not None:
+            rank = random.permutation(len(self.histories.user_index))
+            order = order[np.argsort(rank[self._users[order]], kind="stable")]
         return np.resize(order, steps * batch_size).reshape(steps, batch_size)
 
     def draw_seed(self, epoch: int) -> int:
@@ -157,8 +167,8 @@ class TrainingData:
 
         Returns:
           A dataset of dicts, for each step one for each part, B = batch_size /
-          of: the users' tensors int32 [B], POSITIVE int32 [B] and, with
-          negatives, NEGATIVES int32 [B, n]; with a history limit, HISTORY int32
+          of: the users' tensors int32 [B], ROW and POSITIVE int32 [B] and,
+          with negatives, NEGATIVES int32 [B, n]; with a history limit, HISTORY int32
           [B, limit], where the positive itself is ABSENT; with ratings,
           schema.features.RATING float32 [B].
         """
@@ -199,6 +209,7 @@ class TrainingData:
         rows = tf.gather(tensors[_ROWS], chosen)
         users, context = (tf.gather(tensors[name], rows) for name in (_USER_INDEX, _CONTEXT))
         batch = user_tensors(users, context)
+        batch[ROW] = rows
         batch[POSITIVE] = tf.gather(tensors[_POSITIONS], chosen)
         if _RATINGS in tensors:
             batch[features.RATING] = tf.gather(tensors[_RATINGS], chosen)

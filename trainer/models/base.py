@@ -52,6 +52,10 @@ class Recommender(tfrs.Model, abc.ABC):
       predicts_ratings: whether `predict_ratings` does; such a model's batches
         bring ratings.
       cross_replica: whether compute_loss reads what other replicas have.
+      static_shapes: whether a batch's shape alone gives the shapes of all tensors of
+        compute_loss, so that XLA can compile it.
+      batches_by_user: whether the positives of a user should stand in one batch, as far
+        as they fit.
       user_features: of schema.features GENDER, AGE and OCCUPATION, those that
         user_embedding reads.
     """
@@ -60,6 +64,8 @@ class Recommender(tfrs.Model, abc.ABC):
     wide_scores = False
     predicts_ratings = False
     cross_replica = False
+    static_shapes = True
+    batches_by_user = False
     user_features: Sequence[str] = ()
 
     def __init__(self, catalog: CatalogTensors) -> None:

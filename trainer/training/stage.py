@@ -209,6 +209,7 @@ def _loop(config: TrainerConfig, context: TrainingContext, histories: Interactio
         sampler,
         model.history_limit,
         ratings=model.predicts_ratings,
+        by_user=model.batches_by_user,
     )
     return make_loop(model, build, config, data, context.distribution)
 

@@ -10,7 +10,7 @@ from trainer.config.trainer import TrainerConfig
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"loss": "hinge"}, "two_tower.loss: expected one of softmax, cross_entropy, max_margin"),
+        ({"loss": "hinge"}, "two_tower.loss: expected one of softmax, full_softmax, cross_entropy"),
         ({"user_features": ["gendr"]}, "did you mean 'gender'"),
         ({"item_features": []}, "item_features: expected at least one of id, genres"),
         ({"item_features": ["id", "id"]}, "item_features: expected each name once"),
@@ -57,7 +57,7 @@ def test_options_that_do_not_fit_give_one_sentence(settings, sentence):
 
 
 def test_samplers_belong_to_losses_that_sample():
-    with pytest.raises(UserError, match="takes its negatives from the batch"):
+    with pytest.raises(UserError, match="softmax of two_tower samples no negatives"):
         from_dict(TrainerConfig, {"model": "two_tower", "sampler": "popular"})
     config = {"model": "two_tower", "sampler": "popular", "two_tower": {"loss": "bpr"}}
     assert from_dict(TrainerConfig, config).sampler == "popular"

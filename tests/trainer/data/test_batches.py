@@ -7,7 +7,7 @@ import tensorflow as tf
 from schema import features
 from schema.errors import UserError
 from tests.support import planted
-from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, TrainingData, newest
+from trainer.data.batches import HISTORY, NEGATIVES, POSITIVE, ROW, TrainingData, newest
 from trainer.data.interactions import ABSENT
 from trainer.data.negative_sampling import SAMPLERS
 
@@ -69,6 +69,30 @@ def test_a_batch_brings_the_newest_other_items_of_the_history():
     users, positives = batch[features.USER_INDEX].numpy(), batch[POSITIVE].numpy()
     for user, positive, history in zip(users, positives, batch[HISTORY].numpy(), strict=True):
         assert history.tolist() == expected[user, positive]
+
+
+def test_a_batch_tells_users_apart_that_share_a_bucket():
+    shared = np.asarray([0, 7, 7], np.int32)
+    data = TrainingData(planted.make_histories(LISTS, user_index=shared), 6, 0, seed=1)
+    batch = next(iter(data.epoch(1, 8)))
+    rows = batch[ROW].numpy()
+    np.testing.assert_array_equal(batch[features.USER_INDEX], shared[rows])
+    for row, positive in zip(rows, batch[POSITIVE].numpy(), strict=True):
+        assert positive in LISTS[row]
+
+
+def test_an_epoch_by_users_takes_all_positives_of_each_at_once():
+    data = TrainingData(planted.make_histories(LISTS), 6, 0, seed=1, by_user=True)
+    orders = []
+    for epoch in range(1, 6):
+        rows = np.concatenate([batch[ROW] for batch in data.epoch(epoch, 4)])
+        orders.append(tuple(rows[np.append(True, rows[1:] != rows[:-1])].tolist()))
+        assert np.bincount(rows).tolist() == [3, 1, 4]
+        assert len(orders[-1]) == 3
+        assert sorted(pairs(data, epoch, 4)) == sorted(
+            (user, item) for user, items in enumerate(LISTS) for item in items
+        )
+    assert len(set(orders)) > 1
 
 
 def test_the_newest_items_are_the_last_ones():

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.support.choices import choose, names_of
 from tests.support.small_towers import ITEMS, batch, build
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
+from trainer.config.two_tower import FULL_SOFTMAX, SOFTMAX, TwoTowerConfig
 from trainer.data.batches import NEGATIVES
 from trainer.models import losses
 
@@ -35,7 +35,7 @@ def test_bpr_is_the_mean_log_chance_of_the_right_order():
 
 
 def test_the_settings_name_the_losses_that_there_are():
-    assert names_of(TwoTowerConfig, "loss") == {SOFTMAX, *losses.LOSSES}
+    assert names_of(TwoTowerConfig, "loss") == {SOFTMAX, FULL_SOFTMAX, *losses.LOSSES}
 
 
 def test_one_function_and_one_name_make_a_loss(monkeypatch):

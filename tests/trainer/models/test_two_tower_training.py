@@ -29,6 +29,7 @@ VARIANTS = {
             ),
         ),
     ),
+    "full_softmax": ({}, TwoTowerConfig(**SIZES, loss="full_softmax")),
     "bpr, popular": ({"sampler": "popular"}, TwoTowerConfig(**SIZES, loss="bpr", output_dim=6)),
     "max_margin, random": ({"sampler": "random"}, TwoTowerConfig(**SIZES, loss="max_margin")),
 }

@@ -6,6 +6,7 @@ import enum
 
 import tensorflow as tf
 
+from trainer.config.two_tower import SoftmaxConfig
 from trainer.models.two_tower import cross_replica
 
 
@@ -23,14 +24,15 @@ class Draws:
     Args:
       seed: of the training.
       num_items: catalog size C.
-      shared_uniform: whether all replicas draw the same UNIFORM items, as they
-        do where they share their candidates; else replicas draw apart.
+      softmax: how many UNIFORM items a step draws; replicas that share their
+        candidates draw the same ones, else they draw apart.
     """
 
-    def __init__(self, seed: int, num_items: int, shared_uniform: bool) -> None:
+    def __init__(self, seed: int, num_items: int, softmax: SoftmaxConfig) -> None:
         self._seed = seed
         self._num_items = num_items
-        self._shared_uniform = shared_uniform
+        self._shared_uniform = softmax.cross_replica_negatives
+        self._uniform_negatives = softmax.uniform_negatives
 
     def seed(self, step: tf.Tensor, purpose: Purpose) -> tf.Tensor:
         """Derive the seed of one draw of one step.
@@ -60,3 +62,18 @@ class Draws:
         """
         seed = self.seed(step, purpose)
         return tf.random.stateless_uniform([count], seed, 0, self._num_items, tf.int32)
+
+    def with_uniform(self, positions: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Put the uniform negatives of a step behind its positives.
+
+        Args:
+          positions: int32 [B], the positives' in the catalog.
+          step: int64 scalar.
+
+        Returns:
+          int32 [B + n].
+        """
+        if not self._uniform_negatives:
+            return positions
+        extra = self.items(self._uniform_negatives, step, Purpose.UNIFORM)
+        return tf.concat([positions, extra], axis=0)

@@ -15,13 +15,14 @@ import tensorflow_recommenders as tfrs
 
 from schema import features
 from trainer.config.trainer import TrainerConfig
-from trainer.config.two_tower import SOFTMAX, TwoTowerConfig
-from trainer.data.batches import HISTORY, POSITIVE, STEP
+from trainer.config.two_tower import FULL_SOFTMAX, TwoTowerConfig
+from trainer.data.batches import HISTORY, POSITIVE, ROW, STEP
 from trainer.data.catalog import CatalogTensors
 from trainer.models.base import DataSizes, Recommender
 from trainer.models.losses import LOSSES
 from trainer.models.pairs import pair_embeddings, sampled_items
-from trainer.models.two_tower import cross_replica
+from trainer.models.two_tower import cross_replica, distinct_softmax
+from trainer.models.two_tower.distinct_softmax import Choices, Distinct
 from trainer.models.two_tower.draws import Draws, Purpose
 from trainer.models.two_tower.features import ItemFeatures, UserFeatures, make_layers
 from trainer.models.two_tower.sampling_probability import SamplingProbability
@@ -44,9 +45,10 @@ class TwoTower(Recommender):
         catalog = CatalogTensors(sizes.catalog)
         super().__init__(catalog)
         self._settings = settings
-        self._extra = settings.softmax.uniform_negatives
+        self.static_shapes = settings.samples_negatives or not distinct_softmax.fits(settings)
         self.cross_replica = settings.softmax.cross_replica_negatives
-        self._draws = Draws(seed, catalog.size, self.cross_replica)
+        self.batches_by_user = settings.loss == FULL_SOFTMAX
+        self._draws = Draws(seed, catalog.size, settings.softmax)
         self.user_features = settings.read_features
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
@@ -168,66 +170,128 @@ class TwoTower(Recommender):
         if training:
             self._steps.assign_add(1)
         step = inputs[STEP] if STEP in inputs else tf.identity(self._steps)
-        users = self.user_embedding(inputs, training)
-        scaled = users / self.temperature
-        if self._settings.loss == SOFTMAX:
-            loss, positives = self._softmax(scaled, inputs[POSITIVE], step, training)
+        if self._settings.samples_negatives:
+            loss, users, positives = self._sampled(inputs, training)
+        elif self._settings.loss == FULL_SOFTMAX:
+            loss, users, positives = self._full_softmax(inputs, training)
+        elif self.static_shapes:
+            loss, users, positives = self._plain_softmax(inputs, step, training)
         else:
-            loss, positives = self._sampled(scaled, inputs, training)
+            loss, users, positives = self._distinct_softmax(inputs, step, training)
         if self._settings.ssl.pattern != "none":
             count = tf.size(inputs[POSITIVE])
             loss += self._settings.ssl.alpha * self._self_supervised(count, step, training)
         return loss, users, positives
 
-    def _softmax(
-        self, users: tf.Tensor, positions: tf.Tensor, step: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the positives' embeddings.
+    def _plain_softmax(
+        self, inputs: dict[str, tf.Tensor], step: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Yi et al. 2019, equations 3 and 4: mean softmax cross entropy; the rows' embeddings.
 
         A row's own item is the candidate of its number, so a replica's items come first.
         """
-        own = tf.size(positions)
-        candidates = positions
-        if self._extra:
-            extra = self._draws.items(self._extra, step, Purpose.UNIFORM)
-            candidates = tf.concat([positions, extra], axis=0)
+        users = self.user_embedding(inputs, training)
+        own = tf.size(inputs[POSITIVE])
+        candidates = self._draws.with_uniform(inputs[POSITIVE], step)
         embeddings = self.item_embedding(candidates, training)
         positives = embeddings[:own]
-        batch = positions
-        if self.cross_replica:
-            batch = cross_replica.gathered(positions)
-            candidates = tf.concat([batch, candidates[own:]], axis=0)
-            embeddings = tf.concat([cross_replica.gathered(positives), embeddings[own:]], axis=0)
-        if training:
-            self._probability.update(batch, step)
-        size = tf.cast(tf.size(batch), tf.float32)
+        candidates, embeddings = self._exchanged(candidates, own), self._exchanged(embeddings, own)
         total = self.task(
-            users,
+            users / self.temperature,
             embeddings,
-            candidate_sampling_probability=self._probability.of(candidates, size),
+            candidate_sampling_probability=self._probability.in_step(
+                candidates, candidates, step, training
+            ),
             candidate_ids=candidates,
             compute_metrics=False,
             compute_batch_metrics=False,
         )
-        return total / tf.cast(own, tf.float32), positives
+        return total / tf.cast(own, tf.float32), users, positives
+
+    def _distinct_softmax(
+        self, inputs: dict[str, tf.Tensor], step: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the same as _plain_softmax from each user and item once."""
+        own = tf.size(inputs[POSITIVE])
+        row_users, users = self._distinct_users(inputs, training)
+        candidates = self._draws.with_uniform(inputs[POSITIVE], step)
+        if self.cross_replica:
+            # What replicas exchange has the same shape on each.
+            embeddings = self._exchanged(self.item_embedding(candidates, training), own)
+            candidates = self._exchanged(candidates, own)
+            items = Distinct.of(candidates)
+            embeddings = tf.gather(embeddings, items.first)
+        else:
+            items = Distinct.of(candidates)
+            embeddings = self.item_embedding(tf.gather(candidates, items.first), training)
+        ids = tf.gather(candidates, items.first)
+        probability = self._probability.in_step(ids, candidates, step, training)
+        choices = Choices(row_users, items.number[:own], items.copies, probability)
+        total = distinct_softmax.cross_entropy(
+            users / self.temperature, embeddings, choices, self._settings.softmax
+        )
+        positives = tf.gather(embeddings, choices.own)
+        return total / tf.cast(own, tf.float32), tf.gather(users, row_users), positives
+
+    def _distinct_users(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Embed each user once, but rows apart that read histories without their own positives."""
+        if self.history_limit:
+            users = self.user_embedding(inputs, training)
+            return tf.range(tf.shape(users)[0]), users
+        rows = Distinct.of(inputs[ROW])
+        names = (features.USER_INDEX, *features.USER_CONTEXT)
+        once = {name: tf.gather(inputs[name], rows.first) for name in names}
+        return rows.number, self.user_embedding(once, training)
+
+    def _exchanged(self, values: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
+        """Put those of other replicas' positives behind those of the own ones, where they count."""
+        if not self.cross_replica:
+            return values
+        return tf.concat([cross_replica.gathered(values[:own]), values[own:]], axis=0)
+
+    def _full_softmax(
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean cross entropy of picking the positive out of the catalog; the rows' embeddings."""
+        positions = inputs[POSITIVE]
+        items = self.item_embedding(tf.range(self.catalog.size), training)
+        if self.static_shapes:
+            users = self.user_embedding(inputs, training)
+            logits = self.score_all(users / self.temperature, items)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(positions, logits)
+            return tf.reduce_mean(losses), users, tf.gather(items, positions)
+        row_users, users = self._distinct_users(inputs, training)
+        choices = Choices(row_users, positions, tf.ones([self.catalog.size]))
+        scaled = users / self.temperature
+        total = distinct_softmax.cross_entropy(scaled, items, choices, self._settings.softmax)
+        loss = total / tf.cast(tf.size(positions), tf.float32)
+        return loss, tf.gather(users, row_users), tf.gather(items, positions)
 
     def _sampled(
-        self, users: tf.Tensor, inputs: dict[str, tf.Tensor], training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean loss over the sampled negatives; the positives' embeddings."""
+        self, inputs: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean loss over the sampled negatives; the embeddings of users and positives."""
+        users = self.user_embedding(inputs, training)
         alone = not self._settings.batch_norm
         embeddings = pair_embeddings(self, sampled_items(inputs), training, whole_catalog=alone)
         loss = LOSSES[self._settings.loss]
-        return loss(self.score(users, embeddings), self._settings.margin), embeddings[:, 0]
+        scores = self.score(users / self.temperature, embeddings)
+        return loss(scores, self._settings.margin), users, embeddings[:, 0]
 
     def _self_supervised(self, count: tf.Tensor, step: tf.Tensor, training: bool) -> tf.Tensor:
         """Yao et al. 2020, section 3.4: on items drawn uniformly, so that rare ones learn too."""
         positions = self._draws.items(count, step, Purpose.VIEWED)
+        drawn = None
+        if not self.static_shapes:
+            drawn = Distinct.of(positions)
+            positions = tf.gather(positions, drawn.first)
         parts = self._items.parts(positions)
         masks = self.self_supervision.masks(self._draws.seed(step, Purpose.MASKS))
         views = [tf.concat(self.self_supervision.view(parts, mask), axis=1) for mask in masks]
         left, right = [self._item_layers(view, training=training) for view in views]
-        return self.self_supervision.loss(left, right, positions)
+        return self.self_supervision.loss(left, right, positions, drawn)
 
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool

@@ -35,6 +35,25 @@ class SamplingProbability(tf.keras.layers.Layer):
         if self._estimator is not None:
             self._estimator.update(positions, step)
 
+    def in_step(
+        self, ids: tf.Tensor, candidates: tf.Tensor, step: tf.Tensor, training: bool
+    ) -> tf.Tensor | None:
+        """Take note of a step's candidates while training, and estimate as `of` does.
+
+        Args:
+          ids: int32 [K] catalog positions, of the items that are asked for.
+          candidates: int32 [B + n], the batch's, and behind them the n uniform negatives.
+          step: int64 scalar, from 1.
+          training: whether to take note.
+
+        Returns:
+          float32 [K], or None without logQ correction.
+        """
+        size = tf.size(candidates) - self._uniform_negatives
+        if training:
+            self.update(candidates[:size], step)
+        return self.of(ids, tf.cast(size, tf.float32))
+
     def of(self, candidates: tf.Tensor, batch: tf.Tensor) -> tf.Tensor | None:
         """Estimate the probabilities of some items.
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from schema.errors import UserError
-from trainer.config.two_tower import INTERACTIONS, LEARNED, SelfSupervisionConfig
+from trainer.config.two_tower import INTERACTIONS, LEARNED, SelfSupervisionConfig, SoftmaxConfig
+from trainer.models.two_tower.distinct_softmax import Choices, Distinct, cross_entropy
 
 # Draws from a seed, int64 [2], what each of two views masks: bool [M] each.
 Masks = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -83,6 +84,7 @@ class SelfSupervision(tf.keras.layers.Layer):
         self._masks = PATTERNS[settings.pattern](chosen_from)
         # Of each feature the place in the masks; what is kept has none.
         self._places = [maskable.index(name) if name in maskable else None for name in columns]
+        self._temperature = settings.temperature
         self.task = tfrs.tasks.Retrieval(
             temperature=settings.temperature, remove_accidental_hits=True
         )
@@ -116,7 +118,13 @@ class SelfSupervision(tf.keras.layers.Layer):
             tf.where(mask[number], self._masked[number], part) for number, part in enumerate(parts)
         ]
 
-    def loss(self, left: tf.Tensor, right: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    def loss(
+        self,
+        left: tf.Tensor,
+        right: tf.Tensor,
+        positions: tf.Tensor,
+        drawn: Distinct | None = None,
+    ) -> tf.Tensor:
         """Average the softmax cross entropy of each item's left view picking its right view.
 
         Yao et al. 2020, equation 1, with the cosine of the embeddings; other
@@ -126,13 +134,20 @@ class SelfSupervision(tf.keras.layers.Layer):
           left: float32 [K, D] embeddings of the first view.
           right: float32 [K, D] embeddings of the second view.
           positions: int32 [K], which items they are.
+          drawn: of the drawn items, where the K ones are the distinct ones of them;
+            None where they are all.
 
         Returns:
           float32 scalar.
         """
+        left, right = (tf.math.l2_normalize(view, axis=1) for view in (left, right))
+        if drawn is not None:
+            choices = Choices(drawn.number, drawn.number, drawn.copies)
+            total = cross_entropy(left / self._temperature, right, choices, SoftmaxConfig())
+            return total / tf.cast(tf.size(drawn.number), tf.float32)
         total = self.task(
-            tf.math.l2_normalize(left, axis=1),
-            tf.math.l2_normalize(right, axis=1),
+            left,
+            right,
             candidate_ids=positions,
             compute_metrics=False,
             compute_batch_metrics=False,

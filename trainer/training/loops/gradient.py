@@ -85,14 +85,19 @@ class GradientLoop(TrainingLoop):
         # One compiled function of the whole step lets XLA fuse the optimizer's
         # passes over the weights. It can hold neither what replicas exchange
         # nor what makes the rows of a sparse gradient unique.
-        whole = self._config.strategy == "none" and not self.sparse
+        dense = self._config.strategy == "none" and not self.sparse
+        whole = dense and self._trained.static_shapes
         compiled = functools.partial(tf.function, jit_compile=self._config.jit_compile)
         exchanged = self._replicas > 1 and self._trained.cross_replica
+        alone = self._trained.static_shapes and not exchanged
         self._differentiate = (
-            self._loss_and_gradients
-            if whole or exchanged or self._config.strategy == "tpu"
-            else compiled(self._loss_and_gradients)
+            compiled(self._loss_and_gradients)
+            if alone and not whole and self._config.strategy != "tpu"
+            else self._loss_and_gradients
         )
+        self._apply = self._apply_gradients
+        if dense and not whole:
+            self._apply = compiled(self._apply_gradients)
         self._replica_step = compiled(self._step) if whole else self._step
         self._run = tf.function(self._steps)
 
@@ -155,10 +160,13 @@ class GradientLoop(TrainingLoop):
 
     def _step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """Take one replica's step; gradients are summed over replicas, hence the division."""
-        variables = self._trained.trainable_variables
         loss, gradients = self._differentiate(batch)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._apply(gradients)
         return loss
+
+    def _apply_gradients(self, gradients: list[tf.Tensor]) -> None:
+        variables = self._trained.trainable_variables
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
     def _loss_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:

@@ -37,6 +37,7 @@ class ParameterServerLoop(GradientLoop):
         # A step reads variables of other machines, which XLA cannot.
         self.sparse = True
         self._differentiate = self._loss_and_gradients
+        self._apply = self._apply_gradients
         self._replica_step = self._step
         self._run = tf.function(self._worker_steps, reduce_retracing=True)
 

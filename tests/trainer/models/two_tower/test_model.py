@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.support.small_towers import ITEMS, POSITIVES, PROBABILITY, batch, build
 from trainer.config.two_tower import SelfSupervisionConfig, SoftmaxConfig
-from trainer.data.batches import NEGATIVES
+from trainer.data.batches import NEGATIVES, POSITIVE
 from trainer.models.two_tower import cross_replica
 from trainer.models.two_tower.draws import Purpose
 
@@ -49,6 +49,23 @@ def test_accidental_hits_count_where_they_are_not_removed():
     loss = model.compute_loss(inputs, training=True)
     np.testing.assert_allclose(loss, softmax_by_numpy(logits, POSITIVES, hits=True), rtol=1e-4)
     assert softmax_by_numpy(logits, POSITIVES) < float(loss) - 0.01
+
+
+# With dropout rows differ and are computed apart; without training it does nothing.
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_full_softmax_picks_the_positive_out_of_the_catalog(dropout):
+    model = build(loss="full_softmax", temperature=0.5, dropout=dropout)
+    assert model.static_shapes == bool(dropout)
+    users = [2, 1, 2, 3, 2]
+    positives = [5, 0, 4, 2, 5]
+    inputs = batch(users, positives)
+    logits = logits_by_numpy(model, inputs, list(range(ITEMS)), 0.5)
+    right = logits[range(len(users)), positives]
+    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - right)
+    loss, users, items = model.loss_and_embeddings(inputs, training=False)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(users, model.user_embedding(inputs), rtol=1e-5)
+    np.testing.assert_allclose(items, model.item_embedding(inputs[POSITIVE]), rtol=1e-5)
 
 
 @pytest.mark.parametrize("hardest", [1, 2, 9])

@@ -9,7 +9,7 @@ from schema.errors import UserError
 from tests.support import planted
 from trainer.config.ratings import MultiTaskConfig
 from trainer.config.two_tower import TwoTowerConfig
-from trainer.data.batches import POSITIVE, user_tensors
+from trainer.data.batches import POSITIVE, ROW, user_tensors
 from trainer.models.base import DataSizes
 from trainer.models.two_tower.model import TwoTower
 from trainer.models.two_tower.multi_task import MultiTask
@@ -17,6 +17,7 @@ from trainer.models.two_tower.multi_task import MultiTask
 ITEMS = 6
 BATCH = {
     **user_tensors(tf.constant([0, 1, 2]), tf.ones([3, 4], tf.int32)),
+    ROW: tf.constant([0, 1, 2]),
     POSITIVE: tf.constant([5, 0, 2]),
     features.RATING: tf.constant([4.0, 1.0, 5.0]),
 }

@@ -38,7 +38,9 @@ def test_self_supervision_contrasts_two_masked_runs_of_the_item_tower(pattern, m
     side = model.self_supervision
     monkeypatch.setattr(side, "masks", lambda seed: tf.constant([[1, 0, 0], [0, 1, 1]]) > 0)
     monkeypatch.setattr(
-        side, "loss", lambda *views: seen.update(zip("lrp", views, strict=True)) or tf.constant(0.0)
+        side,
+        "loss",
+        lambda *views: seen.update(zip("lrpd", views, strict=True)) or tf.constant(0.0),
     )
     model.compute_loss(batch([0, 1, 2, 3], POSITIVES), training=True)
     parts = [part.numpy() for part in model._items.parts(seen["p"])]
