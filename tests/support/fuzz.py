@@ -66,7 +66,7 @@ def register_profiles():
     )
     hypothesis.settings.register_profile(
         "fuzz",
-        max_examples=int(os.environ.get("EXAMPLES", "5000")),
+        max_examples=int(os.environ.get("EXAMPLES", "2000")),
         database=None,
         print_blob=True,
         deadline=_DEADLINE,
