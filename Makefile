@@ -66,7 +66,7 @@ test: $(READY) ## run the tests; ARGS="-k name ..." goes to pytest
 	@$(PYTEST) $(ARGS)
 
 quick: $(READY) ## run the tests that take no longer than a second, and no pipeline
-	@$(PYTEST) -m "not (seconds or slow or e2e or cluster)" $(ARGS)
+	@$(PYTEST) -m "not (seconds or slow or fuzz or e2e or cluster)" $(ARGS)
 
 fuzz: $(READY) ## run for ten minutes the tests that draw damaged files and configurations
 	@$(PYTEST) -m fuzz --hypothesis-profile=fuzz $(ARGS)
