@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("tests")
 # Its tests are inherited by test modules.
 pytest.register_assert_rewrite("tests.support.conformance")
 # Marks of tests that take long, longest first; `make quick` leaves them out.
-LONG = ("e2e", "slow", "seconds")
+LONG = ("e2e", "slow", "seconds", "fuzz")
 # Processor seconds that a test without any of them may take, its fixtures included.
 QUICK = 3.0
 

@@ -4,7 +4,6 @@ Hypothesis draws them; `make fuzz` draws many more (CONTRIBUTING.md).
 """
 
 import datetime
-import os
 import re
 
 import hypothesis
@@ -66,7 +65,7 @@ def register_profiles():
     )
     hypothesis.settings.register_profile(
         "fuzz",
-        max_examples=int(os.environ.get("EXAMPLES", "5000")),
+        max_examples=2000,
         database=None,
         print_blob=True,
         deadline=_DEADLINE,

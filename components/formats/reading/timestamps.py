@@ -84,10 +84,10 @@ def of_text(text: str) -> int | None:
     Returns:
       Seconds since 1970; None where it is neither.
     """
-    if _NUMBER_HERE.match(text):
+    if _NUMBER_HERE.fullmatch(text):
         number = float(text)
         return int(from_numbers(np.array([number]))[0]) if abs(number) < MOST else None
-    match = _ISO_HERE.match(text)
+    match = _ISO_HERE.fullmatch(text)
     if match is None:
         return None
     try:
@@ -103,6 +103,9 @@ def _from_iso(texts: pa.Array) -> np.ndarray | None:
     if parts.null_count:
         return None
     dates, times, zones = (parts.field(name) for name in ("date", "time", "zone"))
+    # Of which Arrow has a notion, and Python none.
+    if pc.any(pc.starts_with(dates, "0000")).as_py():
+        return None
     times = pc.if_else(pc.equal(times, ""), "00:00", times)
     try:
         moments = pc.cast(pc.binary_join_element_wise(dates, times, "T"), pa.timestamp("s"))

@@ -146,7 +146,9 @@ def test_items_beside_a_table_are_read_whole_or_refused(tmp_path, content):
     _check("table", tmp_path, base.ITEMS, content)
 
 
-_TEXT = st.text(max_size=5) | st.sampled_from(["7", "2024-05-31", "\0", " ", "x" * 5000])
+_TEXT = st.text(max_size=5) | st.sampled_from(
+    ["7", "2024-05-31", "5\n", "1e400", "\0", " ", "x" * 5000]
+)
 _INTEGER = st.integers(-(2**63), 2**63 - 1)
 _TYPES = {
     pa.string(): _TEXT,

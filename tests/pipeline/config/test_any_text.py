@@ -176,7 +176,9 @@ def test_the_file_of_a_cluster_is_read_or_refused(tmp_path, content):
     )
 )
 def test_assignments_are_taken_or_refused(assignments):
-    config, _ = fuzz.refused(lambda: run.override(RunConfig(), assignments))
+    # What stands on the command line is quoted whole.
+    longest = 2000 + 2 * sum(map(len, assignments))
+    config, _ = fuzz.refused(lambda: run.override(RunConfig(), assignments), longest)
     if config is not None:
         assert run.override(config, []) == config
         assert RunConfig(**yaml.safe_load(run.dump(config))) == config

@@ -138,6 +138,12 @@ def test_text_that_is_not_utf8_is_refused_where_it_is_read(tmp_path, column):
         read(tmp_path, **{column: broken})
 
 
+@pytest.mark.parametrize("time", ["5\n", "0000-05-05"])
+def test_a_time_that_one_reading_alone_would_take_is_named(tmp_path, time):
+    with pytest.raises(UserError, match=r"row 1: time is '.*', expected seconds since 1970"):
+        read(tmp_path, time=[time])
+
+
 def test_names_of_columns_that_are_not_utf8_are_refused(tmp_path):
     path = tmp_path / "own.parquet"
     pq.write_table(pa.table({"user": ["a"], "item": ["b"], "note": ["c"]}), path)

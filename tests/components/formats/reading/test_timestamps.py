@@ -6,6 +6,8 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.formats.reading import timestamps
 
@@ -41,7 +43,15 @@ UNREAD = [
     *("", " ", "noon", "nan", "inf", "-", "1_0", "0x10", "9" * 5000, "-" + "9" * 400, "1e30"),
     *("31.05.2024", "05/31/2024", "2024-5-31", "2024-02-30", "2024-13-01", "20240531T1830"),
     *("2024-05-31T24:30", "2024-05-31T18:60", "2024-05-31T18:30:61", "2024-05-31T18:30:00+25:00"),
-    *("2024-05-31Z", "2024-05-31T18:30:00 CET", "2024-05-31T18", "٢٠٢٤-05-31"),
+    *(
+        "2024-05-31Z",
+        "2024-05-31T18:30:00 CET",
+        "2024-05-31T18",
+        "٢٠٢٤-05-31",
+        "0000-05-05",
+        "5\n",
+        "2024-05-31\n",
+    ),
 ]
 
 
@@ -55,6 +65,23 @@ def test_each_way_of_writing_is_read_as_documented():
 def test_what_is_no_point_in_time_is_not_guessed(text):
     assert timestamps.of_text(text) is None
     assert timestamps.from_text(pa.array(["2024-05-31", text, "5"])) is None
+
+
+@pytest.mark.fuzz
+@given(
+    st.lists(
+        st.sampled_from([*READ, *(text for text in UNREAD if len(text) < 40)])
+        | st.sampled_from([*"0123456789-+:.,TZz eE\n\t", "2024", "-05", "1e400", "24:00", "0000"]),
+        min_size=1,
+        max_size=8,
+    ).map("".join)
+)
+def test_a_text_alone_is_read_as_in_a_column(text):
+    column = timestamps.from_text(pa.array([text, "5"]))
+    alone = timestamps.of_text(text)
+    assert (None if column is None else column.to_pylist()) == (
+        None if alone is None else [alone, 5]
+    )
 
 
 def test_random_moments_of_all_zones_agree_with_datetime():
