@@ -116,11 +116,12 @@ $(TOOLS)/bin/uv:
 	@command -v python3 >/dev/null || $(call refuse,neither uv nor python3 is here; install Python 3 or uv (docs.astral.sh/uv))
 	@echo "Installing uv $(UV_VERSION) into $(TOOLS)"
 	@if python3 -m pip --version >/dev/null 2>&1; then \
-	  set -- -m pip install --quiet --disable-pip-version-check --target=$(TOOLS) uv==$(UV_VERSION); \
+	  set -- -m pip install --quiet --disable-pip-version-check --target=$(TOOLS) \
+	    --only-binary=:all: --require-hashes --requirement=/dev/stdin; \
 	else \
 	  set -- -c "$$PROGRAM" $(UV_WHEEL) $(UV_SHA256) $@; \
 	fi; \
-	said=$$(python3 "$$@" 2>&1) || $(call refuse,uv $(UV_VERSION) is not here and could not be installed ($(LAST_REASON)); install it (docs.astral.sh/uv) or let files.pythonhosted.org be reached)
+	said=$$(python3 "$$@" 2>&1 <<< "uv==$(UV_VERSION) --hash=sha256:$(UV_SHA256)") || $(call refuse,uv $(UV_VERSION) is not here and could not be installed ($(LAST_REASON)); install it (docs.astral.sh/uv) or let files.pythonhosted.org be reached)
 
 # Takes the one file that uv is out of its wheel.
 define UNPACK_UV

@@ -36,7 +36,7 @@ def test_beam_brings_the_remedy_for_what_old_versions_of_arrow_are_known_for():
 
 
 def test_data_are_read_as_text_or_parquet_only():
-    """Of Arrow's readers those of delimited text and Parquet, and no pickles, in what reads data."""
+    """Of Arrow's readers those of text and Parquet, and no pickles, in what reads data."""
     readers = re.compile(
         r"pickle|\bipc\b|feather|parquet\.read|read_table|ParquetFile|np\.load\(|allow_pickle"
     )
