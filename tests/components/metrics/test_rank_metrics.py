@@ -222,6 +222,7 @@ def ranx_scores(lists, k):
     return {**found, "map": found["map"] * count / np.minimum(count, k)}
 
 
+@pytest.mark.seconds
 def test_metrics_equal_ranx_over_random_breaks_of_ties(monkeypatch):
     # Compiling itself takes ranx a minute.
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")

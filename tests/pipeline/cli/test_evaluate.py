@@ -150,6 +150,7 @@ def test_a_mistake_is_one_sentence(arguments, message, model, capsys, monkeypatc
     assert message in mistake(capsys, monkeypatch, tmp_path, *given)
 
 
+@pytest.mark.seconds
 def test_the_newest_served_version_is_taken(model, tmp_path):
     for version in ("9", "10"):
         (tmp_path / version).mkdir()
@@ -175,6 +176,7 @@ def held_out(folder, users, items):
         (["u0", "u1", "u1"], ["x", "y", "y"], "2 of 2 users and 0 of 2 held-out items"),
     ],
 )
+@pytest.mark.seconds
 def test_data_that_the_model_does_not_know_are_refused_unless_asked(
     users, items, told, model, tmp_path
 ):

@@ -26,6 +26,7 @@ def test_it_serves_until_the_model_is_there(task, tmp_path):
     assert model.exists()
 
 
+@pytest.mark.seconds
 def test_it_fails_when_the_chief_is_gone_without_a_model(task, tmp_path):
     chief = socket.create_server(("127.0.0.1", int(task.jobs["chief"][0].rpartition(":")[2])))
     threading.Timer(0.4, chief.close).start()

@@ -93,6 +93,7 @@ def drawn(histories, weights=None):
     return [[item for item in row if item >= 0] for row in found.numpy().tolist()]
 
 
+@pytest.mark.seconds
 def test_sampled_ranks_a_rows_targets_beside_the_items_drawn_for_the_user(table, histories):
     model = Fixed(table)
     negatives = drawn(histories)
@@ -103,6 +104,7 @@ def test_sampled_ranks_a_rows_targets_beside_the_items_drawn_for_the_user(table,
     assert int(model.encoded) == USERS
 
 
+@pytest.mark.seconds
 def test_draws_by_popularity_go_by_the_counts_of_the_catalog(table, histories):
     # Ten items are never drawn, so that some users have fewer than asked for.
     counts = np.random.default_rng(3).integers(0, 50, ITEMS) * (np.arange(ITEMS) >= 24)
@@ -115,6 +117,7 @@ def test_draws_by_popularity_go_by_the_counts_of_the_catalog(table, histories):
 
 
 @pytest.mark.parametrize("which", ["full", "sampled"])
+@pytest.mark.seconds
 def test_a_constant_model_scores_as_chance(histories, which):
     measured = validator(Fixed(np.zeros((USERS, ITEMS))), histories, which)()
     chance = []
@@ -138,6 +141,7 @@ def test_a_user_who_knows_the_whole_catalog_has_nothing_else_in_the_list(which):
     assert measured == {"hr": 0.5, "ndcg": 0.5}
 
 
+@pytest.mark.seconds
 def test_a_row_without_any_candidate_does_not_count_under_mlperfs_rules():
     catalog = planted.make_catalog(4)
     evaluation = EvaluationConfig(k=1, protocols=EVALUATION.protocols)

@@ -34,6 +34,7 @@ def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ease", "itemknn"])
+@pytest.mark.seconds
 def test_refit_learns_from_the_validation_targets(name, dataset, tmp_path):
     config = planted.CONFIGS[name].replace(refit=True)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
