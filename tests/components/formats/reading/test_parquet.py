@@ -108,14 +108,14 @@ def test_rows_come_in_order_group_by_group(tmp_path):
         ({"rating": pa.array([None], pa.int8())}, ", row 1: rating is null, expected a number."),
         ({"rating": ["4"]}, ": column 'rating' has the type string, expected numbers."),
         ({"item": [1.0]}, ": column 'item' has the type double, expected text or whole numbers."),
-        ({"item": [["a"]]}, f": column 'item' has the type {pa.list_(pa.string())}, expected text"),
+        ({"item": [["a"]]}, ": column 'item' has the type list<"),
         ({"item": [b"\xff"]}, ": column 'item' cannot be read ('Invalid UTF8"),
         ({"timestamp": ["soon"]}, ", row 1: timestamp is 'soon', expected seconds since 1970 or"),
         ({"timestamp": [float("inf")]}, ", row 1: timestamp is 'inf', expected seconds since 1970"),
         ({"timestamp": [True]}, ": column 'timestamp' has the type bool, expected times, numbers"),
         (
             {"buyer": ["a"], "user": [[1]]},
-            f": column 'user' has the type {pa.list_(pa.int64())}, expect",
+            ": column 'user' has the type list<",
         ),
     ],
 )
@@ -200,5 +200,6 @@ def test_a_file_runs_no_code_that_it_brings_along(tmp_path):
     command = [sys.executable, "-c", checks, str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert not made.exists()
-    # Later releases read such a type as what it is stored as.
-    assert ran.returncode == 0 or "own.parquet: cannot be read as Parquet (" in ran.stderr
+    # Releases that need no remedy read it as a type that they do not know.
+    told = ("cannot be read as Parquet (", "column 'item' has the type extension<")
+    assert any(f"own.parquet: {words}" in ran.stderr for words in told)
