@@ -188,6 +188,7 @@ def test_data_that_the_model_does_not_know_are_refused_unless_asked(
     assert str(evaluate._known(folder, files, 0.0)) == told
 
 
+@pytest.mark.seconds
 def test_a_model_that_knows_enough_is_evaluated(model, tmp_path):
     files = held_out(tmp_path, ["u0", "new"], ["i3", "i3"])
     known = evaluate._known(str(model / "Format-Serving"), files, 0.5)

@@ -19,6 +19,8 @@ from trainer.serving.export import export, serving_model
 from trainer.serving.options import ToldFeatures
 from transform import preprocessing
 
+pytestmark = pytest.mark.seconds
+
 PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "serving.md"
 # Users who score the items alike, so that they are repetitions of one draw.
 USERS = 4000
@@ -194,7 +196,6 @@ def served(loaded, users, gender, age):
     return np.take_along_axis(output["score"].numpy(), order, axis=1)
 
 
-@pytest.mark.seconds
 def test_told_features_stand_for_the_stored_ones(towers):
     model, _, loaded, _ = towers
     # Stored are the gender's index 1, the age 1 and its group 1, all of user 2.
@@ -214,7 +215,6 @@ def test_told_features_stand_for_the_stored_ones(towers):
     assert np.abs(found[1:] - found[0]).max(axis=1).min() > 1e-3
 
 
-@pytest.mark.seconds
 def test_an_unknown_user_is_scored_by_the_features_told(towers):
     model, data, loaded, _ = towers
     found = served(loaded, ["newcomer"] * 2, ["F", ""], [-1, -1])
@@ -227,7 +227,6 @@ def test_an_unknown_user_is_scored_by_the_features_told(towers):
     np.testing.assert_allclose(found[1], counts / counts.sum(), rtol=1e-5)
 
 
-@pytest.mark.seconds
 def test_a_request_has_the_features_that_the_model_reads_and_no_others(towers):
     common = {"user_id", "exclude_item_id", "k", "exclude_seen", "temperature", "seed"}
     signature = towers[2].signatures["recommend_with_options"]
@@ -239,7 +238,6 @@ def test_a_request_has_the_features_that_the_model_reads_and_no_others(towers):
     assert set(bare.option_inputs) == common
 
 
-@pytest.mark.seconds
 def test_the_lines_of_the_page_run(towers, capsys):
     code = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     code = re.sub(r'load\("[^"]*"\)', f'load("{towers[3]}")', code).replace('"403"', '"u2"')

@@ -65,6 +65,7 @@ def validator(model, histories, which, catalog=None):
 
 
 @pytest.mark.parametrize("which", ["full", "unmasked"])
+@pytest.mark.seconds
 def test_full_ranks_a_rows_targets_in_one_list_with_all_that_is_not_masked(table, histories, which):
     model = Fixed(table)
     candidates = []
@@ -131,6 +132,7 @@ def test_a_constant_model_scores_as_chance(histories, which):
 
 
 @pytest.mark.parametrize("which", ["full", "sampled", "popular"])
+@pytest.mark.seconds
 def test_a_user_who_knows_the_whole_catalog_has_nothing_else_in_the_list(which):
     histories = planted.make_histories([[0, 1, 2], [0]], [[3], [1]])
     catalog = planted.make_catalog(4).with_counts(np.ones(4, np.int64))

@@ -95,6 +95,7 @@ def side_of(item_features=("id", "genres", "year", "title"), **settings):
     return build(item_features=item_features, title_min_count=1, ssl=ssl).self_supervision
 
 
+@pytest.mark.seconds
 def test_masks_cover_half_of_the_features_or_as_many_as_the_settings_say():
     three = ("id", "genres", "year")
     assert {len(left) for left, _ in drawn(side_of(three, pattern="rfm"))} == {2}

@@ -12,6 +12,8 @@ from trainer.models.ials import IALS
 from trainer.serving.export import export, serving_model
 from trainer.training.train import train
 
+pytestmark = pytest.mark.seconds
+
 EVALUATION = planted.EVALUATION
 IALS_CONFIG = planted.CONFIGS["ials"]
 
@@ -21,7 +23,6 @@ def dataset():
     return planted.make_dataset()
 
 
-@pytest.mark.seconds
 def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
     config = IALS_CONFIG.replace(epochs=30, patience=1)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
@@ -34,7 +35,6 @@ def test_patience_stops_and_the_best_epochs_weights_are_kept(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ease", "itemknn"])
-@pytest.mark.seconds
 def test_refit_learns_from_the_validation_targets(name, dataset, tmp_path):
     config = planted.CONFIGS[name].replace(refit=True)
     trained = train(config, EVALUATION, dataset, str(tmp_path))
@@ -62,7 +62,6 @@ def unknown_user(request, dataset, tmp_path_factory):
     return known, train(config, EVALUATION, known, str(run)).model
 
 
-@pytest.mark.seconds
 def test_an_export_has_each_interaction_once(unknown_user, tmp_path):
     dataset, model = unknown_user
     export(serving_model(model, dataset, 5), str(tmp_path / "model"))
