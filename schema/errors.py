@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from schema.plain_text import escaped
+
 
 class UserError(Exception):
     """Report bad input or configuration.
@@ -18,7 +20,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        characters = (it if it.isprintable() else _escaped(it) for it in message)
+        characters = (it if it.isprintable() else escaped(it) for it in message)
         super().__init__("".join(characters))
 
 
@@ -28,10 +30,6 @@ class SettingError(UserError, ValueError):
     Args:
       message: "key: expected ..., got ..."; pydantic knows where the key stands.
     """
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 # Beam and TFX re-raise a worker's exception as a RuntimeError that carries the

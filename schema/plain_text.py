@@ -22,4 +22,13 @@ def printable(text: str) -> str:
     Returns:
       A line that says the same and does nothing.
     """
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    return _CONTROL.sub(lambda found: escaped(found[0]), text)
+
+
+def escaped(character: str) -> str:
+    r"""Write a character as its escape, such as \x1b.
+
+    Args:
+      character: one.
+    """
+    return character.encode("unicode_escape").decode("ascii")
