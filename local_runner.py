@@ -120,6 +120,7 @@ class _Run:
 
     config: RunConfig
     data: str
+    raw: raw_data.RawData | None
     workspace: Workspace
     records: store.Store
     beam_arguments: list[str]
@@ -139,16 +140,15 @@ def _run(config: RunConfig, output: str, options: argparse.Namespace) -> int:
     beam.check_reachable(beam_arguments, places)
     data = raw_data.locate(config.data)
     beam.check_reachable(beam_arguments, {"data.path": data})
-    if not is_uri(data):
-        # A missing column is told before TensorFlow is loaded.
-        _inspect(config, data)
+    # A missing column is told before TensorFlow, which URIs need, is loaded.
+    raw = None if is_uri(data) else _inspect(config, data)
     workspace = Workspace.at(output, options.summary, options.serving)
     if not is_uri(workspace.serving):
         # Before the summary of whoever owns the folder is removed.
         served_folder.check_pipeline(workspace.serving, config.pipeline_name)
     records = _hide_password(named or store.SqliteStore(workspace.database))
     asked_of_gate = (options.force_bless, options.push_again)
-    run = _Run(config, data, workspace, records, beam_arguments, *asked_of_gate, started)
+    run = _Run(config, data, raw, workspace, records, beam_arguments, *asked_of_gate, started)
     return exits.with_log(workspace, lambda out: _execute(run, out))
 
 
@@ -194,7 +194,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     config, workspace = run.config, run.workspace
     run.records.check()
     served_folder.check_pipeline(workspace.serving, config.pipeline_name)
-    raw = _inspect(config, run.data)
+    raw = run.raw or _inspect(config, run.data)
     _check_devices(config)
     # These imports take seconds; what can be told without them was told.
     from pipeline.metadata import lost_artifacts, store_id
