@@ -16,15 +16,16 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tfx.dsl.io.plugins.local import LocalFilesystem
 from tfx.utils import path_constants
 
+from components import served_folder
 from pipeline.cli import common, exits, raw_data
 from pipeline.cli.output_folder import Workspace
 from pipeline.cli.steps import Counted, step
 from pipeline.config.run import DataConfig
 from pipeline.uris import check_known, is_uri
 from schema import features, settings
+from schema.atomic_write import files_of
 from schema.errors import UserError
 from schema.keys import SAVED_MODEL_FILE
 from trainer.config.evaluation import EvaluationConfig
@@ -121,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
     model = options.model
     if not is_uri(model):
         # Told at once; what a URI holds is asked when TensorFlow is loaded.
-        model = _saved_model(model, LocalFilesystem)
+        model = _saved_model(model)
     data = options.examples or raw_data.locate(config.data)
     if not options.examples and not is_uri(data):
         # A missing column is told before the libraries are loaded.
@@ -141,21 +142,19 @@ def _check_writable(ranks: str) -> None:
         raise UserError(f"--ranks: expected a file in a folder that can be written, got {ranks!r}.")
 
 
-def _saved_model(given: str, files: Any) -> str:
-    """Find the SavedModel in a SavedModel's, an artifact's or a served folder.
-
-    `files` has the functions of tfx.dsl.io.fileio.
-    """
-    names = [name.rstrip("/") for name in files.listdir(given)] if files.isdir(given) else []
-    newest = max((name for name in names if name.isdigit()), key=int, default="")
-    for inside in ("", path_constants.SERVING_MODEL_DIR, newest):
-        folder = os.path.join(given, inside).rstrip("/")
+def _saved_model(given: str) -> str:
+    """Find the SavedModel in a SavedModel's, an artifact's or a served folder."""
+    files = files_of(given)
+    for folder in (given, os.path.join(given, path_constants.SERVING_MODEL_DIR)):
         if files.exists(os.path.join(folder, SAVED_MODEL_FILE)):
-            return folder
-    raise UserError(
-        f"MODEL: expected a folder with {SAVED_MODEL_FILE}, a Model artifact or a served folder, "
-        f"got {given!r}."
-    )
+            return folder.rstrip("/")
+    newest = served_folder.newest(given)
+    if newest is None:
+        raise UserError(
+            f"MODEL: expected a folder with {SAVED_MODEL_FILE}, a Model artifact or a served "
+            f"folder, got {given!r}."
+        )
+    return newest
 
 
 def _evaluate(
@@ -167,15 +166,14 @@ def _evaluate(
     out: TextIO,
 ) -> int:
     # These imports take seconds; what can be told without them was told.
-    from tfx.dsl.io import fileio
-
     from pipeline.reports import summary
     from pipeline.reports.console import RunConsole
 
     started = time.monotonic()
     for path in (model, options.examples, options.ranks):
         check_known(path or "")
-    model = _saved_model(model, fileio)
+    if is_uri(model):
+        model = _saved_model(model)
     console = RunConsole(out)
     facts: dict[str, Any] = {"model": model, "log": str(workspace.log)}
     with tempfile.TemporaryDirectory(dir=workspace.here, prefix=".unfinished-") as scratch:

@@ -11,7 +11,6 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tensorflow as tf
-from tfx.dsl.io.plugins.local import LocalFilesystem
 
 from pipeline.cli import evaluate
 from schema.errors import UserError
@@ -155,8 +154,8 @@ def test_the_newest_served_version_is_taken(model, tmp_path):
     for version in ("9", "10"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "saved_model.pb").touch()
-    assert evaluate._saved_model(str(tmp_path), LocalFilesystem) == str(tmp_path / "10")
-    assert evaluate._saved_model(str(model), LocalFilesystem) == str(model / "Format-Serving")
+    assert evaluate._saved_model(str(tmp_path)) == str(tmp_path / "10")
+    assert evaluate._saved_model(str(model)) == str(model / "Format-Serving")
 
 
 def held_out(folder, users, items):
