@@ -146,7 +146,7 @@ class Workspace:
           UserError: a URI that is not known here, or that cannot be written.
         """
         folders = [self.output, os.path.dirname(self.summary)]
-        if not self.serving.startswith(self.output):
+        if not self.serving.startswith(f"{self.output.rstrip('/')}/"):
             folders.append(self.serving)
         for folder in folders:
             if is_uri(folder):
