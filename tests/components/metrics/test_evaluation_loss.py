@@ -6,16 +6,13 @@ import pytest
 from tests.support.computations import eval_config, metric, predictions, run
 
 
+def _loss(training_negatives):
+    settings = {"protocol": "sampled", "training_negatives": training_negatives}
+    return eval_config(metric("evaluation_loss", "EvaluationLoss", name="loss", **settings))
+
+
 def test_a_row_of_no_target_that_the_model_knows_has_no_evaluation_loss():
-    config = eval_config(
-        metric(
-            "evaluation_loss",
-            "EvaluationLoss",
-            name="loss",
-            protocol="sampled",
-            training_negatives=1,
-        )
-    )
+    config = _loss(1)
     rows = [
         predictions(user, sampled_positive_loss=positive, sampled_negative_loss=99.0)
         for user, positive in ((0, 3.0), (1, -1.0))
@@ -44,15 +41,7 @@ def test_the_evaluation_loss_is_the_model_gardens(negatives, trained):
         )
         for user in range(users)
     ]
-    config = eval_config(
-        metric(
-            "evaluation_loss",
-            "EvaluationLoss",
-            name="loss",
-            protocol="sampled",
-            training_negatives=trained,
-        )
-    )
+    config = _loss(trained)
     (found,) = run(config, rows).values()
     # Softmax cross entropy over [0, logit] of every point, each with its weight;
     # the mean is over points of a weight other than 0.

@@ -35,16 +35,8 @@ print(code, *sys.modules, file=sys.stderr)
     ],
 )
 def test_help_and_mistakes_cost_less_than_a_second_and_a_half(module, arguments, code):
-    before = _seconds()
-    ran = subprocess.run(
-        [sys.executable, "-c", CODE.format(module=module, arguments=arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    spent = _seconds() - before
-    ended, *modules = ran.stderr.splitlines()[-1].split()
+    said, spent = _run(module, arguments, ROOT)
+    ended, *modules = said[-1].split()
     assert ended == code
     assert not HEAVY & {name.partition(".")[0] for name in modules}
     # Of the processor: other processes on the machine do not count.
@@ -70,17 +62,7 @@ def test_a_wrong_column_is_told_before_tensorflow_is_loaded(
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "saved_model.pb").write_text("")
     arguments = [*first, "--data", str(tmp_path / "raw"), "--output", str(tmp_path / "out")]
-    before = _seconds()
-    ran = subprocess.run(
-        [sys.executable, "-c", CODE.format(module=module, arguments=arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    spent = _seconds() - before
-    said, told = ran.stderr.splitlines()
+    (said, told), spent = _run(module, arguments, tmp_path)
     assert said.startswith("error: ")
     assert f"{file}, line 1: {message}" in said
     ended, *modules = told.split()
@@ -88,6 +70,20 @@ def test_a_wrong_column_is_told_before_tensorflow_is_loaded(
     assert not {"tensorflow", "apache_beam", "ml_metadata"} & set(modules)
     assert spent < 1.5
     assert not (tmp_path / "out").exists()
+
+
+def _run(module, arguments, folder):
+    """Return the lines on standard error, and the seconds of the processor."""
+    before = _seconds()
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE.format(module=module, arguments=arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return ran.stderr.splitlines(), _seconds() - before
 
 
 def _seconds():
