@@ -102,7 +102,7 @@ class DataConfig(settings.Settings):
 
     @property
     def synthetic(self) -> SyntheticConfig | None:
-        """What `path` asks to be generated; None where it is a folder or not given."""
+        """Return what `path` asks to be generated; None where it is a folder or not given."""
         if self.path is None or not self.path.startswith(PREFIX):
             return None
         try:

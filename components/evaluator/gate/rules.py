@@ -55,7 +55,7 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """How a sentence about it begins."""
+        """Begin a sentence about it."""
         where = "the overall slice"
         if self.feature:
             where = f"the {self.feature} {self.value} slice ({self.count} rows)"

@@ -56,7 +56,7 @@ class EvaluationModel(tf.Module):
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def rank(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Where the targets of held-out rows stand, and what the users are served.
+        """Find where the targets of held-out rows stand, and what the users are served.
 
         T is the most targets that a row of the batch has; what has one value a
         target is padded with -1 or NaN. {p} is the name of each protocol.
