@@ -24,7 +24,7 @@ from tfx.orchestration.portable import launcher
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 
 from pipeline.config.beam import is_direct
-from pipeline.runners import beam_ports, operators
+from pipeline.runners import beam_cache, beam_ports, operators
 from schema.keys import CONFIGURATION_KEY
 
 # What TFX logs, as the formats of its log records.
@@ -98,7 +98,11 @@ class ReportingRunner(LocalDagRunner):
         logger = absl_logging.get_absl_logger()
         logger.addHandler(watch)
         try:
-            with operators.outputs_kept(), _beam_with(self._beam_arguments):
+            with (
+                operators.outputs_kept(),
+                beam_cache.quickly_weighed(),
+                _beam_with(self._beam_arguments),
+            ):
                 super().run_with_ir(pipeline, run_options)
         except BaseException:
             watch.abandon()

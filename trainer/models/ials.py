@@ -45,7 +45,7 @@ class IALS(SolvedModel):
         self._settings = settings
         self._users = self._table("user", num_users)
         self._items = self._table("item", catalog.size)
-        self._solve = tf.function(solve_rows, reduce_retracing=True)
+        self._solve = tf.function(solve_rows, reduce_retracing=True, autograph=False)
 
     @classmethod
     def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> IALS:

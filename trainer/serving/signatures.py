@@ -84,10 +84,12 @@ class ServingModel(tf.Module):
         self.option_inputs = {**own, **self._options.inputs}
         if scorer.reads_histories:
             self.recommend_for_history = tf.function(
-                self._recommend_for_history, input_signature=[_TABLE, _SCALAR]
+                self._recommend_for_history,
+                input_signature=[_TABLE, _SCALAR],
+                autograph=False,
             )
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def serving_default(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Top-k lists for serialized rows, k being the evaluation's.
 
@@ -105,7 +107,7 @@ class ServingModel(tf.Module):
         scores = self._scores_with_histories if self.scorer.reads_histories else None
         return self._recommend(first(row[features.USER_ID], ""), history, self._k, scores)
 
-    @tf.function(input_signature=[_STRINGS, _TABLE, _SCALAR])
+    @tf.function(input_signature=[_STRINGS, _TABLE, _SCALAR], autograph=False)
     def recommend(
         self, user_id: tf.Tensor, exclude_item_id: tf.Tensor, k: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -123,7 +125,7 @@ class ServingModel(tf.Module):
         excluded = tf.RaggedTensor.from_tensor(exclude_item_id)
         return self._recommend(user_id, self._positions_of(excluded), k)
 
-    @tf.function
+    @tf.function(autograph=False)
     def recommend_with_options(
         self, user_id: tf.Tensor, exclude_item_id: tf.Tensor, **asked: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -142,7 +144,7 @@ class ServingModel(tf.Module):
         users = self._index(user_id), draws.fingerprint(user_id)
         return self._lists(self._options.chunk(*users, excluded, asked), tf.size(user_id))
 
-    @tf.function(input_signature=[_STRINGS, _STRINGS])
+    @tf.function(input_signature=[_STRINGS, _STRINGS], autograph=False)
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Score of pairs; comparable between items of one user.
 
@@ -156,7 +158,7 @@ class ServingModel(tf.Module):
         """
         return self.scorer.score_pairs(self._index(user_id), self._positions.lookup(item_id))
 
-    @tf.function(input_signature=[_STRINGS, _SCALAR])
+    @tf.function(input_signature=[_STRINGS, _SCALAR], autograph=False)
     def similar_items(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the most similar items, see Recommender.item_similarity; none for an unknown item.
 
@@ -177,7 +179,7 @@ class ServingModel(tf.Module):
 
         return self._lists(best, tf.size(item_id))
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def scores(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Score of the whole catalog, by which `recommend` ranks.
 
@@ -195,7 +197,7 @@ class ServingModel(tf.Module):
         (scores,) = self.scorer.by_chunks(some, tf.size(index), [tf.float32])
         return {"score": tf.ensure_shape(scores, [None, None])}
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def known_users(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Whom training knew.
 
@@ -207,7 +209,7 @@ class ServingModel(tf.Module):
         """
         return {"known": self.scorer.known(self._index(user_id))}
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def catalog(self) -> dict[str, tf.Tensor]:
         """Return the items that are ranked.
 

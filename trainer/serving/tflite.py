@@ -53,7 +53,7 @@ def convert(serving: ServingModel) -> bytes:
       the other.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def score(user: tf.Tensor, item: tf.Tensor) -> dict[str, tf.Tensor]:
         unknown = len(serving.user_ids)
         return serving.scorer.score_pairs(tf.minimum(user, unknown), item)

@@ -112,7 +112,7 @@ class RankValidator:
         self._users = EncodedUsers(model, histories)
         self._counts = np.diff(histories.target_splits)
         self._chunks = list(self._prepared(histories, catalog, evaluation.seed))
-        self._rank = tf.function(self._ranked, reduce_retracing=True)
+        self._rank = tf.function(self._ranked, reduce_retracing=True, autograph=False)
 
     def __call__(self) -> dict[str, float]:
         """Measure the model.
@@ -149,6 +149,7 @@ class RankValidator:
         draw = tf.function(
             lambda rows: candidates.negatives(rows, items, self._protocol, seed),
             reduce_retracing=True,
+            autograph=False,
         )
         # Drawing looks at every pair of a user and an item.
         step = max(1, draws.PAIRS_AT_A_TIME // catalog.size)

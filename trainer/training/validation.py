@@ -89,7 +89,7 @@ class RatingValidator:
         # Row and target of each rating, by row.
         self._pairs = np.stack([histories.target_rows, histories.targets], axis=1)[rated]
         self._rating = histories.target_ratings[rated]
-        self._predict = tf.function(self._ratings, reduce_retracing=True)
+        self._predict = tf.function(self._ratings, reduce_retracing=True, autograph=False)
 
     def __call__(self) -> dict[str, float]:
         """Measure the model.
