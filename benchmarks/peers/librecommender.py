@@ -47,7 +47,7 @@ TOWERS = (
     "embedding_dim: 16, feature_dim: 16, output_dim: 32, hidden_units: [128, 64], "
     "batch_norm: true, batch_norm_order: after_relu, item_features: [id, genres], "
     "user_features: [id, gender, age_value, occupation], temperature: 0.1, "
-    "softmax: {remove_accidental_hits: false}"
+    "softmax: {remove_accidental_hits: false}, embeddings_initializer: glorot_uniform"
 )
 RFM = "ssl: {pattern: rfm, num_masked: 1, placeholder: zeros, temperature: 0.1}"
 OURS = {

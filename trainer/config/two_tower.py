@@ -129,6 +129,10 @@ class TwoTowerConfig(Settings):
     """Where that of a hidden layer stands."""
     dropout: ShareBelowOne = 0.0
     """Rate on the towers' inputs and hidden layers while training."""
+    embeddings_initializer: Literal["random_normal", "glorot_uniform"] = "random_normal"
+    """First values of the embeddings, by Keras' names: normal of standard deviation 0.05, or
+    uniform by rows and width, about 0.02 with thousands of rows.
+    """
     l2: NonNegative = 0.0
     """L2 on the embeddings."""
     normalize: bool = True

@@ -36,7 +36,9 @@ class _Features(tf.keras.layers.Layer):
         return self.add_weight(
             name=f"{name}_embedding",
             shape=(rows, width),
-            initializer=KnownRows(rows if known is None else known),
+            initializer=KnownRows(
+                rows if known is None else known, self._settings.embeddings_initializer
+            ),
             regularizer=tf.keras.regularizers.L2(l2) if l2 else None,
         )
 

@@ -126,6 +126,18 @@ def test_batch_normalization_may_stand_behind_the_relu():
     np.testing.assert_allclose(tf.reduce_mean(hidden, axis=0), np.zeros(8), atol=1e-5)
 
 
+def test_embeddings_start_from_the_named_distribution():
+    normal, uniform = (
+        next(v.numpy() for v in model.variables if v.name.startswith("item_embedding"))
+        for model in (build(), build(embeddings_initializer="glorot_uniform"))
+    )
+    bound = np.sqrt(6 / sum(uniform.shape))
+    assert np.abs(uniform).max() <= bound
+    assert uniform[:ITEMS].std() == pytest.approx(bound / 3**0.5, rel=0.3)
+    assert normal[:ITEMS].std() == pytest.approx(0.05, rel=0.3)
+    assert not uniform[ITEMS:].any()
+
+
 def test_the_towers_outputs_may_be_wider_than_the_id_embeddings():
     model = build(output_dim=7)
     assert model.item_embedding(tf.range(ITEMS)).shape == (ITEMS, 7)
