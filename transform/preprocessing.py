@@ -13,6 +13,7 @@ import tensorflow_transform as tft
 from schema import features
 from schema.settings import from_dict
 from transform.config import SETTINGS_KEY, TransformConfig
+from transform.vocabularies import VocabularySource, write_vocabularies
 
 _AS_THEY_CAME = (
     features.RATING,
@@ -42,47 +43,74 @@ def preprocessing_fn(
     """
     settings = from_dict(TransformConfig, custom_config[SETTINGS_KEY], SETTINGS_KEY)
     items = inputs[features.ITEM_ID]
-    item_index = _item_index(items, settings)
-    known = item_index.values < _vocabulary_size(features.ITEM_VOCABULARY)
     users = _dense(inputs[features.USER_ID], "")
+    paths = write_vocabularies(_sources(inputs, users, settings))
+    item_index, num_items = _lookup(
+        items, paths[features.ITEM_VOCABULARY], settings.item_oov_buckets
+    )
+    user_index, _ = _lookup(users, paths[features.USER_VOCABULARY], settings.user_oov_buckets)
     return {
         features.USER_ID: users,
-        features.USER_INDEX: _user_index(users, items, settings),
+        features.USER_INDEX: user_index,
         features.ITEM_INDEX: item_index,
-        features.UNKNOWN_ITEM_ID: _retained(items, tf.logical_not(known)),
+        features.UNKNOWN_ITEM_ID: _retained(items, item_index.values >= num_items),
         **{name: inputs[name] for name in _AS_THEY_CAME},
-        features.GENDER_INDEX: _category(inputs[features.GENDER], features.GENDER_VOCABULARY),
+        features.GENDER_INDEX: _category(
+            inputs[features.GENDER], paths[features.GENDER_VOCABULARY]
+        ),
         features.OCCUPATION_INDEX: _category(
-            inputs[features.OCCUPATION], features.OCCUPATION_VOCABULARY
+            inputs[features.OCCUPATION], paths[features.OCCUPATION_VOCABULARY]
         ),
         features.AGE_INDEX: _age_index(inputs[features.AGE]),
         features.AGE: _dense(inputs[features.AGE], 0),
     }
 
 
-def _item_index(items: tf.SparseTensor, settings: TransformConfig) -> tf.SparseTensor:
-    """Vocabulary index of each list entry."""
-    return tft.compute_and_apply_vocabulary(
-        items,
-        frequency_threshold=_threshold(settings.min_item_frequency),
-        num_oov_buckets=settings.item_oov_buckets,
-        vocab_filename=features.ITEM_VOCABULARY,
-        name=features.ITEM_VOCABULARY,
+def _sources(
+    inputs: dict[str, Any], users: tf.Tensor, settings: TransformConfig
+) -> dict[str, VocabularySource]:
+    """Say what each vocabulary holds; a user weighs what the history is long."""
+    items = inputs[features.ITEM_ID]
+    lengths = tf.math.bincount(
+        tf.cast(items.indices[:, 0], tf.int32),
+        minlength=tf.size(users),
+        maxlength=tf.size(users),
+        dtype=tf.float32,
     )
+    return {
+        features.ITEM_VOCABULARY: VocabularySource(
+            items.values, min_weight=settings.min_item_frequency
+        ),
+        features.USER_VOCABULARY: VocabularySource(
+            users[:, 0], lengths, settings.min_user_frequency
+        ),
+        features.GENDER_VOCABULARY: VocabularySource(inputs[features.GENDER].values),
+        features.OCCUPATION_VOCABULARY: VocabularySource(inputs[features.OCCUPATION].values),
+    }
 
 
-def _user_index(users: tf.Tensor, items: tf.SparseTensor, settings: TransformConfig) -> tf.Tensor:
-    """Look up the vocabulary index of each user, whose frequency is the history's length."""
-    ones = tf.SparseTensor(items.indices, tf.ones_like(items.values, tf.float32), items.dense_shape)
-    lengths = tf.sparse.reduce_sum(ones, axis=1, keepdims=True)
-    return tft.compute_and_apply_vocabulary(
-        users,
-        weights=lengths,
-        frequency_threshold=_threshold(settings.min_user_frequency),
-        num_oov_buckets=settings.user_oov_buckets,
-        vocab_filename=features.USER_VOCABULARY,
-        name=features.USER_VOCABULARY,
-    )
+def _lookup(
+    values: tf.Tensor | tf.SparseTensor, path: tf.Tensor, oov_buckets: int
+) -> tuple[tf.Tensor | tf.SparseTensor, tf.Tensor]:
+    """Return the vocabulary index of each value, and the number of entries."""
+    sizes: list[tf.Tensor] = []
+
+    def look_up(values: tf.Tensor, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        table = tf.lookup.StaticVocabularyTable(
+            tf.lookup.TextFileInitializer(
+                file,
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            oov_buckets,
+        )
+        sizes.append(table.size() - oov_buckets)
+        return table.lookup(values), table.size()
+
+    index = tft.apply_vocabulary(values, path, num_oov_buckets=oov_buckets, lookup_fn=look_up)
+    return index, sizes[0]
 
 
 def _retained(items: tf.SparseTensor, kept: tf.Tensor) -> tf.SparseTensor:
@@ -92,11 +120,9 @@ def _retained(items: tf.SparseTensor, kept: tf.Tensor) -> tf.SparseTensor:
     return tf.RaggedTensor.from_value_rowids(values, rows, items.dense_shape[0]).to_sparse()
 
 
-def _category(values: tf.SparseTensor, vocabulary: str) -> tf.Tensor:
+def _category(values: tf.SparseTensor, path: tf.Tensor) -> tf.Tensor:
     """Index an optional text feature: 0 where absent, else vocabulary row + 1."""
-    index = tft.compute_and_apply_vocabulary(
-        values, default_value=-1, vocab_filename=vocabulary, name=vocabulary
-    )
+    index = tft.apply_vocabulary(values, path, default_value=-1)
     return _dense(index, -1) + 1
 
 
@@ -106,15 +132,6 @@ def _age_index(ages: tf.SparseTensor) -> tf.Tensor:
     boundaries = tf.constant(features.AGE_BOUNDARIES, tf.int64)
     group = 1 + tf.reduce_sum(tf.cast(age[:, :, None] >= boundaries, tf.int64), axis=2)
     return tf.where(age < 0, tf.zeros_like(group), group)
-
-
-def _threshold(frequency: int) -> int | None:
-    """Say "at least `frequency`" in TFT's form, which has no word for "at least 1"."""
-    return frequency if frequency > 1 else None
-
-
-def _vocabulary_size(name: str) -> tf.Tensor:
-    return tf.cast(tft.experimental.get_vocabulary_size_by_name(name), tf.int64)
 
 
 def _dense(values: tf.Tensor | tf.SparseTensor, default: str | int) -> tf.Tensor:

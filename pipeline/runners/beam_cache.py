@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import objsize
+from apache_beam.runners.worker import statecache
 
 
 @contextlib.contextmanager
 def quickly_weighed() -> Iterator[None]:
     """Have values weighed without that walk meanwhile."""
-    settings = objsize.default_settings
+    # Fails where Beam weighs by other means.
+    settings = statecache.objsize.default_settings
     before = settings.exclude_modules_globals
     settings.exclude_modules_globals = False
     try:
