@@ -18,7 +18,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import CatalogTensors
 from trainer.models import losses
 from trainer.models.base import DataSizes, Recommender
-from trainer.models.pairs import pair_embeddings, sampled_items
+from trainer.models.pairs import parted_pair_embeddings, sampled_items
 
 GMF, MLP = "gmf", "mlp"
 # Halves of each model of this module, by its name.
@@ -76,8 +76,12 @@ class NeuMF(Recommender):
         )
         # Dense layers make their variables on first use; the loop under a
         # strategy needs them before.
-        self._width = self._gmf + (settings.hidden_units[1] if self._half else 0)
-        self._top(tf.zeros([1, self._width]))
+        first, last = (
+            (settings.hidden_units[1], settings.hidden_units[-1]) if self._half else (0, 0)
+        )
+        self._head(tf.zeros([1, self._gmf + last]))
+        zeros = tf.zeros([1, self._gmf + first])
+        self.score(zeros, zeros[None])
 
     @classmethod
     def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> NeuMF:
@@ -167,15 +171,7 @@ class NeuMF(Recommender):
 
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
-        users = user_embeddings[:, None, :]
-        parts = []
-        if self._gmf:
-            parts.append(users[..., : self._gmf] * item_embeddings[..., : self._gmf])
-        if self._half:
-            parts.append(users[..., self._gmf :] + item_embeddings[..., self._gmf :])
-        pairs = tf.concat(parts, axis=-1)
-        flat = self._top(tf.reshape(pairs, [-1, self._width]))
-        return tf.reshape(flat, tf.shape(pairs)[:2])
+        return self._logits(*self._parts(user_embeddings), *self._parts(item_embeddings))
 
     def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, C]."""
@@ -226,21 +222,40 @@ class NeuMF(Recommender):
         Returns:
           float32 scalar.
         """
-        embeddings = pair_embeddings(self, sampled_items(inputs), training)
-        logits = self.score(self.user_embedding(inputs, training), embeddings)
-        return losses.cross_entropy(logits)
+        users = self._parts(self.user_embedding(inputs, training))
+        items = parted_pair_embeddings(self, sampled_items(inputs), training, self._parts)
+        return losses.cross_entropy(self._logits(*users, *items))
 
     def _product(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         dtype = self._dtype_of_products
         product = tf.matmul(tf.cast(values, dtype), tf.cast(kernel, dtype))
         return tf.cast(product, tf.float32)
 
-    def _top(self, pairs: tf.Tensor) -> tf.Tensor:
-        """Predict logits [N, 1] of [elementwise products | first-layer sums], [N, D]."""
-        if not self._half:
-            return self._head(pairs)
-        hidden = tf.nn.relu(pairs[:, self._gmf :])
-        for layer in self._layers:
-            hidden = layer(hidden)
-        hidden = tf.cast(hidden, tf.float32)
-        return self._head(tf.concat([pairs[:, : self._gmf], hidden], axis=1))
+    def _parts(self, rows: tf.Tensor) -> list[tf.Tensor]:
+        """Cut embeddings into those of GMF and of the MLP's first layer, where there are both."""
+        parts = [rows[..., : self._gmf]] if self._gmf else []
+        return [*parts, rows[..., self._gmf :]] if self._half else parts
+
+    def _logits(self, *parts: tf.Tensor) -> tf.Tensor:
+        """Predict logits [B, K].
+
+        The prediction of [products | MLP] is taken apart too: on a CPU, putting the
+        two of each pair side by side takes longer than what is done with them.
+
+        Args:
+          parts: `_parts` of users [B, D], then those of items [B or 1, K, D].
+        """
+        users, items = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+        kernel = self._head.kernel
+        logits = tf.identity(self._head.bias)
+        if self._gmf:
+            logits += tf.linalg.matvec(items[0], users[0] * kernel[: self._gmf, 0])
+        if self._half:
+            hidden = tf.nn.relu(users[-1][:, None, :] + items[-1])
+            shape = tf.shape(hidden)[:2]
+            hidden = tf.reshape(hidden, [-1, hidden.shape[-1]])
+            for layer in self._layers:
+                hidden = layer(hidden)
+            products = tf.matmul(tf.cast(hidden, tf.float32), kernel[self._gmf :])
+            logits += tf.reshape(products, shape)
+        return logits

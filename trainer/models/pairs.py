@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 from trainer.data.batches import NEGATIVES, POSITIVE
@@ -35,8 +37,35 @@ def pair_embeddings(
     Returns:
       float32 [B, K, D].
     """
+    (embeddings,) = parted_pair_embeddings(
+        model, items, training, lambda rows: (rows,), whole_catalog
+    )
+    return embeddings
+
+
+def parted_pair_embeddings(
+    model: Recommender,
+    items: tf.Tensor,
+    training: bool,
+    part: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    whole_catalog: bool = True,
+) -> list[tf.Tensor]:
+    """Embed the items of pairs, cut into parts before the rows of pairs are gathered.
+
+    Args:
+      model: see pair_embeddings.
+      items: see pair_embeddings.
+      training: see pair_embeddings.
+      part: cuts embeddings, float32 [K, D], into some of fewer columns.
+      whole_catalog: see pair_embeddings.
+
+    Returns:
+      Of each part, float32 [B, K, columns].
+    """
     pairs = items.shape.num_elements()
     if whole_catalog and pairs and model.catalog.size <= pairs:
-        return tf.gather(model.item_embedding(tf.range(model.catalog.size), training), items)
+        everything = model.item_embedding(tf.range(model.catalog.size), training)
+        return [tf.gather(rows, items) for rows in part(everything)]
     embeddings = model.item_embedding(tf.reshape(items, [-1]), training)
-    return tf.reshape(embeddings, [*tf.unstack(tf.shape(items)), embeddings.shape[-1]])
+    shape = tf.unstack(tf.shape(items))
+    return [tf.reshape(rows, [*shape, rows.shape[-1]]) for rows in part(embeddings)]
