@@ -201,17 +201,17 @@ def export_model(path: str, name: str, histories, items: int) -> None:
 
 def rank_all(path: pathlib.Path, split: pathlib.Path) -> None:
     """Rank all rows as the Evaluator does, and name their slices."""
-    from components.evaluator.held_out import batches
-    from components.evaluator.measuring import RankRows, shared_model
+    from components.evaluator.measuring import RankRows, read_rows, shared_model
     from components.evaluator.ranking.wrap import wrap_for_evaluation
     from trainer.config.evaluation import EvaluationConfig
 
     load = functools.partial(wrap_for_evaluation, str(path), EvaluationConfig())
     rank = RankRows({"": shared_model("candidate", str(path), load).model_loader}, [()])
     rank.setup()
-    for batch in batches([str(file) for file in split.iterdir()]):
-        for _ in rank.process({"input": batch}):
-            pass
+    for file in split.iterdir():
+        for rows in read_rows(str(file)):
+            for _ in rank.process(rows):
+                pass
 
 
 def evaluate(root: pathlib.Path, baseline: bool) -> None:

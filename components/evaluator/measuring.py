@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors.slice_key_extractor import SLICE_KEY_EXTRACTOR_STAGE_NAME
@@ -78,7 +79,7 @@ def measure(
         pipeline
         | "Files" >> beam.Create(list(files))
         | "SpreadFiles" >> beam.Reshuffle()
-        | "ReadRows" >> beam.FlatMap(_extracts)
+        | "ReadRows" >> beam.FlatMap(read_rows)
         | "ExtractEvaluateAndWriteResults"
         >> tfma.ExtractEvaluateAndWriteResults(
             eval_shared_model=models[0] if alone else list(models),
@@ -89,9 +90,18 @@ def measure(
     )
 
 
-def _extracts(file: str) -> Iterator[dict[str, list[bytes]]]:
+def read_rows(file: str) -> Iterator[dict[str, pa.RecordBatch]]:
+    """Read held-out rows as `RankRows` takes them.
+
+    Args:
+      file: a TFRecord file.
+
+    Yields:
+      Extracts of a batch each.
+    """
     for batch in batches([file]):
-        yield {tfma.constants.INPUT_KEY: batch}
+        rows = pa.array(batch, pa.large_binary())
+        yield {tfma.constants.ARROW_RECORD_BATCH_KEY: pa.RecordBatch.from_arrays([rows], ["rows"])}
 
 
 @beam.typehints.with_input_types(tfma.Extracts)
@@ -115,16 +125,16 @@ class RankRows(beam.DoFn):
         """Load the models, unless another worker of the process has."""
         self._models = {name: loader.load() for name, loader in self._loaders.items()}
 
-    def process(self, extracts: dict[str, list[bytes]]) -> Iterator[dict[str, object]]:
+    def process(self, extracts: dict[str, pa.RecordBatch]) -> Iterator[dict[str, object]]:
         """Rank the rows.
 
         Args:
-          extracts: serialized rows under INPUT_KEY.
+          extracts: serialized rows under ARROW_RECORD_BATCH_KEY.
 
         Yields:
           Extracts of one slice each, with its packed rows under RANKS.
         """
-        serialized = extracts[tfma.constants.INPUT_KEY]
+        serialized = extracts[tfma.constants.ARROW_RECORD_BATCH_KEY].column(0).to_pylist()
         parts = [
             serialized[start : start + _ROWS_OF_A_CALL]
             for start in range(0, len(serialized), _ROWS_OF_A_CALL)

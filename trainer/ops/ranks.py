@@ -14,6 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from trainer.config.evaluation import ProtocolConfig
+from trainer.ops import long_rows
 from trainer.ops.candidates import HeldOutBatch
 
 # As many targets a row are compared one after the other in the time that
@@ -79,9 +80,16 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
     """
 
     def by_comparing() -> list[tf.Tensor]:
-        def one(score: tf.Tensor) -> list[tf.Tensor]:
+        def plainly(score: tf.Tensor) -> list[tf.Tensor]:
             score = score[:, tf.newaxis]
             return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
+
+        def one(score: tf.Tensor) -> list[tf.Tensor]:
+            return tf.cond(
+                tf.shape(values)[1] >= long_rows.LONG,
+                lambda: list(long_rows.count_up_to(values, score)),
+                lambda: plainly(score),
+            )
 
         columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
         return [tf.transpose(column) for column in columns]
@@ -101,6 +109,23 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
     return RankCounts(tf.reshape(below, shape), tf.reshape(equal, shape))
 
 
+def count_ordered(ordered: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Compare values that are the same for all rows with the targets' scores.
+
+    Args:
+      ordered: float32 [N], ascending, without NaN.
+      own: float32 [B, T], the targets' scores; nothing is less or equal to NaN.
+
+    Returns:
+      RankCounts of [B, T].
+    """
+    flat = tf.reshape(own, [-1])
+    below, less = (tf.searchsorted(ordered, flat, side=side) for side in ("right", "left"))
+    known = tf.cast(~tf.math.is_nan(flat), tf.int32)
+    shape = tf.shape(own)
+    return RankCounts(tf.reshape(below * known, shape), tf.reshape((below - less) * known, shape))
+
+
 class TargetRanks:
     """Rank the targets of B rows by the scores of one ranking.
 
@@ -111,14 +136,21 @@ class TargetRanks:
     Args:
       rows: B rows.
       scores: float32 [B, C] or, the same for all rows, [C].
+      ordered: the scores in ascending order, where they are the same for all rows and
+        no NaN: with them the catalog need not be compared.
     """
 
-    def __init__(self, rows: HeldOutBatch, scores: tf.Tensor) -> None:
+    def __init__(
+        self, rows: HeldOutBatch, scores: tf.Tensor, ordered: tf.Tensor | None = None
+    ) -> None:
         self._rows = rows
         self._scores = scores
         self._own = value_at(scores, rows.targets)
         self._targets = count(self._own, self._own)
-        self._all = count(scores if scores.shape.rank == 2 else scores[tf.newaxis], self._own)
+        if ordered is not None:
+            self._all = count_ordered(ordered, self._own)
+        else:
+            self._all = count(scores if scores.shape.rank == 2 else scores[tf.newaxis], self._own)
         self._seen = count(value_at(scores, rows.seen), self._own)
 
     def ranks(self, protocol: ProtocolConfig, drawn: tf.Tensor | None) -> tuple[Ranks, tf.Tensor]:

@@ -109,7 +109,13 @@ class Scorer(tf.Module):
           float32 [B, C].
         """
         scores = self._score_all(self._user_embeddings(index), self._items)
-        return tf.where(self.known(index)[:, tf.newaxis], scores, self._unknown_scores[tf.newaxis])
+        known = self.known(index)[:, tf.newaxis]
+        # Most often all are, and the scores are not copied.
+        return tf.cond(
+            tf.reduce_all(known),
+            lambda: scores,
+            lambda: tf.where(known, scores, self._unknown_scores[tf.newaxis]),
+        )
 
     def scores_and_logits(
         self, index: tf.Tensor, context: tf.Tensor

@@ -15,7 +15,7 @@ from components.evaluator.ranking import slices
 from components.metrics.rank_outputs import MODEL, POPULARITY, RankOutputs
 from schema import features
 from trainer.config.evaluation import SAMPLED, EvaluationConfig
-from trainer.ops import candidates, draws, lookup
+from trainer.ops import candidates, draws, long_rows, lookup
 from trainer.ops.ranks import TargetRanks, number, row_weights
 
 _STRINGS = tf.TensorSpec([None], tf.string)
@@ -47,6 +47,7 @@ class EvaluationModel(tf.Module):
         ids, counts = catalog[features.ITEM_ID], catalog["count"]
         self._positions = lookup.positions(ids.tolist())
         self._items = candidates.CatalogWeights.of(ids.tolist(), counts)
+        self._ordered_weights = lookup.stored(np.sort(counts), tf.float32)
         # One more row at the end answers position -1.
         shares = counts / max(counts.sum(), 1)
         self._shares = lookup.stored(np.append(shares, 0.0), tf.float32)
@@ -177,7 +178,7 @@ class EvaluationModel(tf.Module):
     def _ranks(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of every protocol, for B rows and their scores, float32 [B, C]."""
         model = TargetRanks(some, scores)
-        popularity = TargetRanks(some, self._items.weights)
+        popularity = TargetRanks(some, self._items.weights, self._ordered_weights)
         found: dict[str, tf.Tensor] = {}
         for name, protocol in self._protocols.items():
             drawn = None
@@ -197,7 +198,12 @@ class EvaluationModel(tf.Module):
     def _list(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the list that each user is served; a row's targets never count as seen."""
         seen = draws.marked(tf.RaggedTensor.from_tensor(some.seen), tf.shape(scores)[1])
-        _, top = lookup.best_items(scores, seen, self._longest)
+        size, k = tf.shape(scores)[1], self._longest
+        top = tf.cond(
+            size >= max(long_rows.LONG, k),
+            lambda: long_rows.best_positions(scores, seen, k),
+            lambda: lookup.best_items(scores, seen, k)[1],
+        )
         return {
             RankOutputs.TOP_ITEM: top,
             RankOutputs.TOP_SHARE: lookup.at(self._shares, top),
