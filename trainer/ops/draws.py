@@ -14,7 +14,7 @@ from trainer.ops import long_rows
 
 # Scores held at a time: few enough to stay in a processor's last cache, enough to
 # make matrix products of them and a loop's step cheap.
-PAIRS_AT_A_TIME = 1 << 22
+PAIRS_AT_A_TIME = 1 << 23
 # The same for models that keep some hundred floats a pair while they score.
 WIDE_PAIRS_AT_A_TIME = 1 << 16
 
