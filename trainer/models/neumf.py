@@ -178,8 +178,21 @@ class NeuMF(Recommender):
         return tf.reshape(flat, tf.shape(pairs)[:2])
 
     def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """See Recommender: logits, float32 [B, C]."""
-        return self.score(user_embeddings, item_embeddings[None])
+        """See Recommender: logits, float32 [B, C].
+
+        GMF's half is a matrix product, so that only the MLP's keeps numbers of pairs.
+        """
+        parts = []
+        if self._gmf:
+            users = user_embeddings[:, : self._gmf] * self._head.kernel[: self._gmf, 0]
+            items = item_embeddings[:, : self._gmf]
+            parts.append(tf.matmul(users, items, transpose_b=True))
+        if self._half:
+            pairs = user_embeddings[:, None, self._gmf :] + item_embeddings[None, :, self._gmf :]
+            hidden = self._mlp(tf.reshape(pairs, [-1, pairs.shape[-1]]))
+            of_pairs = tf.matmul(hidden, self._head.kernel[self._gmf :])
+            parts.append(tf.reshape(of_pairs, tf.shape(pairs)[:2]))
+        return tf.add_n(parts) + self._head.bias
 
     def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: where there is GMF, the cosine of w * q_i, what it lets users weigh.
@@ -239,8 +252,12 @@ class NeuMF(Recommender):
         """Predict logits [N, 1] of [elementwise products | first-layer sums], [N, D]."""
         if not self._half:
             return self._head(pairs)
-        hidden = tf.nn.relu(pairs[:, self._gmf :])
+        hidden = self._mlp(pairs[:, self._gmf :])
+        return self._head(tf.concat([pairs[:, : self._gmf], hidden], axis=1))
+
+    def _mlp(self, sums: tf.Tensor) -> tf.Tensor:
+        """Apply the layers after the first, float32 [N, last width], to the sums of its halves."""
+        hidden = tf.nn.relu(sums)
         for layer in self._layers:
             hidden = layer(hidden)
-        hidden = tf.cast(hidden, tf.float32)
-        return self._head(tf.concat([pairs[:, : self._gmf], hidden], axis=1))
+        return tf.cast(hidden, tf.float32)
