@@ -19,6 +19,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors.slice_key_extractor import SLICE_KEY_EXTRACTOR_STAGE_NAME
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import config_util
 
 from components.evaluator.held_out import batches
 from components.evaluator.ranking.evaluation_model import EvaluationModel
@@ -70,6 +71,8 @@ def measure(
     """
     # TFMA calls a model that is alone by no name.
     alone = len(models) == 1
+    shared = models[0] if alone else list(models)
+    eval_config = config_util.update_eval_config_with_defaults(eval_config, has_baseline=not alone)
     loaders = {"" if alone else model.model_name: model.model_loader for model in models}
     slicings = [tuple(spec.feature_keys) for spec in eval_config.slicing_specs]
     rank = tfma.extractors.Extractor(
@@ -82,12 +85,29 @@ def measure(
         | "ReadRows" >> beam.FlatMap(read_rows)
         | "ExtractEvaluateAndWriteResults"
         >> tfma.ExtractEvaluateAndWriteResults(
-            eval_shared_model=models[0] if alone else list(models),
+            eval_shared_model=shared,
             eval_config=eval_config,
             extractors=[rank],
-            output_path=output_path,
+            writers=_writers(models, eval_config, output_path),
         )
     )
+
+
+def _writers(
+    models: Sequence[tfma.EvalSharedModel], eval_config: config_pb2.EvalConfig, output_path: str
+) -> list[tfma.writers.Writer]:
+    """Write figures and configuration only: plots, attributions and thresholds there are none."""
+    return [
+        tfma.writers.EvalConfigWriter(
+            output_path,
+            eval_config=eval_config,
+            model_locations={model.model_name: model.model_path for model in models},
+        ),
+        tfma.writers.MetricsPlotsAndValidationsWriter(
+            {tfma.constants.METRICS_KEY: os.path.join(output_path, tfma.constants.METRICS_KEY)},
+            eval_config=eval_config,
+        ),
+    ]
 
 
 def read_rows(file: str) -> Iterator[dict[str, pa.RecordBatch]]:

@@ -9,6 +9,7 @@ subtracted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -65,10 +66,7 @@ def value_at(values: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
 
 
 def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
-    """Compare values with the targets' scores.
-
-    A few targets are compared with each value; many are looked up in the sorted
-    values, so that the work hardly grows with them.
+    """Compare values with the targets' scores, one target after the other.
 
     Args:
       values: float32 [B, N] or, the same for all rows, [1, N]; NaN is neither
@@ -79,34 +77,48 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
       RankCounts of [B, T].
     """
 
-    def by_comparing() -> list[tf.Tensor]:
-        def plainly(score: tf.Tensor) -> list[tf.Tensor]:
-            score = score[:, tf.newaxis]
-            return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
+    def one(score: tf.Tensor) -> list[tf.Tensor]:
+        score = score[:, tf.newaxis]
+        return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
 
-        def one(score: tf.Tensor) -> list[tf.Tensor]:
-            return tf.cond(
-                tf.shape(values)[1] >= long_rows.LONG,
-                lambda: list(long_rows.count_up_to(values, score)),
-                lambda: plainly(score),
-            )
+    return _one_by_one(one, own)
 
-        columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
-        return [tf.transpose(column) for column in columns]
 
-    def by_sorting() -> list[tf.Tensor]:
-        nothing = tf.math.is_nan(values)
-        values_there = tf.shape(values)[1] - number(nothing)
-        ordered = tf.sort(tf.where(nothing, float("inf"), values), axis=1)
-        ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(values)[1]])
+def count_catalog(scores: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Compare the scores of all items with the targets'; see `count`.
+
+    A few targets are compared with each score; many are looked up in the sorted
+    scores, so that the work hardly grows with them.
+    """
+
+    def one(score: tf.Tensor) -> list[tf.Tensor]:
+        return list(long_rows.count_up_to(scores, score))
+
+    def by_sorting() -> RankCounts:
+        nothing = tf.math.is_nan(scores)
+        values_there = tf.shape(scores)[1] - number(nothing)
+        ordered = tf.sort(tf.where(nothing, float("inf"), scores), axis=1)
+        ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(scores)[1]])
         sides = [tf.searchsorted(ordered, own, side=side) for side in ("right", "left")]
         below, less = (tf.minimum(side, values_there) for side in sides)
         known = tf.cast(~tf.math.is_nan(own), tf.int32)
-        return [below * known, (below - less) * known]
+        return RankCounts(below * known, (below - less) * known)
 
-    below, equal = tf.cond(tf.shape(own)[1] > _COMPARED, by_sorting, by_comparing)
-    shape = tf.shape(own)
-    return RankCounts(tf.reshape(below, shape), tf.reshape(equal, shape))
+    def by_comparing() -> RankCounts:
+        return tf.cond(
+            tf.shape(scores)[1] >= long_rows.LONG,
+            lambda: _one_by_one(one, own),
+            lambda: count(scores, own),
+        )
+
+    found = tf.cond(tf.shape(own)[1] > _COMPARED, by_sorting, by_comparing)
+    return RankCounts(*(tf.reshape(part, tf.shape(own)) for part in found))
+
+
+def _one_by_one(one: Callable[[tf.Tensor], list[tf.Tensor]], own: tf.Tensor) -> RankCounts:
+    """Count for each column of the targets' scores, [B, T]."""
+    columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
+    return RankCounts(*(tf.reshape(tf.transpose(column), tf.shape(own)) for column in columns))
 
 
 def count_ordered(ordered: tf.Tensor, own: tf.Tensor) -> RankCounts:
@@ -150,7 +162,8 @@ class TargetRanks:
         if ordered is not None:
             self._all = count_ordered(ordered, self._own)
         else:
-            self._all = count(scores if scores.shape.rank == 2 else scores[tf.newaxis], self._own)
+            whole = scores if scores.shape.rank == 2 else scores[tf.newaxis]
+            self._all = count_catalog(whole, self._own)
         self._seen = count(value_at(scores, rows.seen), self._own)
 
     def ranks(self, protocol: ProtocolConfig, drawn: tf.Tensor | None) -> tuple[Ranks, tf.Tensor]:
