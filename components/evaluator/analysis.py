@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,47 +17,40 @@ import pyarrow.csv
 import pyarrow.parquet
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.io import fileio
 
-from components.evaluator.keys import RANK
+from components.evaluator import measuring
+from components.evaluator.held_out import batches
+from components.evaluator.ranking.evaluation_model import EvaluationModel
 from components.metrics.rank_outputs import MODEL, POPULARITY, RankOutputs
-from schema import atomic_write, curated, features
+from schema import atomic_write, features
 
 _WRITERS = {".csv": pyarrow.csv.CSVWriter, ".parquet": pyarrow.parquet.ParquetWriter}
+# Rows whose ranks are counted and written at a time.
 _BATCH = 512
 
 
 def measure(
-    wrapped_path: str, pattern: str, eval_config: config_pb2.EvalConfig, output_path: str
+    model: tfma.EvalSharedModel,
+    files: list[str],
+    eval_config: config_pb2.EvalConfig,
+    output_path: str,
 ) -> None:
-    """Let TFMA evaluate a wrapped model.
+    """Let TFMA evaluate a model.
 
     Args:
-      wrapped_path: what ranking.wrap.wrap_for_evaluation wrote.
-      pattern: of the TFRecord files of the held-out rows.
+      model: what measuring.shared_model gave.
+      files: TFRecord files of the held-out rows.
       eval_config: as for the Evaluator; a baseline in it is passed over.
       output_path: folder for what TFMA writes, as in a ModelEvaluation artifact.
     """
-    model = tfma.default_eval_shared_model(
-        eval_saved_model_path=wrapped_path,
-        model_name=tfma.constants.CANDIDATE_KEY,
-        eval_config=eval_config,
-    )
-    schema = text_format.Parse(curated.read(curated.INTERACTIONS), schema_pb2.Schema())
-    tfma.run_model_analysis(
-        eval_shared_model=model,
-        eval_config=eval_config,
-        data_location=pattern,
-        output_path=output_path,
-        schema=schema,
-    )
+    with beam.Pipeline() as pipeline:
+        measuring.measure(pipeline, files, [model], eval_config, output_path)
 
 
 def write_ranks(
-    wrapped_path: str,
+    model: EvaluationModel,
     files: list[str],
     protocols: tuple[str, ...],
     path: str,
@@ -73,7 +66,7 @@ def write_ranks(
     them.
 
     Args:
-      wrapped_path: what ranking.wrap.wrap_for_evaluation wrote.
+      model: as loaded for the evaluation.
       files: TFRecord files of the held-out rows.
       protocols: names of the protocols.
       path: a file whose name ends in .csv or .parquet; not written where there
@@ -82,15 +75,13 @@ def write_ranks(
       quote_formulas: whether ids that a spreadsheet would compute get an apostrophe
         before them; see `quoted`.
     """
-    # Signatures hold the model's tables weakly: the model must stay referenced.
-    wrapped = tf.saved_model.load(wrapped_path)
     users = 0
     # Arrow writes to local files only.
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, os.path.basename(path))
         writer = None
-        for serialized in batches(files):
-            table = _ranks(wrapped.signatures[RANK], serialized, protocols)
+        for serialized in batches(files, _BATCH):
+            table = _ranks(model, serialized, protocols)
             if quote_formulas:
                 for at, name in enumerate((features.USER_ID, features.TARGET_ITEM_ID)):
                     table = table.set_column(at, name, quoted(table.column(name)))
@@ -117,23 +108,7 @@ def quoted(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(formulas, pc.binary_join_element_wise("'", ids, ""), ids)
 
 
-def batches(files: list[str]) -> Iterator[list[bytes]]:
-    """Read serialized rows, some at a time.
-
-    Args:
-      files: TFRecord files, compressed where they end in .gz.
-
-    Yields:
-      The rows of one batch.
-    """
-    for file in files:
-        compression = "GZIP" if os.path.splitext(file)[1] == ".gz" else ""
-        records = tf.data.TFRecordDataset(file, compression_type=compression)
-        for batch in records.batch(_BATCH).as_numpy_iterator():
-            yield batch.tolist()
-
-
-def _ranks(rank: Any, serialized: list[bytes], protocols: tuple[str, ...]) -> pa.Table:
+def _ranks(model: EvaluationModel, serialized: list[bytes], protocols: tuple[str, ...]) -> pa.Table:
     """Return the rows of some users; per-target columns of `rank` are padded to the longest row."""
     rows = [tf.train.Example.FromString(record).features.feature for record in serialized]
     targets = [list(row[features.TARGET_ITEM_ID].bytes_list.value) for row in rows]
@@ -144,7 +119,7 @@ def _ranks(rank: Any, serialized: list[bytes], protocols: tuple[str, ...]) -> pa
         features.TARGET_ITEM_ID: pa.array([item for row in targets for item in row], pa.binary()),
     }
     columns = {name: column.cast(pa.string()) for name, column in columns.items()}
-    found = rank(examples=tf.constant(serialized))
+    found = model.rank(tf.constant(serialized))
     for protocol in protocols:
         for name in (
             *(RankOutputs.greater(protocol, subject) for subject in (MODEL, POPULARITY)),

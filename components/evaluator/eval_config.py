@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.keys import RANK, TARGET_SLICES, USER_SLICES
-from components.evaluator.metric_names import RATING_METRICS, metric_name
+from components.evaluator.metric_names import EXAMPLE_COUNT, RATING_METRICS, metric_name
 from components.metrics.base import CutOffMetric, ListMetric, TargetMetric
+from components.metrics.example_count import RowCount
 from components.metrics.rank_outputs import LIFT, MODEL, POPULARITY
 from components.metrics.registry import metric_class
 from trainer.config.evaluation import (
@@ -43,32 +43,15 @@ def build_eval_config(
       The configuration, with the candidate and the last blessed model as
       baseline; TFX drops the latter on a first run.
     """
-    metrics = [config_pb2.MetricConfig(class_name="ExampleCount")]
+    metrics = [_config_of(RowCount, {"name": EXAMPLE_COUNT})]
     for metric, name, own in _metrics(evaluation, ratings, training_negatives):
         kind = metric_class(metric)
         config = {"name": name, "source_digest": source_digest, **own}
-        metrics.append(
-            config_pb2.MetricConfig(
-                module=kind.__module__,
-                class_name=kind.__name__,
-                config=json.dumps(config, sort_keys=True),
-            )
-        )
+        metrics.append(_config_of(kind, config))
     return config_pb2.EvalConfig(
         model_specs=[
-            config_pb2.ModelSpec(
-                name=tfma.constants.CANDIDATE_KEY,
-                signature_name=RANK,
-                preprocessing_function_names=[USER_SLICES, TARGET_SLICES],
-            ),
-            # The candidate alone says how popular a target is: a row whose two
-            # models disagreed would count in two slices.
-            config_pb2.ModelSpec(
-                name=tfma.constants.BASELINE_KEY,
-                signature_name=RANK,
-                preprocessing_function_names=[USER_SLICES],
-                is_baseline=True,
-            ),
+            config_pb2.ModelSpec(name=tfma.constants.CANDIDATE_KEY),
+            config_pb2.ModelSpec(name=tfma.constants.BASELINE_KEY, is_baseline=True),
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
@@ -76,6 +59,14 @@ def build_eval_config(
         ],
         metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
         options=config_pb2.Options(include_default_metrics={"value": False}),
+    )
+
+
+def _config_of(kind: type, config: Mapping[str, str | int]) -> config_pb2.MetricConfig:
+    return config_pb2.MetricConfig(
+        module=kind.__module__,
+        class_name=kind.__name__,
+        config=json.dumps(config, sort_keys=True),
     )
 
 

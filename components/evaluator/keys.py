@@ -17,8 +17,3 @@ GATE_FILE = "gate.json"
 # Custom properties of the ModelBlessing artifact.
 EVALUATION_PROPERTY = "evaluation"
 FORCE_PROPERTY = "force_bless"
-
-# Signatures of the evaluation model.
-RANK = "rank"
-USER_SLICES = "user_slices"
-TARGET_SLICES = "target_slices"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.evaluator.analysis import batches
+from components.evaluator.held_out import batches
 from schema import features
 
 

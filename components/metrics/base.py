@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.metrics.gather import TABLE, GatherRanks, PackRanks
+from components.metrics.gather import TABLE, gather_computation
 from components.metrics.intervals import RowValues, with_intervals
 from components.metrics.rank_outputs import LIFT, MODEL, POPULARITY, RankOutputs
 from components.metrics.table import RankTable
@@ -86,11 +86,7 @@ class RankMetric(tfma.metrics.Metric, abc.ABC):
             return results
 
         return [
-            metric_types.MetricComputation(
-                keys=[metric_types.MetricKey(TABLE, model_name=m) for m in model_names],
-                preprocessors=[PackRanks(model_names)],
-                combiner=GatherRanks(model_names),
-            ),
+            gather_computation(model_names),
             metric_types.DerivedMetricComputation(keys=keys, result=means),
             # Equal for all metrics, so TFMA keeps one of them.
             metric_types.CIDerivedMetricComputation(keys=[], result=with_intervals),

@@ -1,8 +1,8 @@
-"""Packs the outputs of the `rank` signature a row at a time, and unpacks a slice's.
+"""Packs the outputs of `rank` a batch at a time, and unpacks a slice's.
 
-All metrics of an evaluation share one combiner. A row is packed into bytes
-before it is handed to its slices, so a slice's accumulator only appends: it is
-two flat arrays of 32-bit numbers.
+All metrics of an evaluation share one combiner. A batch is packed into two arrays
+of 32-bit numbers before its slices take their rows of it, so a slice's accumulator
+only lists arrays.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ from components.metrics.table import RankTable
 
 # TFMA drops keys that begin with "_" before it writes results.
 TABLE = "_rank_table"
+ROW_COUNT = "_row_count"
+# Under which an extract holds its Packed rows.
+RANKS = "ranks"
 # A fingerprint takes two of the 32-bit numbers; the first column counts targets.
 _HEAD = 3
+
+# Outputs by model and name: [B], [B, K], or [B, T] padded with -1 or NaN.
+Outputs = Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +45,10 @@ class Column:
     real: bool
     width: int
 
-    def pack(self, value: np.ndarray) -> bytes:
-        """Return the bits of a row's values; ValueError unless there are `width`."""
-        bits = np.asarray(value, np.float32 if self.real else np.int32).tobytes()
-        if self.width and len(bits) != 4 * self.width:
-            expected = f"{self.name}: expected {self.width} values a row"
-            raise ValueError(f"{expected}, got {len(bits) // 4}.")
-        return bits
+    def pack(self, value: np.ndarray) -> np.ndarray:
+        """Return the bits of values as int32, of the same shape."""
+        kind = np.float32 if self.real else np.int32
+        return np.ascontiguousarray(value, kind).view(np.int32)
 
     def unpack(self, bits: np.ndarray) -> np.ndarray:
         """Return the values of int32 bits."""
@@ -60,65 +63,89 @@ class Packed:
     Attributes:
       columns: what a row holds, those of rows before those of targets; empty
         without rows.
-      rows: int32 numbers, a row's after the other's: count of targets,
-        fingerprint (2), then the columns of rows.
-      targets: int32 numbers, a target's after the other's.
+      rows: int32 [N, W] each: count of targets, fingerprint (2), then the columns
+        of rows.
+      targets: int32 [M, V] each, a row's targets after the other's.
     """
 
     columns: tuple[Column, ...] = ()
-    rows: bytearray = dataclasses.field(default_factory=bytearray)
-    targets: bytearray = dataclasses.field(default_factory=bytearray)
+    rows: list[np.ndarray] = dataclasses.field(default_factory=list)
+    targets: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def append(self, other: Packed) -> None:
         """Add the rows of `other`; ValueError unless its columns are the same."""
         self.columns = self.columns or other.columns
         if other.columns not in (self.columns, ()):
-            raise ValueError("The rank signature of one model gave different outputs.")
+            raise ValueError(
+                f"The outputs of rank differ: expected {_shapes(self)}, got {_shapes(other)}."
+            )
         self.rows += other.rows
         self.targets += other.targets
 
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all rows, int32 [N, W], and all targets, int32 [M, V]."""
+        return np.concatenate(self.rows), np.concatenate(self.targets)
 
-class PackRanks(metric_types.Preprocessor):
-    """Pack a row's outputs of all models.
+
+def pack(outputs: Outputs) -> Packed:
+    """Pack a batch's outputs of all models.
 
     Args:
-      model_names: the models.
+      outputs: of B rows; an output that has one value a target is negative or NaN
+        past a row's last.
+
+    Returns:
+      The rows, those without targets among them.
     """
+    columns = _layout(outputs)
+    held_out = next(column for column in columns if RankOutputs.counts_greater(column.name))
+    there = outputs[held_out.model][held_out.name] >= 0
+    users = outputs[held_out.model][RankOutputs.USER].astype(np.int64)
+    rows = [
+        there.sum(axis=1, dtype=np.int32)[:, np.newaxis],
+        users[:, np.newaxis].view(np.int32),
+    ]
+    targets = []
+    for column in columns:
+        bits = column.pack(outputs[column.model][column.name])
+        if column.width:
+            rows.append(bits.reshape(len(there), column.width))
+        else:
+            targets.append(bits[there])
+    return Packed(columns, [np.concatenate(rows, axis=1)], [np.stack(targets, axis=1)])
 
-    def __init__(self, model_names: list[str]) -> None:
-        super().__init__()
-        self._models = model_names
-        self._columns: tuple[Column, ...] = ()
 
-    def process(self, extracts: dict[str, object]) -> Iterator[Packed]:
-        """Pack one row.
+def take(packed: Packed, groups: Iterable[np.ndarray]) -> Iterator[Packed]:
+    """Take rows of a batch.
+
+    Args:
+      packed: the batch.
+      groups: positions of rows, int64 [N] each.
+
+    Yields:
+      The rows of each group.
+    """
+    rows, targets = packed.joined()
+    count = rows[:, 0].astype(np.int64)
+    starts = np.cumsum(count) - count
+    for group in groups:
+        own = _ranges(starts[group], count[group])
+        yield Packed(packed.columns, [rows[group]], [targets[own]])
+
+
+class ReadRanks(metric_types.Preprocessor):
+    """Hand the packed rows of an extract to the combiner."""
+
+    def process(self, extracts: dict[str, Packed]) -> Iterator[Packed]:
+        """Yield the rows.
 
         Args:
-          extracts: TFMA's extracts of one row; an output is an array of its
-            values, or a scalar for one.
+          extracts: of one slice's rows of a batch, with RANKS.
 
         Yields:
-          The row; nothing for a row without targets.
+          The rows.
         """
-        inputs = metric_types.StandardMetricInputs(extracts)
-        outputs = {model: inputs.get_predictions(model) for model in self._models}
-        columns = self._columns = self._columns or _layout(outputs)
-        held_out = next(column for column in columns if RankOutputs.counts_greater(column.name))
-        real = np.ravel(outputs[held_out.model][held_out.name]) >= 0
-        count = int(np.count_nonzero(real))
-        if not count:
-            return
-        user = np.ravel(outputs[held_out.model][RankOutputs.USER]).astype(np.int64)
-        head = np.asarray([count], np.int32).tobytes() + user.tobytes()
-        bits = [column.pack(outputs[column.model][column.name]) for column in columns]
-        split = sum(1 for column in columns if column.width)
-        # A target's values lie together.
-        of_targets = np.frombuffer(b"".join(bits[split:]), np.int32).reshape(-1, real.size)
-        yield Packed(
-            columns,
-            bytearray(head + b"".join(bits[:split])),
-            bytearray(of_targets[:, real].T.tobytes()),
-        )
+        yield extracts[RANKS]
 
 
 class GatherRanks(beam.CombineFn):
@@ -136,7 +163,7 @@ class GatherRanks(beam.CombineFn):
         return Packed()
 
     def add_input(self, accumulator: Packed, element: Packed) -> Packed:
-        """Append a row."""
+        """Append rows."""
         accumulator.append(element)
         return accumulator
 
@@ -147,18 +174,46 @@ class GatherRanks(beam.CombineFn):
             merged.append(accumulator)
         return merged
 
-    def extract_output(self, accumulator: Packed) -> dict[metric_types.MetricKey, RankTable]:
-        """Return the tables by TABLE's key of each model; none without rows."""
+    def extract_output(
+        self, accumulator: Packed
+    ) -> dict[metric_types.MetricKey, RankTable | float]:
+        """Return how many rows there are, and the tables of those that hold anything out.
+
+        By ROW_COUNT's and TABLE's key of each model; no tables without such rows.
+        """
         if not accumulator.columns:
             return {}
-        return {
-            metric_types.MetricKey(TABLE, model_name=model): _table(accumulator, model)
+        rows, targets = accumulator.joined()
+        found: dict[metric_types.MetricKey, RankTable | float] = {
+            metric_types.MetricKey(ROW_COUNT, model_name=model): float(len(rows))
             for model in self._models
         }
+        rows = rows[rows[:, 0] > 0]
+        if len(rows):
+            for model in self._models:
+                key = metric_types.MetricKey(TABLE, model_name=model)
+                found[key] = _table(accumulator.columns, rows, targets, model)
+        return found
 
 
-def _layout(outputs: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Column, ...]:
-    """List the columns of a row's outputs, those of rows before those of targets."""
+def gather_computation(model_names: list[str]) -> metric_types.MetricComputation:
+    """Describe the one computation that all metrics derive from; TFMA keeps one of equal ones.
+
+    Args:
+      model_names: the models.
+
+    Returns:
+      What gives the RankTables.
+    """
+    return metric_types.MetricComputation(
+        keys=[metric_types.MetricKey(TABLE, model_name=model) for model in model_names],
+        preprocessors=[ReadRanks()],
+        combiner=GatherRanks(model_names),
+    )
+
+
+def _layout(outputs: Outputs) -> tuple[Column, ...]:
+    """List the columns of the outputs, those of rows before those of targets."""
     columns = [
         Column(model, name, np.asarray(value).dtype.kind == "f", _width(name, value))
         for model, named in outputs.items()
@@ -171,34 +226,40 @@ def _layout(outputs: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[Column, ..
 def _width(name: str, value: np.ndarray) -> int:
     if RankOutputs.has_a_value_a_target(name):
         return 0
-    return np.size(value) if name in RankOutputs.LISTS else 1
+    return value.shape[1] if name in RankOutputs.LISTS else 1
 
 
-def _table(packed: Packed, model: str) -> RankTable:
-    of_rows = [column for column in packed.columns if column.width]
-    of_targets = [column for column in packed.columns if not column.width]
-    width = _HEAD + sum(column.width for column in of_rows)
-    rows = np.frombuffer(bytes(packed.rows), np.int32).reshape(-1, width)
-    targets = np.frombuffer(bytes(packed.targets), np.int32).reshape(-1, len(of_targets))
+def _shapes(packed: Packed) -> str:
+    names = (f"{column.model} {column.name} [{column.width or 'T'}]" for column in packed.columns)
+    return ", ".join(name.strip() for name in names)
+
+
+def _ranges(starts: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return starts[0] .. starts[0] + count[0] - 1, then those of the next: int64."""
+    ends = np.cumsum(count)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - count), count)
+
+
+def _table(
+    columns: tuple[Column, ...], rows: np.ndarray, targets: np.ndarray, model: str
+) -> RankTable:
     users = np.ascontiguousarray(rows[:, 1:_HEAD]).view(np.int64)[:, 0]
     # Rows arrive in any order; sums of floats must not.
     order = np.argsort(users, kind="stable")
     count = rows[:, 0].astype(np.int64)
     starts = np.cumsum(count) - count
-    ends = np.cumsum(count[order])
-    inside = np.arange(len(targets)) - np.repeat(ends - count[order], count[order])
-    targets = targets[np.repeat(starts[order], count[order]) + inside]
+    targets = targets[_ranges(starts[order], count[order])]
     table = RankTable(users[order], count[order], {}, {}, {})
     start = _HEAD
-    for column in of_rows:
-        if column.model == model:
+    for column in columns:
+        if column.model == model and column.width:
             values = column.unpack(rows[order, start : start + column.width])
             is_list = column.name in RankOutputs.LISTS
             (table.lists if is_list else table.rows)[column.name] = (
                 values if is_list else values[:, 0]
             )
         start += column.width
-    for number, column in enumerate(of_targets):
+    for number, column in enumerate(column for column in columns if not column.width):
         if column.model == model:
             table.targets[column.name] = column.unpack(targets[:, number])
     return table

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import os
 import sys
 import tempfile
@@ -268,23 +269,26 @@ def _measure(
     from components.evaluator import analysis
     from components.evaluator.eval_config import build_eval_config
     from components.evaluator.gate.result_files import read_metrics
+    from components.evaluator.measuring import shared_model
     from components.evaluator.ranking.wrap import wrap_for_evaluation
 
-    evaluation = config.evaluation
-    pattern = os.path.join(os.path.dirname(files[0]), "*")
-    wrapped, figures = os.path.join(scratch, "wrapped"), os.path.join(scratch, "figures")
-    with step(console, "wrap the model"):
-        ratings = wrap_for_evaluation(model, evaluation, wrapped).predicts_ratings
+    evaluation, figures = config.evaluation, os.path.join(scratch, "figures")
+    shared = shared_model(
+        "candidate", model, functools.partial(wrap_for_evaluation, model, evaluation)
+    )
+    with step(console, "load the model"):
+        loaded = shared.model_loader.load()
     with step(console, "evaluate"):
-        analysis.measure(wrapped, pattern, build_eval_config(evaluation, "", ratings), figures)
+        eval_config = build_eval_config(evaluation, "", loaded.predicts_ratings)
+        analysis.measure(shared, files, eval_config, figures)
     results = read_metrics(figures)
     if not results:
-        raise UserError(f"{pattern}: expected held-out rows, found none.")
+        raise UserError(f"{os.path.dirname(files[0])}: expected held-out rows, found none.")
     if options.ranks:
         counted, names = Counted(console, results[0].count), tuple(evaluation.protocols)
         with step(console, "ranks"):
             analysis.write_ranks(
-                wrapped, files, names, options.ranks, counted, options.quote_formulas
+                loaded, files, names, options.ranks, counted, options.quote_formulas
             )
     return results
 

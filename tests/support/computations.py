@@ -3,11 +3,22 @@
 import json
 
 import numpy as np
-from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_specs, metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.metrics.gather import RANKS, TABLE, GatherRanks, Packed, pack
+
 PROTOCOLS = "full", "sampled"
+ONE_A_ROW = {
+    "user_fingerprint",
+    "catalog_size",
+    "top_diversity",
+    *(
+        f"{protocol}_{name}"
+        for protocol in PROTOCOLS
+        for name in ("candidates", "weight", "positive_loss", "negative_loss")
+    ),
+}
 
 
 def eval_config(*metrics, models=("",)):
@@ -33,7 +44,7 @@ def run(config, rows, order=None):
     (preprocessor,), combiner = computations[0].preprocessors, computations[0].combiner
     shards = [combiner.create_accumulator(), combiner.create_accumulator()]
     for number in range(len(rows)) if order is None else order:
-        packed = list(preprocessor.process({constants.PREDICTIONS_KEY: rows[number]}))
+        packed = list(preprocessor.process({RANKS: packed_row(rows[number])}))
         shards[number % 2] = combiner.add_inputs(shards[number % 2], packed)
     metrics = combiner.extract_output(combiner.merge_accumulators(shards))
     kinds = metric_types.DerivedMetricComputation, metric_types.CIDerivedMetricComputation
@@ -43,6 +54,27 @@ def run(config, rows, order=None):
             if kind is kinds[0] and len(config.model_specs) == 2:
                 metrics.update(changes(metrics))
     return {key: value for key, value in metrics.items() if not key.name.startswith("_")}
+
+
+def packed_row(row):
+    """A batch of one row, or of one row of several models."""
+    models = row if "candidate" in row else {"": row}
+    batch = {
+        model: {
+            # Of what has no width of its own there is one value a row.
+            name: value if name in ONE_A_ROW else value[np.newaxis]
+            for name, value in outputs.items()
+        }
+        for model, outputs in models.items()
+    }
+    return pack(batch)
+
+
+def tables(packed: Packed):
+    """The tables of packed rows, by model."""
+    models = list(dict.fromkeys(column.model for column in packed.columns))
+    found = GatherRanks(models).extract_output(packed)
+    return {key.model_name: value for key, value in found.items() if key.name == TABLE}
 
 
 def changes(metrics):
@@ -55,7 +87,7 @@ def changes(metrics):
 
 
 def predictions(user, pad=0, **columns):
-    """A row's outputs as TFMA hands them out: arrays of one value, or of T or K values."""
+    """A row's outputs: arrays of one value, or of T or K values."""
     targets = [
         f"{subject}{protocol}_{count}"
         for subject in ("", "popularity_")
@@ -71,7 +103,8 @@ def predictions(user, pad=0, **columns):
         if name in values:
             nothing = -1 if name in targets else np.nan
             missing = length - len(values[name]) + pad
-            values[name] = np.append(values[name], [nothing] * missing)
+            padding = np.full(missing, nothing, values[name].dtype)
+            values[name] = np.append(values[name], padding)
     packed = {
         name: value.astype(np.float32 if value.dtype.kind == "f" else np.int32)
         for name, value in values.items()

@@ -174,8 +174,18 @@ class NeuMF(Recommender):
         return self._logits(*self._parts(user_embeddings), *self._parts(item_embeddings))
 
     def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
-        """See Recommender: logits, float32 [B, C]."""
-        return self.score(user_embeddings, item_embeddings[None])
+        """See Recommender: logits, float32 [B, C].
+
+        GMF's half is a matrix product, so that only the MLP's keeps numbers of pairs.
+        """
+        logits = tf.identity(self._head.bias)
+        if self._gmf:
+            users = user_embeddings[:, : self._gmf] * self._head.kernel[: self._gmf, 0]
+            logits += tf.matmul(users, item_embeddings[:, : self._gmf], transpose_b=True)
+        if self._half:
+            users, items = user_embeddings[:, self._gmf :], item_embeddings[:, self._gmf :]
+            logits += self._mlp_logits(users[:, None, :] + items)
+        return logits
 
     def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: where there is GMF, the cosine of w * q_i, what it lets users weigh.
@@ -243,19 +253,22 @@ class NeuMF(Recommender):
         two of each pair side by side takes longer than what is done with them.
 
         Args:
-          parts: `_parts` of users [B, D], then those of items [B or 1, K, D].
+          parts: `_parts` of users [B, D], then those of items [B, K, D].
         """
         users, items = parts[: len(parts) // 2], parts[len(parts) // 2 :]
-        kernel = self._head.kernel
         logits = tf.identity(self._head.bias)
         if self._gmf:
-            logits += tf.linalg.matvec(items[0], users[0] * kernel[: self._gmf, 0])
+            weights = self._head.kernel[: self._gmf, 0]
+            logits += tf.linalg.matvec(items[0], users[0] * weights)
         if self._half:
-            hidden = tf.nn.relu(users[-1][:, None, :] + items[-1])
-            shape = tf.shape(hidden)[:2]
-            hidden = tf.reshape(hidden, [-1, hidden.shape[-1]])
-            for layer in self._layers:
-                hidden = layer(hidden)
-            products = tf.matmul(tf.cast(hidden, tf.float32), kernel[self._gmf :])
-            logits += tf.reshape(products, shape)
+            logits += self._mlp_logits(users[-1][:, None, :] + items[-1])
         return logits
+
+    def _mlp_logits(self, sums: tf.Tensor) -> tf.Tensor:
+        """Predict the MLP's share of logits [B, K] from the sums of its first layer's halves."""
+        shape = tf.shape(sums)[:2]
+        hidden = tf.nn.relu(tf.reshape(sums, [-1, sums.shape[-1]]))
+        for layer in self._layers:
+            hidden = layer(hidden)
+        products = tf.matmul(tf.cast(hidden, tf.float32), self._head.kernel[self._gmf :])
+        return tf.reshape(products, shape)

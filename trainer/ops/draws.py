@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# Scores held at a time: few enough to stay in a processor's cache, enough to
+from trainer.ops import long_rows
+
+# Scores held at a time: few enough to stay in a processor's last cache, enough to
 # make matrix products of them and a loop's step cheap.
-PAIRS_AT_A_TIME = 1 << 20
+PAIRS_AT_A_TIME = 1 << 23
 # The same for models that keep some hundred floats a pair while they score.
 WIDE_PAIRS_AT_A_TIME = 1 << 16
 
@@ -63,10 +65,14 @@ def draw(
     Returns:
       int32 [B, min(count, C)], positions in no order, -1 where there are fewer.
     """
-    keys = _keys(users, items, seed)
     if weights is None:
-        best, where = _largest(tf.where(allowed, keys, -1), count)
+        best, where = tf.cond(
+            tf.size(items) >= long_rows.LONG,
+            lambda: _largest_of_many(users, items, allowed, count, seed),
+            lambda: _largest(tf.where(allowed, _keys(users, items, seed), -1), count),
+        )
         return tf.where(best >= 0, where, -1)
+    keys = _keys(users, items, seed)
     arrivals = _clocks(keys) / tf.maximum(weights, 1e-30)
     taking_part = allowed & (weights > 0)
     arrivals = tf.where(taking_part, -arrivals, -float("inf"))
@@ -149,9 +155,12 @@ def by_chunks(
     Returns:
       The results, each [count, ...].
     """
-    step = tf.maximum(1, pairs // tf.maximum(items, 1))
+    most = tf.maximum(1, pairs // tf.maximum(items, 1))
     # One step at least, so that an empty batch has its columns too.
-    steps = tf.maximum(1, (count + step - 1) // step)
+    steps = tf.maximum(1, (count + most - 1) // most)
+    # Steps of one size, where there can be: what is compiled is compiled by shapes.
+    step = (count + steps - 1) // steps
+    steps = tf.maximum(1, (count + step - 1) // tf.maximum(step, 1))
     results = [tf.TensorArray(dtype, size=steps, infer_shape=False) for dtype in dtypes]
 
     def body(index: tf.Tensor, filled: list[tf.TensorArray]) -> tuple[tf.Tensor, list]:
@@ -185,6 +194,23 @@ def marked(positions: tf.RaggedTensor, items: tf.Tensor) -> tf.Tensor:
 def _largest(keys: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     best, where = tf.math.top_k(keys, k=tf.minimum(count, tf.shape(keys)[1]), sorted=False)
     return best, where
+
+
+def _largest_of_many(
+    users: tf.Tensor, items: tf.Tensor, allowed: tf.Tensor, count: int, seed: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    keys = _allowed_keys(users, items, allowed, tf.constant(seed & 0xFFFFFFFF, tf.uint32), count)
+    best, where = long_rows.largest(keys, count)
+    size = tf.size(items)
+    return best[:, :size], where[:, :size]
+
+
+@long_rows.one_loop
+def _allowed_keys(
+    users: tf.Tensor, items: tf.Tensor, allowed: tf.Tensor, seed: tf.Tensor, count: int
+) -> tf.Tensor:
+    """Return the keys, -1 of what is not allowed, padded to be searched for `count` of them."""
+    return long_rows.padded(tf.where(allowed, _keys(users, items, seed), -1), count, -1)
 
 
 # Odd, so that they spread the numbers of draws over all 64 bits: the golden

@@ -10,11 +10,12 @@ import tensorflow as tf
 from schema import features
 
 
-def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
+def parse(examples: tf.Tensor, more: Sequence[str] = ()) -> dict[str, tf.RaggedTensor]:
     """Parse what the signatures read of raw rows.
 
     Args:
       examples: string [B], serialized tf.Examples of the interactions.
+      more: further features that hold strings.
 
     Returns:
       Ragged [B, None] by feature name; empty rows where a feature is missing.
@@ -24,6 +25,7 @@ def parse(examples: tf.Tensor) -> dict[str, tf.RaggedTensor]:
         features.ITEM_ID,
         features.TARGET_ITEM_ID,
         features.CANDIDATE_ITEM_ID,
+        *more,
     )
     specification = {
         **{name: tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64) for name in strings},

@@ -9,11 +9,13 @@ subtracted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from trainer.config.evaluation import ProtocolConfig
+from trainer.ops import long_rows
 from trainer.ops.candidates import HeldOutBatch
 
 # As many targets a row are compared one after the other in the time that
@@ -64,10 +66,7 @@ def value_at(values: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
 
 
 def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
-    """Compare values with the targets' scores.
-
-    A few targets are compared with each value; many are looked up in the sorted
-    values, so that the work hardly grows with them.
+    """Compare values with the targets' scores, one target after the other.
 
     Args:
       values: float32 [B, N] or, the same for all rows, [1, N]; NaN is neither
@@ -78,27 +77,65 @@ def count(values: tf.Tensor, own: tf.Tensor) -> RankCounts:
       RankCounts of [B, T].
     """
 
-    def by_comparing() -> list[tf.Tensor]:
-        def one(score: tf.Tensor) -> list[tf.Tensor]:
-            score = score[:, tf.newaxis]
-            return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
+    def one(score: tf.Tensor) -> list[tf.Tensor]:
+        score = score[:, tf.newaxis]
+        return [number(values <= score)[:, 0], number(tf.equal(values, score))[:, 0]]
 
-        columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
-        return [tf.transpose(column) for column in columns]
+    return _one_by_one(one, own)
 
-    def by_sorting() -> list[tf.Tensor]:
-        nothing = tf.math.is_nan(values)
-        values_there = tf.shape(values)[1] - number(nothing)
-        ordered = tf.sort(tf.where(nothing, float("inf"), values), axis=1)
-        ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(values)[1]])
+
+def count_catalog(scores: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Compare the scores of all items with the targets'; see `count`.
+
+    A few targets are compared with each score; many are looked up in the sorted
+    scores, so that the work hardly grows with them.
+    """
+
+    def one(score: tf.Tensor) -> list[tf.Tensor]:
+        return list(long_rows.count_up_to(scores, score))
+
+    def by_sorting() -> RankCounts:
+        nothing = tf.math.is_nan(scores)
+        values_there = tf.shape(scores)[1] - number(nothing)
+        ordered = tf.sort(tf.where(nothing, float("inf"), scores), axis=1)
+        ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(scores)[1]])
         sides = [tf.searchsorted(ordered, own, side=side) for side in ("right", "left")]
         below, less = (tf.minimum(side, values_there) for side in sides)
         known = tf.cast(~tf.math.is_nan(own), tf.int32)
-        return [below * known, (below - less) * known]
+        return RankCounts(below * known, (below - less) * known)
 
-    below, equal = tf.cond(tf.shape(own)[1] > _COMPARED, by_sorting, by_comparing)
+    def by_comparing() -> RankCounts:
+        return tf.cond(
+            tf.shape(scores)[1] >= long_rows.LONG,
+            lambda: _one_by_one(one, own),
+            lambda: count(scores, own),
+        )
+
+    found = tf.cond(tf.shape(own)[1] > _COMPARED, by_sorting, by_comparing)
+    return RankCounts(*(tf.reshape(part, tf.shape(own)) for part in found))
+
+
+def _one_by_one(one: Callable[[tf.Tensor], list[tf.Tensor]], own: tf.Tensor) -> RankCounts:
+    """Count for each column of the targets' scores, [B, T]."""
+    columns = tf.map_fn(one, tf.transpose(own), fn_output_signature=[tf.int32, tf.int32])
+    return RankCounts(*(tf.reshape(tf.transpose(column), tf.shape(own)) for column in columns))
+
+
+def count_ordered(ordered: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Compare values that are the same for all rows with the targets' scores.
+
+    Args:
+      ordered: float32 [N], ascending, without NaN.
+      own: float32 [B, T], the targets' scores; nothing is less or equal to NaN.
+
+    Returns:
+      RankCounts of [B, T].
+    """
+    flat = tf.reshape(own, [-1])
+    below, less = (tf.searchsorted(ordered, flat, side=side) for side in ("right", "left"))
+    known = tf.cast(~tf.math.is_nan(flat), tf.int32)
     shape = tf.shape(own)
-    return RankCounts(tf.reshape(below, shape), tf.reshape(equal, shape))
+    return RankCounts(tf.reshape(below * known, shape), tf.reshape((below - less) * known, shape))
 
 
 class TargetRanks:
@@ -111,14 +148,22 @@ class TargetRanks:
     Args:
       rows: B rows.
       scores: float32 [B, C] or, the same for all rows, [C].
+      ordered: the scores in ascending order, where they are the same for all rows and
+        no NaN: with them the catalog need not be compared.
     """
 
-    def __init__(self, rows: HeldOutBatch, scores: tf.Tensor) -> None:
+    def __init__(
+        self, rows: HeldOutBatch, scores: tf.Tensor, ordered: tf.Tensor | None = None
+    ) -> None:
         self._rows = rows
         self._scores = scores
         self._own = value_at(scores, rows.targets)
         self._targets = count(self._own, self._own)
-        self._all = count(scores if scores.shape.rank == 2 else scores[tf.newaxis], self._own)
+        if ordered is not None:
+            self._all = count_ordered(ordered, self._own)
+        else:
+            whole = scores if scores.shape.rank == 2 else scores[tf.newaxis]
+            self._all = count_catalog(whole, self._own)
         self._seen = count(value_at(scores, rows.seen), self._own)
 
     def ranks(self, protocol: ProtocolConfig, drawn: tf.Tensor | None) -> tuple[Ranks, tf.Tensor]:

@@ -109,7 +109,34 @@ class Scorer(tf.Module):
           float32 [B, C].
         """
         scores = self._score_all(self._user_embeddings(index), self._items)
-        return tf.where(self.known(index)[:, tf.newaxis], scores, self._unknown_scores[tf.newaxis])
+        known = self.known(index)[:, tf.newaxis]
+        # Most often all are, and the scores are not copied.
+        return tf.cond(
+            tf.reduce_all(known),
+            lambda: scores,
+            lambda: tf.where(known, scores, self._unknown_scores[tf.newaxis]),
+        )
+
+    def all_scores(self, index: tf.Tensor) -> tf.Tensor:
+        """Score the whole catalog for each user, some users at a time where they are many.
+
+        Args:
+          index: int32 [B], user indices.
+
+        Returns:
+          float32 [B, C].
+        """
+
+        def some(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
+            return [self.scores(index[start:end])]
+
+        count = tf.size(index)
+        # Parts that are put together are copied.
+        return tf.cond(
+            count * self.num_items <= self._pairs,
+            lambda: self.scores(index),
+            lambda: self.by_chunks(some, count, [tf.float32])[0],
+        )
 
     def scores_and_logits(
         self, index: tf.Tensor, context: tf.Tensor

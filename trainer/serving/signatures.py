@@ -191,11 +191,7 @@ class ServingModel(tf.Module):
         """
         index = self._index(user_id)
 
-        def some(start: tf.Tensor, end: tf.Tensor) -> list[tf.Tensor]:
-            return [self.scorer.scores(index[start:end])]
-
-        (scores,) = self.scorer.by_chunks(some, tf.size(index), [tf.float32])
-        return {"score": tf.ensure_shape(scores, [None, None])}
+        return {"score": tf.ensure_shape(self.scorer.all_scores(index), [None, None])}
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def known_users(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -15,10 +15,12 @@ from components.evaluator.ranking import slices
 from components.metrics.rank_outputs import MODEL, POPULARITY, RankOutputs
 from schema import features
 from trainer.config.evaluation import SAMPLED, EvaluationConfig
-from trainer.ops import candidates, draws, lookup
+from trainer.ops import candidates, draws, long_rows, lookup
 from trainer.ops.ranks import TargetRanks, number, row_weights
 
 _STRINGS = tf.TensorSpec([None], tf.string)
+# User features that rows are sliced by as they are, beside the age.
+_TEXTS = tuple(name for name in features.USER_FEATURES if name != features.AGE)
 
 
 class EvaluationModel(tf.Module):
@@ -29,13 +31,14 @@ class EvaluationModel(tf.Module):
       evaluation: protocols, cut-offs and seed.
 
     Attributes:
+      exported: the model, as given.
       predicts_ratings: whether the model predicts ratings, which `rank` then gives too.
     """
 
     def __init__(self, model: Any, evaluation: EvaluationConfig) -> None:
         super().__init__()
-        # Tracked whole: it owns the tables that its signatures look ids up in.
-        self._model = model
+        # It owns the tables that its signatures look ids up in, which hold them weakly.
+        self.exported = model
         self._protocols = dict(evaluation.protocols)
         self._seed, self._k = evaluation.seed, evaluation.k
         self._longest = max(evaluation.k, *evaluation.more_k, 0)
@@ -44,6 +47,7 @@ class EvaluationModel(tf.Module):
         ids, counts = catalog[features.ITEM_ID], catalog["count"]
         self._positions = lookup.positions(ids.tolist())
         self._items = candidates.CatalogWeights.of(ids.tolist(), counts)
+        self._ordered_weights = lookup.stored(np.sort(counts), tf.float32)
         # One more row at the end answers position -1.
         shares = counts / max(counts.sum(), 1)
         self._shares = lookup.stored(np.append(shares, 0.0), tf.float32)
@@ -80,7 +84,26 @@ class EvaluationModel(tf.Module):
           `target_rating`, the given ones, float32 [B, T];
           both are NaN for a target that the catalog lacks.
         """
-        parsed = lookup.parse(examples)
+        return self._rank(lookup.parse(examples))
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def rank_and_slice(
+        self, examples: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Rank rows, and name the groups that they belong to.
+
+        Args:
+          examples: string [B], serialized rows of a held-out split.
+
+        Returns:
+          What `rank` gives; and by the names in trainer.config.evaluation.SLICES
+          string [B, ?], of AGE int64, the values of all rows in any number of
+          repetitions, "" or a negative number where there is none.
+        """
+        parsed = lookup.parse(examples, _TEXTS)
+        return self._rank(parsed), {**self._row_slices(parsed), **self._model_slices(parsed)}
+
+    def _rank(self, parsed: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
         user_id = lookup.first(parsed[features.USER_ID], "")
         history, targets, given = (
             self._positions_of(parsed[name])
@@ -92,7 +115,7 @@ class EvaluationModel(tf.Module):
             some = candidates.held_out_batch(
                 users[start:end], history[start:end], targets[start:end], given[start:end], most
             )
-            scores = self._model.signatures["scores"](user_id=user_id[start:end])["score"]
+            scores = self.exported.signatures["scores"](user_id=user_id[start:end])["score"]
             found = {**self._ranks(some, scores), **self._list(some, scores)}
             return [found[name] for name in outputs]
 
@@ -106,40 +129,25 @@ class EvaluationModel(tf.Module):
             found |= self._ratings(user_id, parsed, most)
         return found
 
-    @tf.function(input_signature=[_STRINGS], autograph=False)
-    def user_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Slices that depend on the row alone, so that all models agree on them.
-
-        Args:
-          examples: string [B], serialized rows of a held-out split.
-
-        Returns:
-          string [B, 1] by the names schema.features.ROW_SLICES.
-        """
-        parsed = lookup.parse(examples)
+    def _row_slices(self, parsed: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Name the groups that depend on the row alone."""
         groups = {
             features.AGE_GROUP: slices.age_group(lookup.first(parsed[features.AGE], -1)),
             features.ACTIVITY: slices.activity(parsed[features.ITEM_ID].row_lengths()),
         }
-        return {name: values[:, tf.newaxis] for name, values in groups.items()}
+        return {
+            **{name: parsed[name].to_tensor("") for name in _TEXTS},
+            features.AGE: parsed[features.AGE].to_tensor(-1),
+            **{name: values[:, tf.newaxis] for name, values in groups.items()},
+        }
 
-    @tf.function(input_signature=[_STRINGS], autograph=False)
-    def target_slices(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Slices that what the model knows has a part in.
-
-        Args:
-          examples: string [B], serialized rows of a held-out split.
-
-        Returns:
-          string [B, ?] by the names schema.features.MODEL_SLICES: the groups of
-          all of a row's targets, in any number of repetitions.
-        """
-        parsed = lookup.parse(examples)
+    def _model_slices(self, parsed: dict[str, tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Name the groups that what the model knows has a part in; those of all targets."""
         targets = self._positions_of(parsed[features.TARGET_ITEM_ID])
         dense = lookup.dense(targets, -1, candidates.most_targets(targets))
         present = tf.sequence_mask(targets.row_lengths(), candidates.most_targets(targets))
         user_id = lookup.first(parsed[features.USER_ID], "")
-        known = self._model.signatures["known_users"](user_id=user_id)["known"]
+        known = self.exported.signatures["known_users"](user_id=user_id)["known"]
         return {
             # The first target's groups again instead of those of none.
             **self._groups(tf.where(present, dense, dense[:, :1])),
@@ -170,7 +178,7 @@ class EvaluationModel(tf.Module):
     def _ranks(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the outputs of every protocol, for B rows and their scores, float32 [B, C]."""
         model = TargetRanks(some, scores)
-        popularity = TargetRanks(some, self._items.weights)
+        popularity = TargetRanks(some, self._items.weights, self._ordered_weights)
         found: dict[str, tf.Tensor] = {}
         for name, protocol in self._protocols.items():
             drawn = None
@@ -190,7 +198,12 @@ class EvaluationModel(tf.Module):
     def _list(self, some: candidates.HeldOutBatch, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the list that each user is served; a row's targets never count as seen."""
         seen = draws.marked(tf.RaggedTensor.from_tensor(some.seen), tf.shape(scores)[1])
-        _, top = lookup.best_items(scores, seen, self._longest)
+        size, k = tf.shape(scores)[1], self._longest
+        top = tf.cond(
+            size >= max(long_rows.LONG, k),
+            lambda: long_rows.best_positions(scores, seen, k),
+            lambda: lookup.best_items(scores, seen, k)[1],
+        )
         return {
             RankOutputs.TOP_ITEM: top,
             RankOutputs.TOP_SHARE: lookup.at(self._shares, top),
@@ -221,7 +234,7 @@ class EvaluationModel(tf.Module):
             features.USER_ID: tf.gather(user_id, targets.value_rowids()),
             features.ITEM_ID: targets.values,
         }
-        predicted = self._model.signatures["score"](**pairs)[features.RATING]
+        predicted = self.exported.signatures["score"](**pairs)[features.RATING]
         nan = float("nan")
         given = parsed[features.TARGET_RATING]
         known = self._positions_of(targets).values >= 0

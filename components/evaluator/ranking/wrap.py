@@ -7,15 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.evaluator.keys import RANK, TARGET_SLICES, USER_SLICES
 from components.evaluator.ranking.evaluation_model import EvaluationModel
-from schema import atomic_write, features
+from schema import features
 from schema.errors import UserError
 from trainer.config.evaluation import EvaluationConfig
 
-# Signatures of the exported model that an EvaluationModel calls, and those that it has.
+# Signatures of the exported model that an EvaluationModel calls.
 NEEDED = ("scores", "catalog", "known_users", "score")
-SIGNATURES = (RANK, USER_SLICES, TARGET_SLICES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,33 +33,37 @@ class ModelFacts:
     predicts_ratings: bool
 
 
-def wrap_for_evaluation(
-    model_path: str, evaluation: EvaluationConfig, output_path: str
-) -> ModelFacts:
-    """Write an exported model's EvaluationModel as a SavedModel, whole or not at all.
+def wrap_for_evaluation(model_path: str, evaluation: EvaluationConfig) -> EvaluationModel:
+    """Load an exported model and put an EvaluationModel around it.
 
     Args:
       model_path: folder of the exported model.
       evaluation: the settings to evaluate under.
-      output_path: folder to write; replaced when it exists.
 
     Returns:
-      What the exported model knows.
+      The EvaluationModel.
 
     Raises:
       UserError: the model lacks signatures that an EvaluationModel needs.
     """
-    model = load_model(model_path)
-    wrapped = EvaluationModel(model, evaluation)
-    signatures = {name: getattr(wrapped, name) for name in SIGNATURES}
-    with atomic_write.folder(output_path) as unfinished:
-        tf.saved_model.save(wrapped, unfinished, signatures=signatures)
-    catalog = model.signatures["catalog"]()
+    return EvaluationModel(load_model(model_path), evaluation)
+
+
+def model_facts(model: EvaluationModel) -> ModelFacts:
+    """Say what an exported model knows.
+
+    Args:
+      model: as wrapped for an evaluation.
+
+    Returns:
+      The facts.
+    """
+    catalog = model.exported.signatures["catalog"]()
     return ModelFacts(
         item_ids=tuple(catalog[features.ITEM_ID].numpy().tolist()),
         user_count=int(catalog["user_count"]),
-        signatures=tuple(sorted(model.signatures)),
-        predicts_ratings=wrapped.predicts_ratings,
+        signatures=tuple(sorted(model.exported.signatures)),
+        predicts_ratings=model.predicts_ratings,
     )
 
 

@@ -88,7 +88,9 @@ def test_a_bound_on_ratings_needs_a_model_that_predicts_them():
 
 def names(evaluation, ratings=False):
     config = build_eval_config(evaluation, "digest", ratings)
-    return [json.loads(m.config)["name"] for m in config.metrics_specs[0].metrics if m.config]
+    made = [json.loads(metric.config)["name"] for metric in config.metrics_specs[0].metrics]
+    assert made.pop(0) == "example_count"
+    return made
 
 
 PROTOCOLS = {

@@ -139,8 +139,7 @@ def test_a_baseline_whose_files_cannot_be_read_is_left_out(models, tmp_path):
     candidate, baseline = standard_artifacts.Model(), standard_artifacts.Model()
     candidate.uri, baseline.uri = str(models / "good"), str(tmp_path / "broken")
     inputs = {"model": [candidate], "baseline_model": [baseline]}
-    scratch = str(tmp_path / "scratch")
-    wrapped, found = executor._wrap_models(inputs, to_dict(EvaluationConfig()), scratch)
-    assert set(wrapped) == {"model"}
+    loaded, found = executor._load_models(inputs, to_dict(EvaluationConfig()))
+    assert [model.shared.model_name for model in loaded] == ["candidate"]
     assert found.model == baseline.uri
     assert found.obstacle.startswith(f"{baseline.uri}: cannot be loaded (")

@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
-from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_specs
 
-from components.metrics.gather import GatherRanks, PackRanks
-from tests.support.computations import eval_config, hit_rate, metric, predictions, run, two_models
+from components.metrics.gather import GatherRanks, pack, take
+from tests.support.computations import (
+    eval_config,
+    hit_rate,
+    metric,
+    packed_row,
+    predictions,
+    run,
+    tables,
+    two_models,
+)
 
 
 def test_metric_keys_carry_the_configured_names_and_means():
@@ -23,7 +31,7 @@ def test_metric_keys_carry_the_configured_names_and_means():
     assert float(found["lift"]) == pytest.approx(mean - 1)
 
 
-def test_batches_pad_targets_differently_and_give_scalars_or_arrays():
+def test_batches_pad_targets_differently():
     config = eval_config(
         metric("recall", "RankRecall", name="recall", protocol="full", k=2),
         metric("coverage", "ListCoverage", name="coverage", k=2),
@@ -38,12 +46,9 @@ def test_batches_pad_targets_differently_and_give_scalars_or_arrays():
         top_share=[0.5, 0.0],
         catalog_size=6,
     )
-    # TFMA may squeeze a dimension of size 1.
-    scalars = {name: value.reshape(()) if value.size == 1 else value for name, value in one.items()}
-    for first in (one, scalars):
-        found = {key.name: float(v) for key, v in run(config, [first, several]).items()}
-        assert found["recall"] == pytest.approx((1 + 1 / 3) / 2)
-        assert found["coverage"] == pytest.approx(2 / 6)
+    found = {key.name: float(v) for key, v in run(config, [one, several]).items()}
+    assert found["recall"] == pytest.approx((1 + 1 / 3) / 2)
+    assert found["coverage"] == pytest.approx(2 / 6)
 
 
 def test_figures_do_not_depend_on_the_order_of_rows():
@@ -69,14 +74,42 @@ def test_a_row_without_targets_does_not_count_and_a_slice_of_such_has_no_figures
 
 def test_rows_that_do_not_fit_together_are_an_error():
     lists = [predictions(n, top_item=[1] * (2 + n), top_share=[0.1] * (2 + n)) for n in range(2)]
-    with pytest.raises(ValueError, match="top_item: expected 2 values a row, got 3"):
+    with pytest.raises(
+        ValueError, match=r"differ: expected .*top_item \[2\].* got .*top_item \[3\]"
+    ):
         run(eval_config(hit_rate()), lists)
-    one, other = (
-        next(PackRanks([""]).process({constants.PREDICTIONS_KEY: row}))
-        for row in (lists[0], predictions(1))
-    )
-    with pytest.raises(ValueError, match="different outputs"):
+    one, other = (packed_row(row) for row in (lists[0], predictions(1)))
+    with pytest.raises(ValueError, match="outputs of rank differ"):
         GatherRanks([""]).merge_accumulators([one, other])
+
+
+def test_a_slice_takes_its_rows_of_a_batch_with_their_targets():
+    outputs = {
+        "user_fingerprint": np.asarray([5, 3, 9, 7]),
+        "full_greater": np.asarray([[4, 1], [2, -1], [-1, -1], [0, 6]], np.int32),
+        "full_ties": np.asarray([[0, 1], [0, -1], [-1, -1], [2, 0]], np.int32),
+        "full_candidates": np.asarray([10, 11, 12, 13], np.int32),
+        "top_share": np.asarray([[0.5, 0.1], [0.4, 0.2], [0, 0], [0.25, 0]], np.float32),
+    }
+    some, none = take(pack({"": outputs}), [np.asarray([3, 1, 2]), np.asarray([2])])
+    (table,) = tables(some).values()
+    # In the order of the users' fingerprints, without the row that holds nothing out.
+    assert table.users.tolist() == [3, 7]
+    assert table.count.tolist() == [1, 2]
+    assert table.targets["full_greater"].tolist() == [2, 0, 6]
+    assert table.targets["full_ties"].tolist() == [0, 2, 0]
+    assert table.rows["full_candidates"].tolist() == [11, 13]
+    np.testing.assert_array_equal(table.lists["top_share"], outputs["top_share"][[1, 3]])
+    assert tables(none) == {}
+
+
+def test_rows_are_counted_with_those_that_hold_nothing_out():
+    config = eval_config(metric("example_count", "RowCount", name="example_count"), hit_rate())
+    found = run(config, [predictions(1), predictions(2, full_greater=-1), predictions(3)])
+    assert {key.name: float(value) for key, value in found.items()} == {
+        "example_count": 3.0,
+        "hr@1_full": 1.0,
+    }
 
 
 def test_the_change_against_the_baseline_has_a_paired_interval():

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_model_analysis import constants
 
 from components.evaluator.ranking.wrap import wrap_for_evaluation
 from components.metrics.coverage import ListCoverage
-from components.metrics.gather import GatherRanks, PackRanks
+from components.metrics.gather import Packed, pack
 from components.metrics.hr import RankHitRate
 from components.metrics.map import RankMAP
 from components.metrics.mrr import RankMRR
 from components.metrics.ndcg import RankNDCG
 from tests.support import ranked
+from tests.support.computations import tables
 from tests.support.toy_model import make_serving, row
 from trainer.config.evaluation import EvaluationConfig
 from trainer.serving.export import export
@@ -33,24 +33,18 @@ def table(tmp_path_factory):
     counts = np.arange(ITEMS, 0, -1)
     serving = make_serving(SCORES, np.eye(ITEMS), counts, [[SEEN]] * USERS)
     export(serving, str(folder / "model"))
-    wrap_for_evaluation(str(folder / "model"), EvaluationConfig(), str(folder / "wrapped"))
-    wrapped = tf.saved_model.load(str(folder / "wrapped"))
+    wrapped = wrap_for_evaluation(str(folder / "model"), EvaluationConfig())
     examples = [
         row(f"u{user}", [f"i{SEEN}"], [f"i{target}" for target in targets])
         for user, targets in enumerate(TARGETS)
     ]
     # The second batch has one target a row, so its outputs have another width.
     batches = [[e for n, e in enumerate(examples) if n % 3], examples[::3]]
-    pack, gather = PackRanks([""]), GatherRanks([""])
-    accumulator = gather.create_accumulator()
+    packed = Packed()
     for batch in batches:
-        outputs = wrapped.signatures["rank"](examples=tf.constant(batch))
-        for number in range(len(batch)):
-            of_row = {name: values.numpy()[number] for name, values in outputs.items()}
-            for packed in pack.process({constants.PREDICTIONS_KEY: of_row}):
-                accumulator = gather.add_input(accumulator, packed)
-    (found,) = gather.extract_output(accumulator).values()
-    return found
+        outputs = wrapped.rank(tf.constant(batch))
+        packed.append(pack({"": {name: values.numpy() for name, values in outputs.items()}}))
+    return tables(packed)[""]
 
 
 @pytest.mark.parametrize(

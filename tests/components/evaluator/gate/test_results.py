@@ -1,17 +1,15 @@
-"""The stock Evaluator with our metrics and gate, on known ranks, and what is read back.
+"""TFMA with our metrics and gate, on known ranks, and what is read back.
 
 Ten users times four hold out the items 0 .. 9 of 30; ranking by popularity
 puts item j at position j.
 """
 
-import json
+import functools
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfx.components.evaluator.executor import Executor
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import proto_utils
 
 from components.evaluator.eval_config import build_eval_config
 from components.evaluator.gate.baseline import Baseline
@@ -19,6 +17,7 @@ from components.evaluator.gate.config import GateConfig
 from components.evaluator.gate.result_files import read_metrics
 from components.evaluator.gate.results import Estimate
 from components.evaluator.gate.run_gate import run_gate
+from components.evaluator.measuring import measure, shared_model
 from schema.settings import to_dict
 from tests.support.known_ranks import KnownRanks, protocol_outputs
 from tests.support.toy_model import row
@@ -56,59 +55,39 @@ def known_ranks(position):
     }
     genres = [["Drama", "War"] if user % 4 == 0 else ["Comedy", ""] for user in range(USERS)]
     ages = ["25-34" if user < 30 else "under 18" for user in range(USERS)]
-    return KnownRanks(names, ranks, {"age_group": ages}, {"target_genre": genres})
+    genders = [["FM"[user % 2] if user < 35 else ""] for user in range(USERS)]
+    columns = {"age_group": np.asarray(ages)[:, np.newaxis], "target_genre": genres}
+    return KnownRanks(names, ranks, {**columns, "gender": genders})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation")
-    for name, position in (("good", 0), ("middling", 1), ("constant", None)):
-        known_ranks(position).save(str(folder / name / "Format-Serving"))
     split = folder / "examples" / "Split-test"
     split.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(split / "data.gz"), "GZIP") as writer:
         for user, target in enumerate(TARGETS):
-            known = {"gender": "FM"[user % 2]} if user < 35 else {}
-            writer.write(row(f"u{user}", ["i29"], f"i{target}", **known))
+            writer.write(row(f"u{user}", ["i29"], f"i{target}"))
     return folder
 
 
-def artifact(cls, path):
-    made = cls()
-    made.uri, made.id = str(path), 1
-    return made
+POSITIONS = {"good": 0, "middling": 1, "constant": None}
 
 
 def evaluate(folder, work, candidate, baseline=None, gate=None):
-    """Runs the stock executor, which is to leave the blessing alone; our verdict's reasons."""
-    examples = artifact(standard_artifacts.Examples, folder / "examples")
-    examples.split_names = artifact_utils.encode_split_names(["test"])
-    inputs = {
-        "examples": [examples],
-        "model": [artifact(standard_artifacts.Model, folder / candidate)],
-    }
-    if baseline:
-        inputs["baseline_model"] = [artifact(standard_artifacts.Model, folder / baseline)]
-    blessing = artifact(standard_artifacts.ModelBlessing, work / "blessing")
-    outputs = {
-        "evaluation": [artifact(standard_artifacts.ModelEvaluation, work / "evaluation")],
-        "blessing": [blessing],
-    }
+    """Lets TFMA measure known ranks; our verdict's reasons, and where the figures are."""
+    models = [
+        shared_model(name, model, functools.partial(known_ranks, POSITIONS[model]))
+        for name, model in (("candidate", candidate), ("baseline", baseline))
+        if model
+    ]
     config = build_eval_config(EVALUATION, "digest")
-    Executor(Executor.Context(beam_pipeline_args=[], tmp_dir=str(work / "tmp"))).Do(
-        inputs,
-        outputs,
-        {
-            "eval_config": proto_utils.proto_to_json(config),
-            "example_splits": json.dumps(["test"]),
-            "fairness_indicator_thresholds": "null",
-        },
-    )
+    files = [str(folder / "examples" / "Split-test" / "data.gz")]
+    with beam.Pipeline() as pipeline:
+        measure(pipeline, files, models, config, str(work / "evaluation"))
     uri = str(work / "evaluation")
     settings = {"evaluation": to_dict(EVALUATION), "gate": to_dict(gate or GateConfig())}
     verdict = run_gate(uri, {**settings, "force_bless": None}, Baseline(baseline))
-    assert not blessing.has_custom_property("blessed")
-    assert not (work / "blessing").exists()
     return verdict["reasons"], uri
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_model_analysis import constants
 
 from components.evaluator.ranking.wrap import wrap_for_evaluation
-from components.metrics.gather import GatherRanks, PackRanks
+from components.metrics.gather import pack
 from components.metrics.hr import RankHitRate
 from components.metrics.ndcg import RankNDCG
 from tests.support import planted
+from tests.support.computations import tables
 from tests.support.toy_model import DotProduct, make_catalog, make_serving, row
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.data.interactions import ABSENT
@@ -57,21 +57,14 @@ def table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     serving = make_serving(SCORES, np.eye(ITEMS), COUNTS, HISTORIES)
     export(serving, str(folder / "model"))
-    wrap_for_evaluation(str(folder / "model"), EVALUATION, str(folder / "wrapped"))
-    wrapped = tf.saved_model.load(str(folder / "wrapped"))
+    wrapped = wrap_for_evaluation(str(folder / "model"), EVALUATION)
     rows = [
         row(f"u{user}", [f"i{item}" for item in history], [f"i{item}" for item in targets])
         for user, (history, targets) in enumerate(zip(HISTORIES, TARGETS, strict=True))
     ]
-    outputs = wrapped.signatures["rank"](examples=tf.constant(rows))
-    pack, gather = PackRanks([""]), GatherRanks([""])
-    packed = gather.create_accumulator()
-    for number in range(USERS):
-        of_row = {name: values.numpy()[number] for name, values in outputs.items()}
-        for one in pack.process({constants.PREDICTIONS_KEY: of_row}):
-            packed = gather.add_input(packed, one)
-    (found,) = gather.extract_output(packed).values()
-    return found
+    outputs = wrapped.rank(tf.constant(rows))
+    packed = pack({"": {name: values.numpy() for name, values in outputs.items()}})
+    return tables(packed)[""]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

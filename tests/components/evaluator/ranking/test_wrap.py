@@ -1,16 +1,13 @@
-"""An exported model, wrapped for evaluation, saved and loaded afresh."""
-
-import os
+"""An exported model, wrapped for evaluation."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluator.ranking.wrap import wrap_for_evaluation
-from schema import features
+from components.evaluator.ranking.wrap import model_facts, wrap_for_evaluation
 from schema.errors import UserError
 from tests.support.toy_model import make_serving, row
-from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
+from trainer.config.evaluation import SLICES, EvaluationConfig, ProtocolConfig
 from trainer.serving.export import export
 
 # Users u0, u1 with the histories {i0} and {i1, i2}; five items in two dimensions.
@@ -45,19 +42,12 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def wrapped(exported, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wrapped")
-    (folder / "model" / "old").mkdir(parents=True)
-    wrap_for_evaluation(exported, EVALUATION, str(folder / "model"))
-    assert os.listdir(folder) == ["model"]
-    assert "old" not in os.listdir(folder / "model")
-    loaded = tf.saved_model.load(str(folder / "model"))
-    yield loaded
-    del loaded
+def wrapped(exported):
+    return wrap_for_evaluation(exported, EVALUATION)
 
 
 def rank(wrapped, *rows):
-    output = wrapped.signatures["rank"](examples=tf.constant(rows))
+    output = wrapped.rank(tf.constant(rows))
     return {name: values.numpy() for name, values in output.items()}
 
 
@@ -141,18 +131,27 @@ def test_diversity_is_the_mean_over_pairs_of_listed_items(wrapped):
     np.testing.assert_allclose(output["top_diversity"], expected, rtol=1e-6)
 
 
+def slices(wrapped, *rows):
+    ranks, columns = wrapped.rank_and_slice(tf.constant(rows))
+    for name, values in rank(wrapped, *rows).items():
+        np.testing.assert_array_equal(ranks[name], values, err_msg=name)
+    assert set(columns) == set(SLICES)
+    return columns
+
+
 def values(output, name):
     return [sorted({value.decode() for value in row}) for row in output[name].numpy()]
 
 
 def test_slices_of_users(wrapped):
     rows = [
-        row("u0", ["i0"], "i0", age=25),
+        row("u0", ["i0"], "i0", age=25, gender="F"),
         row("u1", ["i0"] * 20, "i4", age=1),
         row("u1", ["i0"] * 200, "no such item"),
     ]
-    output = wrapped.signatures["user_slices"](examples=tf.constant(rows))
-    assert set(output) == set(features.ROW_SLICES)
+    output = slices(wrapped, *rows)
+    assert output["age"].numpy().tolist() == [[25], [1], [-1]]
+    assert values(output, "gender") == [["F"], [""], [""]]
     assert values(output, "age_group") == [["25-34"], ["under 18"], ["unknown"]]
     assert values(output, "activity") == [
         ["1-19 interactions"],
@@ -168,8 +167,7 @@ def test_slices_of_targets_are_those_of_all_targets(wrapped):
         row("u1", ["i0"], "no such item"),
         row("u1", ["i0"], "i3"),
     ]
-    output = wrapped.signatures["target_slices"](examples=tf.constant(rows))
-    assert set(output) == set(features.MODEL_SLICES)
+    output = slices(wrapped, *rows)
     assert values(output, "target_popularity") == [
         ["top 1 %", "top 10-50 %"],
         ["never in training"],
@@ -202,20 +200,18 @@ def test_slices_of_targets_are_those_of_all_targets(wrapped):
     ]
 
 
-def test_the_same_model_under_other_settings_needs_no_other_export(exported, tmp_path):
+def test_the_same_model_under_other_settings_needs_no_other_export(exported):
     protocols = {"uni3": ProtocolConfig(candidates="sampled", negatives=3, draw="popularity")}
-    output_path = str(tmp_path / "wrapped")
-    wrap_for_evaluation(exported, EvaluationConfig(k=1, protocols=protocols), output_path)
-    loaded = tf.saved_model.load(output_path)
-    output = rank(loaded, row("u0", ["i0"], "i3"))
+    wrapped = wrap_for_evaluation(exported, EvaluationConfig(k=1, protocols=protocols))
+    output = rank(wrapped, row("u0", ["i0"], "i3"))
     # Of what is left, i4 has no interaction.
     assert output["uni3_candidates"].item() == 3
     assert output["top_item"].shape == (1, 1)
     assert "full_greater" not in output
 
 
-def test_facts_are_those_of_the_model(exported, tmp_path):
-    facts = wrap_for_evaluation(exported, EVALUATION, str(tmp_path / "wrapped"))
+def test_facts_are_those_of_the_model(wrapped):
+    facts = model_facts(wrapped)
     assert facts.item_ids == (b"i0", b"i1", b"i2", b"i3", b"i4")
     assert facts.user_count == 2
     assert {"scores", "catalog", "recommend"} <= set(facts.signatures)
@@ -231,6 +227,5 @@ def test_a_model_without_what_is_needed_is_refused_by_name(tmp_path):
     other = Other()
     tf.saved_model.save(other, str(tmp_path / "model"), signatures={"score": other.score})
     with pytest.raises(UserError, match="without scores, catalog, known_users") as caught:
-        wrap_for_evaluation(str(tmp_path / "model"), EVALUATION, str(tmp_path / "wrapped"))
+        wrap_for_evaluation(str(tmp_path / "model"), EVALUATION)
     assert "\n" not in str(caught.value)
-    assert os.listdir(tmp_path) == ["model"]
