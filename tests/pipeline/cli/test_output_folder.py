@@ -1,8 +1,5 @@
 """The default output folder: unlike runs do not meet in one."""
 
-import os
-import time
-
 import pytest
 
 from pipeline.cli.output_folder import Workspace, default_output
@@ -70,20 +67,3 @@ def test_another_run_at_work_sweeps_nothing(tmp_path):
         with pytest.raises(UserError, match="another run is at work"), workspace.locked():
             pass
         assert (tmp_path / ".unfinished-ab" / "x").exists()
-
-
-def test_states_that_nobody_goes_on_with_are_kept_for_a_week(tmp_path):
-    days = {
-        "ab/choose-gmf/state.json": 6,
-        "cd/choose-gmf/state.json": 8,
-        "tuning-ef/trials.json": 8,
-    }
-    for name, age in days.items():
-        _made(tmp_path, f"checkpoints/{name}")
-        path = tmp_path / "checkpoints" / name
-        while path != tmp_path:
-            os.utime(path, (time.time() - age * 86400,) * 2)
-            path = path.parent
-    with Workspace.at(str(tmp_path), None).locked():
-        pass
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["ab", "tuning-ef"]
