@@ -72,7 +72,10 @@ ALLOWED = {
     ),
     "pipeline/datasets/synthetic.py": ({"open", "pathlib"}, _CACHE),
     "pipeline/cli/processes.py": ({"pathlib"}, "processes of this machine"),
-    "pipeline/cli/output_folder.py": ({"pathlib"}, "lock, log and SQLite"),
+    "pipeline/cli/output_folder.py": (
+        {"pathlib", "tempfile"},
+        "lock, log, SQLite and temporary files",
+    ),
     "trainer/ops/memory.py": ({"pathlib"}, "the limits of this machine and container"),
     "trainer/training/checkpoint.py": ({"zipfile"}, "what NumPy raises of a damaged file"),
     "local_runner.py": ({"pathlib"}, "the name of the --config file"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 import filelock
@@ -110,9 +112,35 @@ class Workspace:
             raise UserError(f"{where}: cannot write there ({error.strerror}).") from None
         try:
             self._sweep()
-            yield
+            with self._scratch():
+                yield
         finally:
             lock.release()
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[None]:
+        """Have temporary files in a folder that the next run finds, should this one be killed.
+
+        It is not in the output: sockets have their names there too, which may not be long.
+        """
+        before = tempfile.gettempdir()
+        digest = hashlib.sha256(str(self.here).encode()).hexdigest()[:16]
+        folder = pathlib.Path(before, f"movielens-tfx-{digest}")
+        try:
+            atomic_write.remove_folder(str(folder))
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be made anew for temporary files ({error.strerror}); expected "
+                "none or one of this user there, or another place in TMPDIR."
+            ) from None
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+            with contextlib.suppress(OSError):
+                atomic_write.remove_folder(str(folder))
 
     def _sweep(self) -> None:
         """Remove what killed runs left here; the lock says that none is at work."""
