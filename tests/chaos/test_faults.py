@@ -4,6 +4,7 @@
 ten is among the default tests.
 """
 
+import contextlib
 import random
 import secrets
 
@@ -11,14 +12,19 @@ import pytest
 
 from tests.support.chaos import Chaos
 
-SAMPLE = 10
+# Of faults that cost little.
+SAMPLE, SAMPLE_SEED, SAMPLE_OF = 10, 1, {"Pusher": 1}
 
 
-@pytest.fixture(scope="module")
-def chaos(tmp_path_factory):
-    running = Chaos(tmp_path_factory.mktemp("chaos"), lambda text: print(text, flush=True))
-    yield running
-    running.close()
+@contextlib.contextmanager
+def _chaos(tmp_path_factory, **options):
+    folder = tmp_path_factory.mktemp("chaos")
+    running = Chaos(folder, lambda text: print(text, flush=True), **options)
+    try:
+        running.prepare()
+        yield running
+    finally:
+        running.close()
 
 
 def _needing_a_hand(chaos, seed, faults):
@@ -26,13 +32,21 @@ def _needing_a_hand(chaos, seed, faults):
     return {result.fault: result.problems for result in results if result.problems}
 
 
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_a_sample_of_faults_is_survived(tmp_path_factory):
+    with _chaos(tmp_path_factory, components=SAMPLE_OF) as chaos:
+        assert not _needing_a_hand(chaos, SAMPLE_SEED, SAMPLE)
+
+
 @pytest.mark.chaos
 @pytest.mark.timeout(0)
-def test_faults_that_were_never_drawn_before_are_survived(chaos, request):
+def test_faults_that_were_never_drawn_before_are_survived(tmp_path_factory, request):
     seed = request.config.getoption("--chaos-seed")
     seed = secrets.randbelow(10**9) if seed is None else seed
     faults = request.config.getoption("--chaos-faults")
     print(f"--chaos-seed {seed} --chaos-faults {faults}", flush=True)
-    wrong = _needing_a_hand(chaos, seed, faults)
+    with _chaos(tmp_path_factory) as chaos:
+        wrong = _needing_a_hand(chaos, seed, faults)
     print(f"{faults} faults, {faults - len(wrong)} survived, {len(wrong)} needed a hand")
-    assert not wrong, seed
+    assert not wrong, f"--chaos-seed {seed}"

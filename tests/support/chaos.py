@@ -95,7 +95,6 @@ class Chaos:
         self._data = synthetic.write(folder / "data", "ml-100k", users=40, items=30).folder
         self._watch = Watch(self._served)
         self._server = _archive_server()
-        self._prepare()
 
     def close(self):
         self._watch.close()
@@ -120,7 +119,7 @@ class Chaos:
         }
         return forks.Fork(command, self._folder, environment)
 
-    def _prepare(self):
+    def prepare(self):
         """Runs once undisturbed, and keeps what was there before each component."""
         self._work.mkdir()
         measured = self._folder / "cost.json"
@@ -159,7 +158,7 @@ class Chaos:
             self._download_killed: 4,
             self._disk_full: 3 * self.has_disk,
             self._truncated_artifact: 3,
-            self._truncated_state: 2,
+            self._truncated_state: 2 * ("RecommenderTrainer" in self._components),
             self._refused_and_killed: 2,
             self._read_only: 2 * self.has_disk,
             self._clock_back: 2,
@@ -235,6 +234,12 @@ class Chaos:
             or (path.parent.name == "checkpoints" and path.parent.parent.parent == self._work)
             or path.parent == self._temporary
         ]
+        recorded = sqlite3.connect(self._work / "out/metadata.sqlite").execute(
+            "SELECT uri FROM Artifact"
+        )
+        made = {uri for (uri,) in recorded}
+        artifacts = (self._work / "out/artifacts").glob("*/[!.]*/*")
+        left += [path for path in artifacts if path.name.isdigit() and str(path) not in made]
         if left:
             yield f"left behind: {', '.join(str(p.relative_to(self._folder)) for p in left[:6])}"
 
@@ -251,11 +256,11 @@ class Chaos:
         return self._disturb(name, component, {"kind": "kill", "delay": delay})
 
     def _refused_and_killed(self, draw):
-        component = draw.choice(["Evaluator", "Pusher"])
+        component = draw.choice([it for it in ("Evaluator", "Pusher") if it in self._components])
         delay = draw.random() * self._cost[component]["seconds"]
         fault = {"kind": "kill", "delay": delay, "at": component}
         name = f"killed {delay:.2f} s after {component} of a model that is refused began"
-        return self._disturb(name, "Evaluator", fault, *REFUSED, code=3)
+        return self._disturb(name, component, fault, *REFUSED, code=3)
 
     def _disk_full(self, draw):
         component = self._component(draw)
@@ -270,9 +275,10 @@ class Chaos:
         return self._disturb(name, component, fault, mend=make_room)
 
     def _read_only(self, draw):
-        component = draw.choice(["RecommenderTrainer", "Pusher", "Pusher"])
-        below = {"RecommenderTrainer": ["out/checkpoints", "out/artifacts", "out"]}
-        place = self._work / draw.choice(below.get(component, ["served", "out/artifacts"]))
+        trained = ["out/checkpoints", "out/artifacts", "out"]
+        below = {"RecommenderTrainer": trained, "Pusher": ["served", "out/artifacts", "served"]}
+        component = draw.choice([it for it in below if it in self._components])
+        place = self._work / draw.choice(below[component])
 
         def protect(run):
             self._wait_until_begun(run)
