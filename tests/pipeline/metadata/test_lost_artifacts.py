@@ -92,10 +92,8 @@ def test_only_what_lies_below_the_root_is_looked_at(connection, root, record, tm
 
 def test_what_killed_executions_left_is_swept_and_nothing_else(connection, root, record, tmp_path):
     made, pending = record("1"), record("2", state=metadata_store_pb2.Artifact.PENDING)
-    left, system = (
-        root / "Trainer" / "model" / "3",
-        root / "Trainer" / ".system" / "executions" / "4",
-    )
+    trainer = root / "Trainer"
+    left, system = trainer / "model" / "3", trainer / ".system" / "executions" / "4"
     named, other = trainer / "model" / "notes", tmp_path / "others" / "Trainer" / "5"
     for folder in (left, system, named, other):
         folder.mkdir(parents=True)
