@@ -1,8 +1,9 @@
 """Leases: one process at a time is at work in a folder, which others may see from elsewhere.
 
 A file names the owner, who writes it anew every BEAT_SECONDS. Whoever finds a lease
-waits until its owner gives it back, or takes it over once the owner is dead: on this
-machine when its process is gone, elsewhere when nothing was written for LIMIT_SECONDS.
+waits until its owner gives it back, or takes it over once the owner is dead: when its
+process is gone, which is seen on its own machine only, or when it has written nothing
+for LIMIT_SECONDS, as a process that is stopped, which then finds that it lost the lease.
 That time is counted by the one who waits, so clocks need not agree.
 """
 
@@ -155,7 +156,9 @@ class Lease:
         self._ended.set()
         self._thread.join()
         if self._seen is not None:
-            self._file.remove(self._seen)
+            # Where the store cannot be reached now, nobody renews the lease any more.
+            with contextlib.suppress(Exception):
+                self._file.remove(self._seen)
 
     def _hold(self, seen: Seen) -> None:
         self._seen = seen
@@ -211,8 +214,8 @@ class _Watch:
     @property
     def dead(self) -> bool:
         """Tell whether the owner of the lease that was seen last is dead."""
-        if self.owner is not None and self.owner.is_here:
-            return not self.owner.runs
+        if self.owner is not None and self.owner.is_here and not self.owner.runs:
+            return True
         return time.monotonic() - self._since >= LIMIT_SECONDS
 
 

@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import threading
+import time
 
 import pytest
 
@@ -48,7 +49,29 @@ def test_a_file_is_written_only_over_what_was_read(path):
     assert file.read() is None
 
 
+def test_where_the_store_compares_nothing_the_last_of_two_who_write_at_once_succeeds(monkeypatch):
+    path = "ram://conditional/at-once/lease"
+    first, second = conditional_file.at(path), conditional_file.at(path)
+    waits, written = [], []
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            # It had looked before the first wrote.
+            with monkeypatch.context() as patched:
+                read = second.read
+                patched.setattr(second, "read", lambda: read() if len(waits) > 1 else None)
+                written.append(second.write("second", None))
+
+    monkeypatch.setattr(time, "sleep", wait)
+    assert first.write("first", None) is None
+    assert written == [first.read()]
+    assert first.read().text == "second"
+    assert waits == [conditional_file.SETTLE_SECONDS] * 2
+
+
 @pytest.mark.seconds
+@pytest.mark.parametrize("path", ["local", "gs"], indirect=True)
 def test_of_several_that_make_a_file_at_once_one_succeeds(path):
     start = threading.Barrier(WRITERS)
 

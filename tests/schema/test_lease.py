@@ -123,6 +123,19 @@ def test_a_lease_that_nobody_writes_anew_is_taken_over_and_its_owner_learns_it(p
     assert conditional_file.at(place).read() is None
 
 
+def test_a_lease_that_could_not_be_given_back_is_free_after_the_limit(place, monkeypatch):
+    """Also where its process goes on with other things."""
+
+    def fail(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as patched, lease.hold(place, 0.0) as held:
+        patched.setattr(held._file, "remove", fail)
+    assert conditional_file.at(place).read() is not None
+    with lease.hold(place, 20.0):
+        pass
+
+
 def test_a_lease_that_was_written_in_part_is_taken_over_after_the_limit(tmp_path):
     (tmp_path / ".lease").write_text('{"owner"')
     began = time.monotonic()

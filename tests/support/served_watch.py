@@ -34,7 +34,7 @@ class Watch:
         self._process.join()
 
 
-def _serve(folder: str, pipe: multiprocessing.connection.Connection) -> None:
+def _serve(folder, pipe):
     import tensorflow as tf
 
     while True:
