@@ -43,7 +43,7 @@ export UV_COMPILE_BYTECODE := 1
 # TFRS, TFT and TFMA wrap Keras 2; TensorFlow reads this on its first import.
 export TF_USE_LEGACY_KERAS := 1
 
-.PHONY: help setup run test quick fuzz lint bench table image clean
+.PHONY: help setup run test quick fuzz chaos lint bench table image clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
@@ -66,10 +66,14 @@ test: $(READY) ## run the tests; ARGS="-k name ..." goes to pytest
 	@$(PYTEST) $(ARGS)
 
 quick: $(READY) ## run the tests that take no longer than a second, and no pipeline
-	@$(PYTEST) -m "not (seconds or slow or fuzz or e2e or cluster)" $(ARGS)
+	@$(PYTEST) -m "not (seconds or slow or fuzz or e2e or cluster or chaos)" $(ARGS)
 
 fuzz: $(READY) ## run for ten minutes the tests that draw damaged files and configurations
 	@$(PYTEST) -m fuzz --hypothesis-profile=fuzz $(ARGS)
+
+# In one process, so that each fault is told when it is done.
+chaos: $(READY) ## break small pipelines 200 times at random, an hour; ARGS="--chaos-seed N --chaos-faults N"
+	@$(PYTHON) -m pytest -n0 -s -m chaos tests/chaos $(ARGS)
 
 lint: $(READY) ## ruff and mypy
 	@$(PYTHON) -m ruff check .

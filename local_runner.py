@@ -218,6 +218,7 @@ def _execute(run: _Run, out: TextIO) -> int:
     store_id.claim(connection, workspace.output, workspace.artifacts, run.records.label)
     for loss in lost_artifacts.forget(connection, workspace.artifacts):
         console.note(f"{loss}, so it is not reused")
+    lost_artifacts.sweep(connection, workspace.artifacts)
     runner = ReportingRunner(console, json.dumps(settings.to_dict(config)), run.beam_arguments)
     runner.run(
         create_pipeline(

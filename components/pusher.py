@@ -1,14 +1,16 @@
 """Executor of the Pusher that publishes a model whole or not at all.
 
 A model server that watches the folder never loads half a version; see
-schema.atomic_write.
+schema.atomic_write. One process at a time writes there; see schema.lease.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tfx import types
@@ -19,10 +21,12 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components import served_folder
-from schema import atomic_write
+from schema import atomic_write, lease
 
 # Key of the custom config: the pipeline whose models the folder is for.
 PIPELINE_KEY = "pipeline"
+# Seconds that a push waits for another one to the same folder.
+PATIENCE = 600.0
 
 
 class Executor(executor.Executor):
@@ -45,7 +49,8 @@ class Executor(executor.Executor):
             name under PIPELINE_KEY, by which the folder tells its own models.
 
         Raises:
-          UserError: the folder holds another pipeline's models, or another catalog's.
+          UserError: the folder holds another pipeline's models, or another catalog's, or
+            another push there does not end.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
@@ -63,28 +68,39 @@ class Executor(executor.Executor):
             exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "{}"
         )
         pipeline = custom_config.get(PIPELINE_KEY)
-        if pipeline is not None:
-            served_folder.check_pipeline(base, pipeline)
-            served_folder.check_catalog(base, model)
-        io_utils.copy_dir(model, pushed.uri)
-        if pipeline is not None:
-            served_folder.write_origin(pushed.uri, pipeline)
-        place = publish(pushed.uri, base)
+        with _leased(base) as held:
+            if pipeline is not None:
+                served_folder.check_pipeline(base, pipeline)
+                served_folder.check_catalog(base, model)
+            io_utils.copy_dir(model, pushed.uri)
+            if pipeline is not None:
+                served_folder.write_origin(pushed.uri, pipeline)
+            place = publish(pushed.uri, base, held)
         self._MarkPushed(pushed, pushed_destination=place, pushed_version=os.path.basename(place))
 
 
-def publish(model: str, base: str) -> str:
+@contextlib.contextmanager
+def _leased(base: str) -> Iterator[lease.Lease]:
+    """Keep other pushes out of a served folder, which is made when missing."""
+    fileio.makedirs(base)
+    with lease.hold(os.path.join(base, served_folder.LEASE), PATIENCE) as held:
+        yield held
+
+
+def publish(model: str, base: str, held: lease.Lease) -> str:
     """Copy a SavedModel to a new version under `base`, whole or not at all.
+
+    What is not whole there is of a push that was killed, and is removed.
 
     Args:
       model: folder of the SavedModel.
-      base: the served folder; made when missing.
+      base: the served folder.
+      held: its lease.
 
     Returns:
       `<base>/<version>`, the version being the time in seconds, or one more
       than the newest version there when that is later.
     """
-    fileio.makedirs(base)
     names = [name.rstrip("/") for name in fileio.listdir(base)]
     for name in names:
         if name.startswith(atomic_write.UNFINISHED):
@@ -93,7 +109,7 @@ def publish(model: str, base: str) -> str:
                 atomic_write.remove_folder(os.path.join(base, left))
     version = max([int(time.time()), *(int(name) + 1 for name in names if name.isdigit())])
     place = os.path.join(base, str(version))
-    atomic_write.copy_folder(model, place)
+    atomic_write.copy_folder(model, place, held.check)
     return place
 
 
@@ -111,10 +127,17 @@ def restore(archive: str, place: str, removed_too: bool) -> bool:
     Returns:
       Whether the version is there.
     """
-    begun = fileio.exists(atomic_write.unfinished(place))
-    if not begun and (fileio.exists(place) or not removed_too):
+    if _is_settled(place, removed_too):
         return bool(fileio.exists(place))
-    atomic_write.remove_folder(place)
-    fileio.makedirs(os.path.dirname(place))
-    atomic_write.copy_folder(archive, place)
-    return True
+    with _leased(os.path.dirname(place)) as held:
+        # Whoever had the lease before may have done it.
+        if not _is_settled(place, removed_too):
+            atomic_write.remove_folder(place)
+            atomic_write.copy_folder(archive, place, held.check)
+    return bool(fileio.exists(place))
+
+
+def _is_settled(place: str, removed_too: bool) -> bool:
+    """Tell whether nothing is to be done about a version."""
+    begun = fileio.exists(atomic_write.unfinished(place))
+    return not begun and (fileio.exists(place) or not removed_too)

@@ -15,6 +15,8 @@ from schema import atomic_write, features
 from schema.errors import UserError
 from schema.keys import SAVED_MODEL_FILE
 
+# Of whoever is pushing there.
+LEASE = ".lease"
 # TensorFlow keeps what users add to a SavedModel in `assets.extra`.
 _ORIGIN = os.path.join("assets.extra", "origin.json")
 _PIPELINE = "pipeline"

@@ -118,7 +118,7 @@ def move_folder(source: str, path: str) -> None:
         _each_file(source, path, files.rename)
 
 
-def copy_folder(source: str, path: str) -> None:
+def copy_folder(source: str, path: str, check: Callable[[], None] = lambda: None) -> None:
     """Copy a folder, which appears at its place when it is complete.
 
     Behind a URI `unfinished(path)` exists as long as the copy is not whole, also
@@ -127,15 +127,30 @@ def copy_folder(source: str, path: str) -> None:
     Args:
       source: the folder, local or a URI.
       path: its place, local or a URI, where nothing is.
+      check: is called when all is ready for the copy to appear; raises where it must
+        not.
+
+    Raises:
+      OSError: files of the copy are missing, or not as long as those of the original.
     """
     from tfx.dsl.io import fileio
 
     if _is_local(path):
         with folder(path) as at:
             _each_file(source, at, fileio.copy)
+            _compare(source, at)
+            check()
         return
+
+    def put(original: str, place: str) -> None:
+        if os.path.basename(place) == SAVED_MODEL_FILE:
+            _compare(source, path, but=SAVED_MODEL_FILE)
+            check()
+        fileio.copy(original, place)
+
     fileio.makedirs(unfinished(path))
-    _each_file(source, path, fileio.copy)
+    _each_file(source, path, put)
+    _compare(source, path)
     fileio.rmtree(unfinished(path))
 
 
@@ -202,6 +217,34 @@ def _each_file(source: str, target: str, put: Callable[[str, str], None]) -> Non
         found += [os.path.join(inner, name) for name in names]
     for path in sorted(found, key=lambda path: os.path.basename(path) == SAVED_MODEL_FILE):
         put(path, target.rstrip("/") + path.removeprefix(source.rstrip("/")))
+
+
+def _compare(source: str, target: str, but: str | None = None) -> None:
+    """Refuse a copy that has not all files of the original, but for those of one name."""
+    expected, found = _sizes(source), _sizes(target)
+    lost = [
+        name
+        for name, size in expected.items()
+        if found.get(name) != size and os.path.basename(name) != but
+    ]
+    if lost:
+        raise OSError(
+            f"{target}: expected a copy of {source}, got {lost[0]} with {found.get(lost[0], 'no')} "
+            f"bytes instead of {expected[lost[0]]} ({len(lost)} of {len(expected)} files differ)."
+        )
+
+
+def _sizes(folder: str) -> dict[str, int]:
+    """Read the sizes of all files below a folder, by name relative to it."""
+    files, base, sizes = files_of(folder), folder.rstrip("/"), {}
+    for inner, _, names in files.walk(folder):
+        for name in names:
+            path = os.path.join(inner, name)
+            facts = files.stat(path)
+            # TensorFlow's word for it, and the operating system's.
+            size = facts.length if hasattr(facts, "length") else facts.st_size
+            sizes[path.removeprefix(base).lstrip("/")] = size
+    return sizes
 
 
 def _is_local(path: str) -> bool:

@@ -31,6 +31,11 @@ _CACHE = "published and generated data sets are kept in the user's cache on this
 # What each file may use, and why.
 ALLOWED = {
     "schema/atomic_write.py": ({"os.open"}, "the disk of this machine is waited for"),
+    "schema/conditional_file.py": (
+        {"os.open", "os.stat", "os.unlink"},
+        "on this machine the operating system locks what is compared",
+    ),
+    "schema/lease.py": ({"open", "os.readlink"}, "processes of this machine"),
     "components/evaluator/analysis.py": ({"tempfile"}, "Arrow writes to local files; then copied"),
     "pipeline/datasets/archive.py": ({"pathlib", "zipfile"}, _CACHE),
     "pipeline/config/beam_options.py": (
@@ -67,7 +72,10 @@ ALLOWED = {
     ),
     "pipeline/datasets/synthetic.py": ({"open", "pathlib"}, _CACHE),
     "pipeline/cli/processes.py": ({"pathlib"}, "processes of this machine"),
-    "pipeline/cli/output_folder.py": ({"pathlib"}, "lock, log and SQLite"),
+    "pipeline/cli/output_folder.py": (
+        {"pathlib", "tempfile"},
+        "lock, log, SQLite and temporary files",
+    ),
     "trainer/ops/memory.py": ({"pathlib"}, "the limits of this machine and container"),
     "trainer/training/checkpoint.py": ({"zipfile"}, "what NumPy raises of a damaged file"),
     "local_runner.py": ({"pathlib"}, "the name of the --config file"),

@@ -22,14 +22,19 @@ from schema.settings import from_dict, replace_values
 from trainer.config import keys
 from trainer.config.evaluation import EvaluationConfig
 from trainer.config.trainer import TrainerConfig
-from trainer.data.dataset import read_dataset
+from trainer.data.dataset import Dataset, read_dataset
 from trainer.distribution.cluster_task import CHIEF, read_cluster_task
 from trainer.distribution.parameter_server import serve
 from trainer.distribution.strategy import DistributionContext, make_distribution, resolve_strategy
 from trainer.serving.export import export, serving_model
+from trainer.training import states_folder
 from trainer.training.checkpoint import digest
 from trainer.training.train import train
-from trainer.training.warm_start_source import read_warm_start_source, write_warm_start_source
+from trainer.training.warm_start_source import (
+    WarmStartSource,
+    read_warm_start_source,
+    write_warm_start_source,
+)
 from trainer.tuning.best_run import name_of_run
 
 
@@ -75,10 +80,21 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
     base = None
     if config.warm_start and fn_args.base_model:
         base = read_warm_start_source(fn_args.base_model, config)
-    states = None
-    if settings.get(keys.STATES_KEY):
-        name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
-        states = os.path.join(settings[keys.STATES_KEY], name)
+    name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
+    with states_folder.claim(settings.get(keys.STATES_KEY), name, distribution) as states:
+        _train_and_export(config, evaluation, dataset, base, states, fn_args, distribution)
+
+
+def _train_and_export(
+    config: TrainerConfig,
+    evaluation: EvaluationConfig,
+    dataset: Dataset,
+    base: WarmStartSource | None,
+    states: str | None,
+    fn_args: FnArgs,
+    distribution: DistributionContext,
+) -> None:
+    settings = fn_args.custom_config
     writes = distribution.task.writes
     run_dir = fn_args.model_run_dir if writes else None
     finished = None
@@ -109,5 +125,3 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
     )
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, keys.TRAINING_FILE), "w") as report:
         json.dump(trained.report, report, indent=2)
-    if states and tf.io.gfile.exists(states):
-        tf.io.gfile.rmtree(states)

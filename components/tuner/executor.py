@@ -51,6 +51,7 @@ class Executor(base_executor.BaseExecutor):
         """
         # Whoever only wires or reads a pipeline shall not load the models.
         from trainer.training.checkpoint import digest
+        from trainer.training.states_folder import claim
         from trainer.tuning.best_run import TrialStates, name_of_run
         from trainer.tuning.search import tune
 
@@ -60,26 +61,25 @@ class Executor(base_executor.BaseExecutor):
         evaluation = from_dict(EvaluationConfig, custom[keys.EVALUATION_KEY], keys.EVALUATION_KEY)
         tuning = from_dict(TuningConfig, custom[keys.TUNE_KEY], keys.TUNE_KEY)
         dataset = _dataset(input_dict, custom)
-        folder = None
-        if custom.get(keys.STATES_KEY):
-            # More trials go on with those that were finished.
-            version = (custom.get(DIGEST_KEY), optuna.__version__)
-            name = digest(config, evaluation, dataset, tuning.replace(trials=0), version)
-            folder = os.path.join(custom[keys.STATES_KEY], f"{keys.SEARCH_STATES}{name}")
+        # More trials go on with those that were finished.
+        version = (custom.get(DIGEST_KEY), optuna.__version__)
+        name = digest(config, evaluation, dataset, tuning.replace(trials=0), version)
         run = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
         fileio.makedirs(run)
-        states = TrialStates(folder or run)
-        search = tune(config, evaluation, dataset, tuning, folder, states)
-        best = search.best()
-        kept = states.folder_of(best.number)
-        # Models that are solved for have no state.
-        if fileio.exists(kept):
-            found = replace_values(config, best.values)
-            name = name_of_run(found, evaluation, dataset)
-            io_utils.copy_dir(kept, os.path.join(run, name))
-        if folder is None:
-            states.drop(best.number)
-        _write(search, output_dict)
+        claimed = claim(custom.get(keys.STATES_KEY), f"{keys.SEARCH_STATES}{name}", keep=True)
+        with claimed as folder:
+            states = TrialStates(folder or run)
+            search = tune(config, evaluation, dataset, tuning, folder, states)
+            best = search.best()
+            kept = states.folder_of(best.number)
+            # Models that are solved for have no state.
+            if fileio.exists(kept):
+                found = replace_values(config, best.values)
+                run_name = name_of_run(found, evaluation, dataset)
+                io_utils.copy_dir(kept, os.path.join(run, run_name))
+            if folder is None:
+                states.drop(best.number)
+            _write(search, output_dict)
 
 
 def _dataset(input_dict: dict[str, list[types.Artifact]], custom: dict[str, Any]) -> Dataset:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import os
 import pathlib
-import time
+import tempfile
 from collections.abc import Iterator
 
 import filelock
@@ -16,13 +17,10 @@ from pipeline.config.run import RunConfig
 from pipeline.uris import check_known, check_writable, is_uri
 from schema import atomic_write
 from schema.errors import UserError
-from trainer.config import keys
 
 # Where runs whose output is a URI keep what must lie on this machine.
 _HERE = "output"
 _LOCK = ".lock"
-# Seconds that the states of a training that nobody goes on with are kept: a week.
-_STATES_KEPT = 7 * 24 * 3600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +112,35 @@ class Workspace:
             raise UserError(f"{where}: cannot write there ({error.strerror}).") from None
         try:
             self._sweep()
-            yield
+            with self._scratch():
+                yield
         finally:
             lock.release()
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[None]:
+        """Have temporary files in a folder that the next run finds, should this one be killed.
+
+        It is not in the output: sockets have their names there too, which may not be long.
+        """
+        before = tempfile.gettempdir()
+        digest = hashlib.sha256(str(self.here).encode()).hexdigest()[:16]
+        folder = pathlib.Path(before, f"movielens-tfx-{digest}")
+        try:
+            atomic_write.remove_folder(str(folder))
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be made anew for temporary files ({error.strerror}); expected "
+                "none or one of this user there, or another place in TMPDIR."
+            ) from None
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+            with contextlib.suppress(OSError):
+                atomic_write.remove_folder(str(folder))
 
     def _sweep(self) -> None:
         """Remove what killed runs left here; the lock says that none is at work."""
@@ -125,13 +149,6 @@ class Workspace:
             # TFX's place for what a component needs while it runs.
             *self.here.glob("artifacts/*/.system/executor_execution/*/.temp"),
         ]
-        # A training goes on from its states until then; a search's journal is small, and
-        # goes on with more trials whenever that may be.
-        oldest = time.time() - _STATES_KEPT
-        for states in self.here.glob("checkpoints/*"):
-            searched = states.name.startswith(keys.SEARCH_STATES)
-            if not searched and _last_written(states) < oldest:
-                left.append(states)
         for path in left:
             with contextlib.suppress(OSError):
                 if path.is_dir():
@@ -187,13 +204,6 @@ def default_output(name: str, base: RunConfig, config: RunConfig) -> str:
     """
     told = [(c.data.label, c.trainer.model.replace("_", "-")) for c in (base, config)]
     return os.path.join(_HERE, name if told[0] == told[1] else "-".join((*told[1], name)))
-
-
-def _last_written(folder: pathlib.Path) -> float:
-    """Return when something in a folder was written last, in seconds since 1970."""
-    with contextlib.suppress(OSError):
-        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    return time.time()
 
 
 def _absolute(path: str) -> str:

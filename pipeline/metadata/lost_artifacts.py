@@ -1,6 +1,7 @@
-"""Artifacts of earlier runs whose files are gone, so that they are made again.
+"""Artifacts of earlier runs whose files are gone, and files of such as were never finished.
 
-TFX reuses an artifact as long as its folder exists, whatever is left in it.
+TFX reuses an artifact as long as its folder exists, whatever is left in it. What an
+execution that was killed had written it leaves, and gives the next one other folders.
 """
 
 from __future__ import annotations
@@ -14,6 +15,13 @@ from tfx.orchestration import metadata
 from pipeline import file_list
 from pipeline.uris import is_uri
 from schema import atomic_write
+
+# Of artifacts that no execution has finished, or that are none any more.
+_UNMADE = (
+    metadata_store_pb2.Artifact.PENDING,
+    metadata_store_pb2.Artifact.ABANDONED,
+    metadata_store_pb2.Artifact.DELETED,
+)
 
 
 def forget(connection: metadata_store_pb2.ConnectionConfig, root: str) -> list[str]:
@@ -41,6 +49,25 @@ def forget(connection: metadata_store_pb2.ConnectionConfig, root: str) -> list[s
         if gone:
             handle.store.put_artifacts(gone)
     return told
+
+
+def sweep(connection: metadata_store_pb2.ConnectionConfig, root: str) -> None:
+    """Remove what killed executions left; no other run may be at work.
+
+    Args:
+      connection: to the metadata store that records all that lies there.
+      root: of the artifacts; of a URI nothing is removed, see `forget`.
+    """
+    if is_uri(root):
+        return
+    with metadata.Metadata(connection) as handle:
+        recorded = handle.store.get_artifacts()
+    made = {artifact.uri for artifact in recorded if artifact.state not in _UNMADE}
+    # By component, output and execution.
+    for folder in pathlib.Path(root).glob("*/*/*"):
+        if folder.name.isdigit() and folder.is_dir() and str(folder) not in made:
+            atomic_write.remove_folder(str(folder))
+            file_list.beside(folder).unlink(missing_ok=True)
 
 
 def _live(

@@ -40,6 +40,7 @@ def _json(value: object) -> Answer:
 _MISSING = dataclasses.replace(
     _json({"error": {"code": 404, "message": "No such object.", "errors": []}}), status=404
 )
+_UNFIT = Answer(412, b'{"error": {"code": 412, "message": "conditionNotMet", "errors": []}}')
 
 
 class Bucket:
@@ -113,6 +114,13 @@ class Bucket:
             items = items[: int(asked["maxResults"])]
         return _json({"kind": "storage#objects", "items": items, "prefixes": sorted(below)})
 
+    def _fits(self, asked: dict[str, str]) -> bool:
+        """Whether an object has the generation that a request expects, 0 being that of none."""
+        if "ifGenerationMatch" not in asked:
+            return True
+        found = self._objects.get((asked["bucket"], asked["name"]))
+        return asked["ifGenerationMatch"] == (found[1]["generation"] if found else "0")
+
     def _get(self, asked: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
         if asked.get("alt") == "media":
             return self._media(asked, headers, body)
@@ -123,6 +131,8 @@ class Bucket:
         found = self._objects.get((asked["bucket"], asked["name"]))
         if not found:
             return _MISSING
+        if not self._fits(asked):
+            return _UNFIT
         data, facts = found
         told = {
             "x-goog-hash": f"crc32c={facts['crc32c']},md5={facts['md5Hash']}",
@@ -141,6 +151,11 @@ class Bucket:
         kind = asked["uploadType"]
         if kind == "media":
             return self._store(asked["bucket"], asked["name"], body)
+        if kind == "multipart" and "ifGenerationMatch" in asked:
+            facts, _ = _parts(headers, body)
+            asked["name"] = json.loads(facts)["name"]
+            if not self._fits(asked):
+                return _UNFIT
         if kind == "resumable":
             name = asked.get("name") or json.loads(body)["name"]
             number = str(next(self._numbers))
@@ -176,6 +191,8 @@ class Bucket:
         return self._store(asked["bucket"], asked["name"], data)
 
     def _delete(self, asked: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
+        if not self._fits(asked):
+            return _UNFIT
         gone = self._objects.pop((asked["bucket"], asked["name"]), None)
         return Answer(204) if gone else _MISSING
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tests.support import autograph
 
@@ -28,6 +28,16 @@ PACKAGES = (
 )
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(list(PACKAGES))
+
+
+def preload(*modules: str) -> None:
+    """Has modules imported beforehand, which may be ours; has no effect once a command ran."""
+    _CONTEXT.set_forkserver_preload([*PACKAGES, *modules])
+
+
+def process(target: Callable[..., object], *arguments: object) -> multiprocessing.Process:
+    """Makes a process that runs a function, and ends with this one."""
+    return _CONTEXT.Process(target=target, args=arguments, daemon=True)
 
 
 class Fork:

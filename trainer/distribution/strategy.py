@@ -71,6 +71,21 @@ class DistributionContext:
         values = self._mean(tf.constant(list(metrics.values()), tf.float64)).numpy()
         return dict(zip(metrics, map(float, values), strict=True))
 
+    def from_writer(self, number: float) -> float:
+        """Tell all processes a number that the one that writes knows.
+
+        Args:
+          number: of that process; those of the others are not looked at.
+
+        Returns:
+          The same on all of them.
+        """
+        if not self._synchronizes:
+            return number
+        writes = float(self.task.writes)
+        told = self.all_mean({"number": number * writes, "writers": writes})
+        return told["number"] / told["writers"]
+
     def check_same_start(self, epochs: int) -> None:
         """Refuse to go on from states that are not those of the other processes.
 

@@ -1,7 +1,9 @@
 """The default output folder: unlike runs do not meet in one."""
 
+import multiprocessing
 import os
-import time
+import signal
+import tempfile
 
 import pytest
 
@@ -72,18 +74,41 @@ def test_another_run_at_work_sweeps_nothing(tmp_path):
         assert (tmp_path / ".unfinished-ab" / "x").exists()
 
 
-def test_states_that_nobody_goes_on_with_are_kept_for_a_week(tmp_path):
-    days = {
-        "ab/choose-gmf/state.json": 6,
-        "cd/choose-gmf/state.json": 8,
-        "tuning-ef/trials.json": 8,
-    }
-    for name, age in days.items():
-        _made(tmp_path, f"checkpoints/{name}")
-        path = tmp_path / "checkpoints" / name
-        while path != tmp_path:
-            os.utime(path, (time.time() - age * 86400,) * 2)
-            path = path.parent
-    with Workspace.at(str(tmp_path), None).locked():
+def _be_killed(folder):
+    with Workspace.at(folder, None).locked():
+        tempfile.mkdtemp()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_temporary_files_of_a_killed_run_are_gone_after_the_next(tmp_path, monkeypatch):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    process = multiprocessing.Process(target=_be_killed, args=(str(tmp_path / "out"),))
+    process.start()
+    process.join()
+    (left,) = temporary.iterdir()
+    assert len(list(left.iterdir())) == 1
+    assert left.stat().st_mode & 0o777 == 0o700
+    with Workspace.at(str(tmp_path / "out"), None).locked():
+        assert list(left.iterdir()) == []
+        assert tempfile.mkdtemp().startswith(f"{left}/")
+    assert list(temporary.iterdir()) == []
+    assert tempfile.gettempdir() == str(temporary)
+
+
+def test_what_somebody_else_left_in_the_place_of_temporary_files_is_not_followed(
+    tmp_path, monkeypatch
+):
+    temporary, trap = tmp_path / "tmp", tmp_path / "trap"
+    for folder in (temporary, trap):
+        folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    workspace = Workspace.at(str(tmp_path / "out"), None)
+    with workspace.locked():
+        (place,) = temporary.iterdir()
+    place.symlink_to(trap)
+    _made(trap, "kept")
+    with pytest.raises(UserError, match="expected none or one of this user"), workspace.locked():
         pass
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["ab", "tuning-ef"]
+    assert (trap / "kept").exists()

@@ -88,3 +88,22 @@ def test_only_what_lies_below_the_root_is_looked_at(connection, root, record, tm
     assert lost_artifacts.forget(connection, str(root)) == []
     assert lost_artifacts.forget(connection, "gs://bucket/artifacts") == []
     assert other.exists()
+
+
+def test_what_killed_executions_left_is_swept_and_nothing_else(connection, root, record, tmp_path):
+    made, pending = record("1"), record("2", state=metadata_store_pb2.Artifact.PENDING)
+    trainer = root / "Trainer"
+    left, system = trainer / "model" / "3", trainer / ".system" / "executions" / "4"
+    named, other = trainer / "model" / "notes", tmp_path / "others" / "Trainer" / "5"
+    for folder in (left, system, named, other):
+        folder.mkdir(parents=True)
+        (folder / "half").touch()
+    file_list.write(left, file_list.beside(left))
+    lost_artifacts.sweep(connection, str(root))
+    assert not left.exists()
+    assert not pending.exists()
+    assert not file_list.beside(left).exists()
+    assert all((folder / "half").exists() for folder in (system, named, other))
+    assert lost_artifacts.forget(connection, str(root)) == []
+    assert (made / "saved_model.pb").exists()
+    lost_artifacts.sweep(connection, "gs://bucket/artifacts")
