@@ -200,6 +200,11 @@ class TrainerConfig(Settings):
                 f"got {settings.loss_scale}.",
             )
             check(
+                not settings.average_decay or self.strategy != "parameter_server",
+                f"{where}optimizer.average_decay: expected 0 with the strategy parameter_server, "
+                f"whose workers take steps of their own, got {settings.average_decay}.",
+            )
+            check(
                 not settings.sparse_only or self.strategy == "none",
                 f"{where}optimizer: expected dense gradients with the strategy {self.strategy}, "
                 f"got {settings.name!r} with {settings.embedding_gradients!r} gradients.",
