@@ -67,7 +67,8 @@ class TrainerConfig(Settings):
     """Passes over the training interactions at the most."""
     batch_size: PositiveCount = 2048
     """Positive interactions a step, over all replicas, which share them evenly; with
-    parameter_server each worker's steps take as many.
+    parameter_server each worker's steps take as many. Where the order of histories is read
+    (two_tower.history_encoder) whole histories.
     """
     learning_rate: Positive = 0.001
     """Of the optimizer, before its schedule."""
@@ -141,6 +142,7 @@ class TrainerConfig(Settings):
             f"process, got {self.strategy}.",
         )
         self._check_sampler()
+        self._check_sequences()
         self._check_loop()
         self._check_warm_start()
         check(
@@ -158,6 +160,22 @@ class TrainerConfig(Settings):
             f"sampler: the loss {self.section(TwoTowerConfig).loss} of {self.model} samples no "
             f"negatives; expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
+        )
+
+    def _check_sequences(self) -> None:
+        towers = self.section(TwoTowerConfig)
+        if "two_tower" not in self.spec.sections or not towers.reads_sequence:
+            return
+        encoder = f"two_tower.history_encoder {towers.history_encoder}"
+        check(
+            not self.predicts_ratings,
+            f"model: expected two_tower with {encoder}, which learns from whole histories and not "
+            f"from ratings, got {self.model!r}.",
+        )
+        check(
+            self.strategy not in ("parameter_server", "tpu"),
+            f"strategy: expected another one with {encoder}, whose batches differ in length, "
+            f"got {self.strategy}.",
         )
 
     def _check_warm_start(self) -> None:

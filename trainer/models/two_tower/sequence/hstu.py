@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainer.config.sequence import SequenceConfig
-from trainer.models.two_tower.sequence.base import Encoder, earlier
+from trainer.models.two_tower.sequence.base import Encoder, Heads, earlier
 
 
 class HSTU(Encoder):
@@ -63,8 +63,7 @@ class HSTULayer(tf.keras.layers.Layer):
 
     def __init__(self, settings: SequenceConfig, width: int, name: str) -> None:
         super().__init__(name=name)
-        self._heads = settings.heads
-        self._width = width
+        self._heads = Heads(settings.heads, width)
         self._normalize_input = tf.keras.layers.LayerNormalization(epsilon=1e-6)
         self._normalize_output = tf.keras.layers.LayerNormalization(epsilon=1e-6)
         self._project = tf.keras.layers.Dense(4 * width, activation="silu", use_bias=False)
@@ -85,16 +84,8 @@ class HSTULayer(tf.keras.layers.Layer):
         Returns:
           float32 [B, L, D].
         """
-        gate, *heads = tf.split(self._project(self._normalize_input(inputs)), 4, axis=2)
-        value, query, key = (self._by_head(part) for part in heads)
-        attention = tf.nn.silu(tf.matmul(query, key, transpose_b=True) + bias) * share
-        found = tf.transpose(tf.matmul(attention, value), [0, 2, 1, 3])
-        found = tf.reshape(found, tf.shape(inputs))
+        gate, value, query, key = tf.split(self._project(self._normalize_input(inputs)), 4, axis=2)
+        attention = tf.nn.silu(self._heads.scores(query, key) + bias) * share
+        found = self._heads.values(attention, value)
         gated = self._dropout(self._normalize_output(found) * gate, training=training)
         return inputs + self._combine(gated)
-
-    def _by_head(self, part: tf.Tensor) -> tf.Tensor:
-        """Split [B, L, D] into [B, H, L, D / H]."""
-        shape = tf.shape(part)
-        split = [shape[0], shape[1], self._heads, self._width // self._heads]
-        return tf.transpose(tf.reshape(part, split), [0, 2, 1, 3])

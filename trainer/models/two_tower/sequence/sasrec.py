@@ -5,7 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainer.config.sequence import SequenceConfig
-from trainer.models.two_tower.sequence.base import Encoder
+from trainer.models.two_tower.sequence.base import Encoder, Heads, earlier
+
+# Before the softmax, what may not be seen: exp makes it 0.
+_UNSEEN = -1e9
 
 
 class SASRec(Encoder):
@@ -38,8 +41,9 @@ class SASRec(Encoder):
         """See Encoder; equation 1, then 2 to 6 a block."""
         placed = items * self.width**0.5 + self._positions[: tf.shape(items)[1]]
         outputs = self._dropout(placed, training=training)
+        seen = earlier(tf.shape(items)[1])
         for block in self._blocks:
-            outputs = block(outputs, training=training)
+            outputs = block(outputs, seen, training=training)
         return self._normalize(outputs)
 
 
@@ -57,7 +61,10 @@ class SASRecBlock(tf.keras.layers.Layer):
         layers = tf.keras.layers
         self._normalize_attention = layers.LayerNormalization(epsilon=1e-6)
         self._normalize_transform = layers.LayerNormalization(epsilon=1e-6)
-        self._attention = layers.MultiHeadAttention(settings.heads, width // settings.heads)
+        self._heads = Heads(settings.heads, width)
+        self._scale = (width // settings.heads) ** -0.5
+        self._project = layers.Dense(3 * width)
+        self._combine = layers.Dense(width)
         self._transform = tf.keras.Sequential(
             [
                 layers.Dense(width, activation="relu"),
@@ -67,18 +74,21 @@ class SASRecBlock(tf.keras.layers.Layer):
         )
         self._dropout = layers.Dropout(settings.dropout)
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, seen: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Run the block.
 
         Args:
           inputs: float32 [B, L, D].
+          seen: bool [L, L], which positions each position may look at.
           training: whether dropout acts.
 
         Returns:
           float32 [B, L, D].
         """
         normal = self._normalize_attention(inputs)
-        found = self._attention(normal, normal, use_causal_mask=True, training=training)
+        query, key, value = tf.split(self._project(normal), 3, axis=2)
+        scores = tf.where(seen, self._heads.scores(query * self._scale, key), _UNSEEN)
+        found = self._combine(self._heads.values(tf.nn.softmax(scores), value))
         outputs = inputs + self._dropout(found, training=training)
         found = self._transform(self._normalize_transform(outputs), training=training)
         return outputs + self._dropout(found, training=training)
