@@ -68,7 +68,9 @@ _HSTU_1M = TrainerConfig(
         temperature=0.05,
     ),
 )
-_SASREC_1M = _HSTU_1M.replace(two_tower=_HSTU_1M.section(TwoTowerConfig).replace(history_encoder="sasrec"))
+_SASREC_1M = _HSTU_1M.replace(
+    two_tower=_HSTU_1M.section(TwoTowerConfig).replace(history_encoder="sasrec")
+)
 _SASREC_100K = _SASREC_1M
 _POPULARITY = TrainerConfig(model="popularity", epochs=1, refit=True)
 _ITEMKNN = TrainerConfig(

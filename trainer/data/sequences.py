@@ -17,7 +17,7 @@ from trainer.config.sequence import RANDOM, SequenceConfig
 from trainer.data.batches import HISTORY, POSITIVE, ROW, user_tensors
 from trainer.data.interactions import ABSENT, Interactions
 
-# Targets of a batch over all its parts, divided by their number; float32 scalar.
+# Targets of a batch over all its parts, divided by the number of parts; float32 scalar.
 TARGETS = "targets"
 # Lengths that a batch may have are multiples of this.
 _STRIDE = 8
@@ -71,6 +71,8 @@ class SequenceData:
         self._counts = np.minimum(self._targets, limit).astype(np.int32)
         self.size = len(self._rows)
         self.examples = int(self._counts[self._rows].sum())
+        # Interactions before each that may be predicted.
+        self._learned = np.concatenate([[0], np.cumsum(histories.in_vocabulary)])
         self._positions = tf.constant(histories.positions)
         self._user_index = tf.constant(histories.user_index)
         self._context = tf.constant(histories.context)
@@ -85,8 +87,8 @@ class SequenceData:
           As many as the settings allow or fewer, the longest last.
         """
         counts = self._counts[self._rows]
-        most = _padded(int(counts.max()))
-        choices = list(range(_STRIDE, most + 1, _STRIDE))
+        most = int(counts.max()) + _STRIDE
+        choices = [min(length, self._limit) for length in range(_STRIDE, most, _STRIDE)]
         # Histories up to each length.
         below = [0, *np.searchsorted(np.sort(counts), choices, side="right").tolist()]
 
@@ -147,7 +149,9 @@ class SequenceData:
         for values in (steps.rows, steps.starts, steps.counts):
             taken = values.reshape(len(values), of, size)[:, list(parts)]
             arrays.append(taken.reshape(-1, size))
-        totals = (steps.counts.sum(axis=1) / of).astype(np.float32)
+        first, end = steps.starts + 1, steps.starts + 1 + steps.counts
+        learned = (self._learned[end] - self._learned[first]).sum(axis=1)
+        totals = (np.maximum(learned, 1) / of).astype(np.float32)
         arrays += [np.repeat(values, len(parts)) for values in (steps.lengths, totals)]
         elements = tf.data.Dataset.from_tensor_slices(tuple(arrays))
         return elements.map(self._batch, num_parallel_calls=1).prefetch(2 * len(parts))
@@ -200,7 +204,3 @@ class SequenceData:
         skipped = random.integers(0, spare + 1) if self._settings.windows == RANDOM else spare
         starts = self.histories.splits[taken] + skipped
         return _Steps(taken, starts, counts, np.asarray(lengths, np.int32)[order])
-
-
-def _padded(length: int) -> int:
-    return -(-length // _STRIDE) * _STRIDE
