@@ -48,6 +48,30 @@ _TWO_TOWER_100K = TrainerConfig(
     two_tower=TwoTowerConfig(embedding_dim=64),
 )
 _TWO_TOWER_1M = _TWO_TOWER_100K.replace(epochs=12, learning_rate=0.001)
+_HSTU_1M = TrainerConfig(
+    model="two_tower",
+    epochs=20,
+    batch_size=64,
+    learning_rate=0.002,
+    optimizer=OptimizerConfig(
+        beta2=0.98, schedule="cosine", warmup_share=0.05, average_decay=0.998
+    ),
+    patience=0,
+    validation_protocol="full",
+    two_tower=TwoTowerConfig(
+        embedding_dim=64,
+        user_features=("history",),
+        item_features=("id",),
+        history_encoder="hstu",
+        history_limit=200,
+        loss="full_softmax",
+        temperature=0.05,
+    ),
+)
+_SASREC_1M = _HSTU_1M.replace(
+    two_tower=_HSTU_1M.section(TwoTowerConfig).replace(history_encoder="sasrec")
+)
+_SASREC_100K = _SASREC_1M
 _POPULARITY = TrainerConfig(model="popularity", epochs=1, refit=True)
 _ITEMKNN = TrainerConfig(
     model="itemknn", epochs=1, refit=True, itemknn=ItemKNNConfig(neighbors=50, shrinkage=10.0)
@@ -88,6 +112,7 @@ _NCF = DataConfig(dataset="ncf-ml-1m", format="ncf")
 PRESETS = {
     "ml-100k-neumf": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_NEUMF_100K),
     "ml-100k-two-tower": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_TWO_TOWER_100K),
+    "ml-100k-sasrec": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_SASREC_100K),
     "ml-100k-rating": RunConfig(
         data=DataConfig(dataset="ml-100k", ingest=IngestConfig(split=RANDOM)),
         trainer=_RATING_100K,
@@ -98,6 +123,8 @@ PRESETS = {
     "ml-1m-two-tower": RunConfig(data=DataConfig(dataset="ml-1m"), trainer=_TWO_TOWER_1M),
     "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF_1M),
     "ncf-ml-1m-two-tower": RunConfig(data=_NCF, trainer=_TWO_TOWER_1M),
+    "ncf-ml-1m-hstu": RunConfig(data=_NCF, trainer=_HSTU_1M),
+    "ncf-ml-1m-sasrec": RunConfig(data=_NCF, trainer=_SASREC_1M),
     # Popularity cannot lie above itself.
     "ncf-ml-1m-popularity": RunConfig(
         data=_NCF, trainer=_POPULARITY, gate=GateConfig(must_beat_popularity=False)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from schema import features, settings
 from tests.support import planted
 from trainer.config.trainer import TrainerConfig
-from trainer.data.batches import user_tensors
+from trainer.data.batches import newest, user_tensors
 from trainer.models import registry
 from trainer.models.base import DataSizes, SolvedModel
 from trainer.serving.export import export, serving_model
@@ -40,13 +40,21 @@ def request_options(model, users, exclude_seen=True, temperature=0.0):
     }
 
 
-def users_of(dataset):
-    return user_tensors(tf.constant(dataset.train.user_index), tf.constant(dataset.train.context))
+def users_of(model, dataset):
+    """All users as serving knows them, whose histories end with what valid asked for."""
+    train = dataset.train
+    index, context = tf.constant(train.user_index), tf.constant(train.context)
+    if not model.history_limit:
+        return user_tensors(index, context)
+    known = dataset.known
+    assert known.user_id.tolist() == train.user_id.tolist()
+    histories = tf.RaggedTensor.from_row_splits(known.positions, known.splits)
+    return user_tensors(index, context, newest(histories, model.history_limit))
 
 
 def all_scores(model, dataset):
     """float32 [users, C], by user index, pair by pair."""
-    users = model.user_embedding(users_of(dataset))
+    users = model.user_embedding(users_of(model, dataset))
     items = model.item_embedding(tf.range(dataset.catalog.size))
     scores = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1])).numpy()
     return scores[np.argsort(dataset.train.user_index)]
@@ -93,7 +101,7 @@ class Conformance:
         sizes = DataSizes(dataset.num_users, dataset.context_sizes, dataset.catalog)
         model = registry.build(config, sizes)
         scores = model.score_all(
-            model.user_embedding(users_of(dataset)),
+            model.user_embedding(users_of(model, dataset)),
             model.item_embedding(tf.range(dataset.catalog.size)),
         )
         assert scores.shape == (len(dataset.train.user_index), dataset.catalog.size)
@@ -112,7 +120,8 @@ class Conformance:
             # Ratings are 2 or 5: the mean is off by 1.5.
             assert best["rmse"] < 0.75
         if config.model in IMPERSONAL:
-            embeddings = trained.model.user_embedding(users_of(dataset)).numpy()
+            users = users_of(trained.model, dataset)
+            embeddings = trained.model.user_embedding(users).numpy()
             assert (embeddings == embeddings[0]).all()
         elif "hr" in best:
             # Ranked at random among 20 negatives, 5 of 21 targets are hits.
@@ -120,7 +129,7 @@ class Conformance:
 
     def test_one_user_against_all_items_scores_as_pair_by_pair(self, trained, dataset):
         model = trained.model
-        users = model.user_embedding(users_of(dataset))
+        users = model.user_embedding(users_of(model, dataset))
         items = model.item_embedding(tf.range(dataset.catalog.size))
         pairs = model.score(users, tf.tile(items[None], [users.shape[0], 1, 1]))
         np.testing.assert_allclose(model.score_all(users, items), pairs, rtol=1e-4, atol=1e-5)
@@ -132,7 +141,8 @@ class Conformance:
             item_id=tf.constant(dataset.catalog.item_ids[positions].tolist()),
         )["score"]
         items = trained.model.item_embedding(tf.constant(positions, tf.int32))[:, None]
-        expected = trained.model.score(trained.model.user_embedding(users_of(dataset)), items)[:, 0]
+        users = trained.model.user_embedding(users_of(trained.model, dataset))
+        expected = trained.model.score(users, items)[:, 0]
         np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
 
     def test_options_that_ask_for_nothing_give_what_is_recommended(self, loaded, trained):
@@ -181,7 +191,7 @@ class Conformance:
     def test_unknown_users_may_be_served_as_the_average_user(self, trained, dataset):
         serving = serving_model(trained.model, dataset, 10, "average")
         model = trained.model
-        mean = model.user_embedding(users_of(dataset)).numpy().mean(axis=0)
+        mean = model.user_embedding(users_of(model, dataset)).numpy().mean(axis=0)
         items = model.item_embedding(tf.range(dataset.catalog.size))[None]
         expected = model.score(tf.constant(mean[None]), items)[0]
         served = serving.scores(tf.constant(["newcomer", "u3"]))["score"]

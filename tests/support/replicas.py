@@ -14,8 +14,10 @@ import tensorflow as tf
 from tests.support import planted
 from trainer.config.neumf import PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.two_tower import SoftmaxConfig
+from trainer.config.sequence import SequenceConfig
+from trainer.config.two_tower import SoftmaxConfig, TwoTowerConfig
 from trainer.data.batches import TrainingData
+from trainer.data.sequences import SequenceData
 from trainer.distribution import strategy as distribution
 from trainer.distribution.strategy import make_distribution
 from trainer.models import registry
@@ -37,6 +39,19 @@ def sampled(loss):
     return config.replace(two_tower=config.two_tower.replace(loss=loss))
 
 
+def sequences():
+    config = planted.CONFIGS["two_tower"]
+    towers = TwoTowerConfig(
+        embedding_dim=8,
+        user_features=("history",),
+        history_encoder="hstu",
+        history_limit=6,
+        loss="full_softmax",
+        sequence=SequenceConfig(blocks=1, dropout=0.0),
+    )
+    return config.replace(two_tower=towers)
+
+
 CONFIGS = {
     **{name: planted.CONFIGS[name] for name in ("neumf", "mf", "rating")},
     "bpr": sampled("bpr"),
@@ -44,6 +59,7 @@ CONFIGS = {
     "gathered-hard": towers("two_tower", True, hard_negatives=6, remove_accidental_hits=False),
     "multi_task": towers("multi_task", True),
     "apart": towers("two_tower", False),
+    "hstu": sequences(),
 }
 # Compiled once; the others would only take longer.
 CONFIGS |= {
@@ -78,8 +94,15 @@ def prepared(config, strategy):
     build = functools.partial(registry.build, config, sizes)
     tf.keras.utils.set_random_seed(3)
     model = build()
+    data = data_for(model, config, dataset)
+    return make_loop(model, build, config, data, make_distribution(config)), data
+
+
+def data_for(model, config, dataset):
+    if model.sequences is not None:
+        return SequenceData(dataset.train, model.history_limit, model.sequences, 5)
     negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
-    data = TrainingData(
+    return TrainingData(
         dataset.train,
         dataset.catalog.size,
         negatives,
@@ -88,7 +111,6 @@ def prepared(config, strategy):
         model.history_limit,
         model.predicts_ratings,
     )
-    return make_loop(model, build, config, data, make_distribution(config)), data
 
 
 def fixed_batch(config, strategy):

@@ -49,6 +49,10 @@ class OptimizerConfig(Settings):
     """The exponential schedule falls once in decay_steps steps instead of with every one."""
     clip_norm: NonNegative = 0.0
     """Gradients are shrunk to this global norm; 0 leaves them."""
+    average_decay: ShareBelowOne = 0.0
+    """Decay of a moving average of the weights, which is validated and exported in their place;
+    0 takes the weights.
+    """
     embedding_gradients: EmbeddingGradients = "auto"
     """Of embedding tables; trainer.training.optimizer has the rule of auto."""
     loss_scale: NonNegative = 0.0

@@ -67,7 +67,8 @@ class TrainerConfig(Settings):
     """Passes over the training interactions at the most."""
     batch_size: PositiveCount = 2048
     """Positive interactions a step, over all replicas, which share them evenly; with
-    parameter_server each worker's steps take as many.
+    parameter_server each worker's steps take as many. Where the order of histories is read
+    (two_tower.history_encoder) whole histories.
     """
     learning_rate: Positive = 0.001
     """Of the optimizer, before its schedule."""
@@ -141,6 +142,7 @@ class TrainerConfig(Settings):
             f"process, got {self.strategy}.",
         )
         self._check_sampler()
+        self._check_sequences()
         self._check_loop()
         self._check_warm_start()
         check(
@@ -158,6 +160,22 @@ class TrainerConfig(Settings):
             f"sampler: the loss {self.section(TwoTowerConfig).loss} of {self.model} samples no "
             f"negatives; expected {UNCONSUMED} (the default, not used) or another two_tower.loss, "
             f"got {self.sampler!r}.",
+        )
+
+    def _check_sequences(self) -> None:
+        towers = self.section(TwoTowerConfig)
+        if "two_tower" not in self.spec.sections or not towers.reads_sequence:
+            return
+        encoder = f"two_tower.history_encoder {towers.history_encoder}"
+        check(
+            not self.predicts_ratings,
+            f"model: expected two_tower with {encoder}, which learns from whole histories and not "
+            f"from ratings, got {self.model!r}.",
+        )
+        check(
+            self.strategy not in ("parameter_server", "tpu"),
+            f"strategy: expected another one with {encoder}, whose batches differ in length, "
+            f"got {self.strategy}.",
         )
 
     def _check_warm_start(self) -> None:
@@ -198,6 +216,11 @@ class TrainerConfig(Settings):
                 not settings.loss_scale or self.precision == "float16",
                 f"{where}optimizer.loss_scale: expected 0 unless precision is float16, "
                 f"got {settings.loss_scale}.",
+            )
+            check(
+                not settings.average_decay or self.strategy != "parameter_server",
+                f"{where}optimizer.average_decay: expected 0 with the strategy parameter_server, "
+                f"whose workers take steps of their own, got {settings.average_decay}.",
             )
             check(
                 not settings.sparse_only or self.strategy == "none",

@@ -23,6 +23,7 @@ from schema.settings import (
     Width,
     check,
 )
+from trainer.config.sequence import MEAN, HistoryEncoder, SequenceConfig
 
 Loss = Literal["softmax", "full_softmax", "cross_entropy", "max_margin", "bpr"]
 UserFeature = Literal["id", "gender", "age", "occupation", "age_value", "history"]
@@ -109,8 +110,8 @@ class TwoTowerConfig(Settings):
         "occupation",
     )
     """What the user tower reads: "id", "gender", "age" (group) and "occupation"
-    are embedded, "age_value" is the age times a learned vector, "history" the mean embedding of the
-    items of the user's history.
+    are embedded, "age_value" is the age times a learned vector, "history" what history_encoder
+    makes of the items of the user's history.
     """
     item_features: Annotated[Items[ItemFeature], Field(min_length=1)] = (ID, "genres", "year")
     """What the item tower reads: "id" and "year" (decade) are embedded,
@@ -121,6 +122,12 @@ class TwoTowerConfig(Settings):
     """Titles that a word must occur in to be embedded."""
     history_limit: PositiveCount = 50
     """Newest items of a history that count."""
+    history_encoder: HistoryEncoder = MEAN
+    """What reads the history: the "mean" of the items' id embeddings, or of their order a recurrent
+    network ("gru"), self-attention ("sasrec") or gated pointwise attention ("hstu").
+    """
+    sequence: SequenceConfig = SequenceConfig()
+    """Settings of these three."""
     hidden_units: Items[Width] = ()
     """Relu layers of each tower before its linear output; may be empty."""
     batch_norm: bool = False
@@ -172,6 +179,21 @@ class TwoTowerConfig(Settings):
         return HISTORY in self.user_features
 
     @property
+    def reads_sequence(self) -> bool:
+        """Tell whether the user tower reads the order of the history."""
+        return self.history_encoder != MEAN
+
+    @property
+    def has_small_logits(self) -> bool:
+        """Tell whether no score divided by the temperature is so large that exp overflows."""
+        return self.normalize and not self.learn_temperature and self.temperature > 0.02
+
+    @property
+    def width(self) -> int:
+        """Return the width of both towers' outputs."""
+        return self.output_dim or self.embedding_dim
+
+    @property
     def read_features(self) -> tuple[str, ...]:
         """Return those of schema.features GENDER, AGE and OCCUPATION that the user tower reads."""
         read = {"age" if name == "age_value" else name for name in self.user_features}
@@ -179,7 +201,7 @@ class TwoTowerConfig(Settings):
 
     def _check_together(self) -> None:
         check(
-            not self.reads_history or ID in self.item_features,
+            not self.reads_history or self.reads_sequence or ID in self.item_features,
             f"user_features: history averages the items' id embeddings, so item_features must "
             f"hold id, got {list(self.item_features)}.",
         )
@@ -189,6 +211,31 @@ class TwoTowerConfig(Settings):
         )
         if self.ssl.pattern != "none":
             self._check_ssl()
+        if self.reads_sequence:
+            self._check_sequence()
+
+    def _check_sequence(self) -> None:
+        encoder = self.history_encoder
+        check(
+            self.reads_history,
+            f"history_encoder: {encoder!r} reads the history, so user_features must hold history, "
+            f"got {list(self.user_features)}.",
+        )
+        check(
+            self.loss == FULL_SOFTMAX,
+            f"history_encoder: {encoder!r} is trained with the loss {FULL_SOFTMAX}, "
+            f"got {self.loss!r}.",
+        )
+        check(
+            not self.batch_norm,
+            f"batch_norm: expected false with history_encoder {encoder!r}, whose positions would "
+            f"see later ones through the batch, got true.",
+        )
+        heads = self.sequence.heads
+        check(
+            encoder == "gru" or self.width % heads == 0,
+            f"sequence.heads: expected a divisor of the towers' width {self.width}, got {heads}.",
+        )
 
     def _check_ssl(self) -> None:
         ssl = self.ssl

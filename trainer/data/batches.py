@@ -139,13 +139,21 @@ class TrainingData:
         Returns:
           int64 [steps, batch_size].
         """
-        steps = -(-self.size // batch_size)
+        steps = self.steps(batch_size)
         random = np.random.default_rng([self._seed, epoch])
         order = random.permutation(self.size)
         if self._users is not None:
             rank = random.permutation(len(self.histories.user_index))
             order = order[np.argsort(rank[self._users[order]], kind="stable")]
         return np.resize(order, steps * batch_size).reshape(steps, batch_size)
+
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch.
+
+        Args:
+          batch_size: positives a batch.
+        """
+        return -(-self.size // batch_size)
 
     def draw_seed(self, epoch: int) -> int:
         """First half of the seeds of an epoch's draws; the other is the step's number."""

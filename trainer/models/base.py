@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from trainer.config.sequence import SequenceConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.data.catalog import Catalog, CatalogTensors
 from trainer.data.interactions import Interactions
@@ -54,6 +55,8 @@ class Recommender(tfrs.Model, abc.ABC):
       cross_replica: whether compute_loss reads what other replicas have.
       static_shapes: whether a batch's shape alone gives the shapes of all tensors of
         compute_loss, so that XLA can compile it.
+      sequences: how the batches of whole histories are made that compute_loss takes;
+        None where it takes batches of positives.
       batches_by_user: whether the positives of a user should stand in one batch, as far
         as they fit.
       user_features: of schema.features GENDER, AGE and OCCUPATION, those that
@@ -65,6 +68,7 @@ class Recommender(tfrs.Model, abc.ABC):
     predicts_ratings = False
     cross_replica = False
     static_shapes = True
+    sequences: SequenceConfig | None = None
     batches_by_user = False
     user_features: Sequence[str] = ()
 
@@ -163,7 +167,8 @@ class Recommender(tfrs.Model, abc.ABC):
         """Compute what training minimizes, without the layers' own regularization.
 
         Args:
-          inputs: a batch of trainer.data.batches.TrainingData.
+          inputs: a batch of trainer.data.batches.TrainingData, or of
+            trainer.data.sequences.SequenceData with `sequences`.
           training: whether dropout and the like act.
 
         Returns:

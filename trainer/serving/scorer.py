@@ -203,6 +203,32 @@ class Scorer(tf.Module):
             self._unknown_scores[tf.newaxis],
         )
 
+    def scores_with_histories(self, index: tf.Tensor, told: tf.RaggedTensor) -> tf.Tensor:
+        """Score the whole catalog for users whose histories go on in what a request tells.
+
+        Args:
+          index: int32 [B], user indices.
+          told: ragged int32 [B, None], catalog positions in the order of time; what is
+            stored of a known user comes first, and does not come again.
+
+        Returns:
+          float32 [B, C]; a user that training did not know is scored by what is told.
+        """
+        before = tf.gather(self._histories(), index)
+        pairs = tf.stack([tf.cast(told.value_rowids(), tf.int32), told.values], axis=1)
+        again = tf.gather_nd(draws.marked(before, self.num_items), pairs)
+        new = tf.ragged.boolean_mask(told, told.with_values(~again))
+        history = newest(tf.concat([before, new], axis=1), self._history_limit)
+        # All whom training did not know share one row, see `scores_of_histories`.
+        known = self.known(index)
+        row, context = tf.where(known, index, self.num_users), tf.gather(self._context, index)
+        users = self._encode_users(user_tensors(row, context, history))
+        return tf.where(
+            (known | (told.row_lengths() > 0))[:, tf.newaxis],
+            self._score_all(users, self._items),
+            self._unknown_scores[tf.newaxis],
+        )
+
     def similarity(self, position: tf.Tensor) -> tf.Tensor:
         """Compare items to the whole catalog, see Recommender.item_similarity.
 

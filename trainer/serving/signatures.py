@@ -96,8 +96,9 @@ class ServingModel(tf.Module):
         Args:
           examples: string [B], serialized tf.Examples with `user_id` and, if
             more has been seen than training knew, `item_id` in the order of
-            time. It is left out, and a model that reads histories ranks by it
-            for a user whom training did not know, as `recommend_for_history`.
+            time. It is left out, and a model that reads histories ranks by it: for
+            a user whom training did not know as `recommend_for_history`, for others
+            behind what it knew, without training anew.
 
         Returns:
           As `recommend`.
@@ -242,10 +243,9 @@ class ServingModel(tf.Module):
         return self._lists(best, tf.size(user_id))
 
     def _scores_with_histories(self, index: tf.Tensor, history: tf.RaggedTensor) -> tf.Tensor:
-        """Score for known users as ever, for others by the history that the request brings."""
+        """Score by histories that go on in what the request brings, where the catalog has it."""
         told = tf.ragged.boolean_mask(history, history >= 0)
-        known = self.scorer.known(index)[:, tf.newaxis]
-        return tf.where(known, self.scorer.scores(index), self.scorer.scores_of_histories(told))
+        return self.scorer.scores_with_histories(index, told)
 
     def _recommend_for_history(self, item_id: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """Top-k lists for a history alone, which is left out of them.

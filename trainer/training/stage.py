@@ -16,6 +16,7 @@ from trainer.data.batches import TrainingData
 from trainer.data.dataset import Dataset
 from trainer.data.interactions import Interactions
 from trainer.data.negative_sampling import SAMPLERS
+from trainer.data.sequences import SequenceData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models import registry
 from trainer.models.base import DataSizes, Recommender
@@ -193,17 +194,27 @@ def _loop(config: TrainerConfig, context: TrainingContext, histories: Interactio
     tf.keras.utils.set_random_seed(config.seed)
     dataset = context.dataset
     catalog = dataset.catalog.with_counts(histories.counts(dataset.catalog.size))
-    negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
     sizes = DataSizes(dataset.num_users, dataset.context_sizes, catalog, dataset.user_oov_buckets)
     build = functools.partial(registry.build, config, sizes)
     model = build()
+    data = _data(config, model, histories, dataset.catalog.size)
+    return make_loop(model, build, config, data, context.distribution)
+
+
+def _data(
+    config: TrainerConfig, model: Recommender, histories: Interactions, num_items: int
+) -> TrainingData | SequenceData:
+    """Make the batches that the model learns from."""
+    if model.sequences is not None:
+        return SequenceData(histories, model.history_limit, model.sequences, config.seed)
+    negatives = config.negatives_per_positive if config.spec.needs_negatives(config) else 0
     sampler = None
     if negatives:
         make_sampler = SAMPLERS[config.sampler]
-        sampler = make_sampler(histories, dataset.catalog.size, config.popularity_exponent)
-    data = TrainingData(
+        sampler = make_sampler(histories, num_items, config.popularity_exponent)
+    return TrainingData(
         histories,
-        dataset.catalog.size,
+        num_items,
         negatives,
         config.seed,
         sampler,
@@ -211,7 +222,6 @@ def _loop(config: TrainerConfig, context: TrainingContext, histories: Interactio
         ratings=model.predicts_ratings,
         by_user=model.batches_by_user,
     )
-    return make_loop(model, build, config, data, context.distribution)
 
 
 def _states(

@@ -184,7 +184,7 @@ def test_it_is_served(dataset, tmp_path):
     )
     model = trained.model
     scores = model.score_all(
-        model.user_embedding(users_of(dataset)), model.item_embedding(tf.range(60))
+        model.user_embedding(users_of(model, dataset)), model.item_embedding(tf.range(60))
     )[5].numpy()
     known = dataset.known
     scores[known.positions[known.splits[5] : known.splits[6]]] = -np.inf

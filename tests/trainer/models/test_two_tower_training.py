@@ -108,14 +108,37 @@ def test_serving_default_ranks_by_the_history_that_a_new_user_brings(history_mod
     for name in ("item_id", "title"):
         np.testing.assert_array_equal(output[name][:1], expected[name])
     np.testing.assert_allclose(output["score"][:1], expected["score"], rtol=1e-6)
-    # Known users by what training knew of them; nothing to go by: popularity.
+    # Nothing to go by: popularity.
     served = loaded.signatures["recommend"](
-        user_id=tf.constant(["u0", "x"]),
-        exclude_item_id=tf.constant([items, [""] * 3]),
-        k=tf.constant(10),
+        user_id=tf.constant(["x"]), exclude_item_id=tf.constant([[""]]), k=tf.constant(10)
     )
-    np.testing.assert_array_equal(output["item_id"][1:], served["item_id"])
-    np.testing.assert_allclose(output["score"][1:], served["score"], rtol=1e-6)
+    np.testing.assert_array_equal(output["item_id"][2:], served["item_id"])
+    np.testing.assert_allclose(output["score"][2:], served["score"], rtol=1e-6)
+
+
+def test_a_known_users_stored_history_goes_on_in_what_a_request_tells(history_model, dataset):
+    trained, loaded = history_model
+    known = dataset.known
+    row = known.user_id.tolist().index(b"u0")
+    stored = known.positions[known.splits[row] : known.splits[row + 1]].tolist()
+    new = [item for item in (2, 6, 10, 14) if item not in stored]
+    # What is stored does not count again.
+    told = [*new[:2], stored[0], *new[2:]]
+    rows = [toy_model.row("u0", [f"i{item}" for item in told]), toy_model.row("u0", [])]
+    output = loaded.signatures["serving_default"](examples=tf.constant(rows))
+    history = tf.ragged.constant([[*stored, *new]], tf.int32)
+    index, context = known.user_index[row : row + 1], known.context[row : row + 1]
+    users = user_tensors(tf.constant(index), tf.constant(context), newest(history, 6))
+    model = trained.model
+    items = model.item_embedding(tf.range(dataset.catalog.size))
+    scores = model.score_all(model.user_embedding(users), items)[0].numpy()
+    scores[[*stored, *new]] = -np.inf
+    np.testing.assert_allclose(output["score"][0], np.sort(scores)[::-1][:10], rtol=1e-5)
+    served = loaded.signatures["recommend"](
+        user_id=tf.constant(["u0"]), exclude_item_id=tf.constant([[""]]), k=tf.constant(10)
+    )
+    np.testing.assert_array_equal(output["item_id"][1], served["item_id"][0])
+    assert output["item_id"][0].numpy().tolist() != output["item_id"][1].numpy().tolist()
 
 
 def test_a_known_user_is_served_by_the_stored_history(history_model, dataset):

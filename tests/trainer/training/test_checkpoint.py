@@ -12,6 +12,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 from tests.support import planted
 from trainer.config.neumf import NeuMFConfig, PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
+from trainer.config.sequence import SequenceConfig
 from trainer.config.two_tower import TwoTowerConfig
 from trainer.training.checkpoint import digest
 from trainer.training.loops import base as loop
@@ -99,16 +100,35 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert (tmp_path / "second" / "checkpoints" / f"ckpt-{best}.index").exists()
 
 
-def test_dropout_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
+DROPPED = TwoTowerConfig(embedding_dim=8, feature_dim=4, dropout=0.3)
+SEQUENCES = TwoTowerConfig(
+    embedding_dim=8,
+    user_features=("history",),
+    history_encoder="hstu",
+    history_limit=5,
+    loss="full_softmax",
+    sequence=SequenceConfig(blocks=1, dropout=0.3),
+)
+
+
+@pytest.mark.parametrize(
+    ("towers", "average_decay"), [(DROPPED, 0.0), (DROPPED, 0.9), (SEQUENCES, 0.9)]
+)
+def test_dropout_and_averages_go_on_where_they_were(
+    dataset, tmp_path, monkeypatch, towers, average_decay
+):
     config = planted.CONFIGS["two_tower"].replace(
         epochs=3,
+        batch_size=32,
         jit_compile=False,
-        two_tower=TwoTowerConfig(embedding_dim=8, feature_dim=4, dropout=0.3),
+        optimizer=OptimizerConfig(average_decay=average_decay),
+        two_tower=towers,
     )
     expected = train(config, EVALUATION, dataset, str(tmp_path / "whole"))
     killed_in_epoch(3, config, dataset, tmp_path, monkeypatch)
     again = train(config, EVALUATION, dataset, str(tmp_path / "second"), str(tmp_path / "states"))
     assert again.report["resumed_epochs"] == 2
+    assert again.report["best_epoch"] == 3
     assert_equal_weights(again.model, expected.model)
 
 

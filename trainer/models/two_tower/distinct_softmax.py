@@ -25,9 +25,9 @@ _RAREST = 1e-6
 def fits(settings: TwoTowerConfig) -> bool:
     """Tell whether a training may embed each of its users and items once a batch.
 
-    Dropout and batch normalization tell rows of one item apart. Accelerators
-    want shapes that no batch changes, and have the plain form's scores for next
-    to nothing.
+    Dropout and batch normalization tell rows of one item apart, and sampled negatives
+    and whole histories are scored in other ways. Accelerators want shapes that no batch
+    changes, and have the plain form's scores for next to nothing.
 
     Args:
       settings: of the towers.
@@ -35,8 +35,11 @@ def fits(settings: TwoTowerConfig) -> bool:
     Returns:
       Whether it may, on the devices that this process sees.
     """
-    alike = not (settings.dropout or settings.batch_norm)
-    return alike and all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+    if settings.dropout or settings.batch_norm:
+        return False
+    if settings.samples_negatives or settings.reads_sequence:
+        return False
+    return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ A feature's part is float32 [K, width]; a tower runs on all parts side by side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,7 @@ from trainer.data.batches import HISTORY
 from trainer.data.catalog import NUM_YEAR_GROUPS, CatalogTensors, title_words
 from trainer.models.base import DataSizes
 from trainer.models.initializers import KnownRows
+from trainer.models.two_tower.sequence.encoders import last_outputs, make_encoder
 
 # Brings ages to about zero mean and unit variance.
 _AGE_CENTRE, _AGE_SCALE = 35.0, 15.0
@@ -162,11 +163,21 @@ class UserFeatures(_Features):
       settings: names and widths.
       sizes: rows of the tables.
       items: embed the history.
+      item_rows: gives items, int32 [K], the vectors that an encoder of their order
+        reads, float32 [K, D].
     """
 
-    def __init__(self, settings: TwoTowerConfig, sizes: DataSizes, items: ItemFeatures) -> None:
+    def __init__(
+        self,
+        settings: TwoTowerConfig,
+        sizes: DataSizes,
+        items: ItemFeatures,
+        item_rows: Callable[[tf.Tensor], tf.Tensor],
+    ) -> None:
         super().__init__("user_features", settings)
         self._items = items
+        self._item_rows = item_rows
+        self._encoder = make_encoder(settings)
         rows = dict(zip(features.USER_CONTEXT_INDICES, sizes.context_sizes, strict=True))
         self._tables: dict[str, tf.Variable] = {}
         for name in settings.user_features:
@@ -199,9 +210,33 @@ class UserFeatures(_Features):
         """
         return [self._part(name, users) for name in self._settings.user_features]
 
+    def position_parts(
+        self, users: dict[str, tf.Tensor], rows: tf.Tensor, training: bool
+    ) -> list[tf.Tensor]:
+        """Embed users as they were at each position of their histories.
+
+        Args:
+          users: see `parts`; histories are int32 [B, L].
+          rows: float32 [C, D], what `item_rows` gives the whole catalog.
+          training: whether dropout acts.
+
+        Returns:
+          float32 [B * L, width], one a name in the settings' user_features.
+        """
+        assert self._encoder is not None
+        read = tf.gather(rows, tf.maximum(users[HISTORY], 0))
+        found = tf.reshape(self._encoder(read, training=training), [-1, rows.shape[1]])
+        length = tf.shape(users[HISTORY])[1]
+        return [
+            found if name == HISTORY else tf.repeat(self._part(name, users), length, axis=0)
+            for name in self._settings.user_features
+        ]
+
     def _part(self, name: str, users: dict[str, tf.Tensor]) -> tf.Tensor:
         if name == HISTORY:
-            return self._items.mean_id(users[HISTORY])
+            if self._encoder is None:
+                return self._items.mean_id(users[HISTORY])
+            return last_outputs(self._encoder, self._item_rows, users[HISTORY])
         if name == "age_value":
             age = tf.cast(users[features.AGE], tf.float32)
             value = tf.where(age > 0, (age - _AGE_CENTRE) / _AGE_SCALE, 0.0)
@@ -237,7 +272,7 @@ def make_layers(settings: TwoTowerConfig, name: str) -> tf.keras.Sequential:
         if not before:
             normalized()
         layers.append(tf.keras.layers.Dropout(settings.dropout))
-    layers.append(tf.keras.layers.Dense(settings.output_dim or settings.embedding_dim))
+    layers.append(tf.keras.layers.Dense(settings.width))
     return tf.keras.Sequential(layers, name=name)
 
 

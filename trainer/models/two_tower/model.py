@@ -18,6 +18,7 @@ from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import FULL_SOFTMAX, TwoTowerConfig
 from trainer.data.batches import HISTORY, POSITIVE, ROW, STEP
 from trainer.data.catalog import CatalogTensors
+from trainer.data.sequences import TARGETS
 from trainer.models.base import DataSizes, Recommender
 from trainer.models.losses import LOSSES
 from trainer.models.pairs import pair_embeddings, sampled_items
@@ -27,6 +28,8 @@ from trainer.models.two_tower.draws import Draws, Purpose
 from trainer.models.two_tower.features import ItemFeatures, UserFeatures, make_layers
 from trainer.models.two_tower.sampling_probability import SamplingProbability
 from trainer.models.two_tower.self_supervision import SelfSupervision
+from trainer.models.two_tower.sequence import catalog_softmax
+from trainer.models.two_tower.weights import log_temperature, step_counter
 
 
 class TwoTower(Recommender):
@@ -45,18 +48,20 @@ class TwoTower(Recommender):
         catalog = CatalogTensors(sizes.catalog)
         super().__init__(catalog)
         self._settings = settings
-        self.static_shapes = settings.samples_negatives or not distinct_softmax.fits(settings)
+        self.static_shapes = not distinct_softmax.fits(settings)
         self.cross_replica = settings.softmax.cross_replica_negatives
         self.batches_by_user = settings.loss == FULL_SOFTMAX
         self._draws = Draws(seed, catalog.size, settings.softmax)
         self.user_features = settings.read_features
         self.history_limit = settings.history_limit if settings.reads_history else 0
         self._items = ItemFeatures(settings, catalog)
-        self._users = UserFeatures(settings, sizes, self._items)
+        self._users = UserFeatures(settings, sizes, self._items, self._item_rows)
+        self.sequences = settings.sequence if settings.reads_sequence else None
         self._user_layers = make_layers(settings, "user_tower")
         self._item_layers = make_layers(settings, "item_tower")
-        self._make_temperature()
-        self._make_steps()
+        if settings.learn_temperature:
+            self._log_temperature = log_temperature(self, settings.temperature)
+        self._steps = step_counter(self)
         softmax = settings.softmax
         self.task = tfrs.tasks.Retrieval(
             remove_accidental_hits=softmax.remove_accidental_hits,
@@ -72,35 +77,13 @@ class TwoTower(Recommender):
         """See Recommender."""
         return cls(config.section(TwoTowerConfig), sizes, config.seed)
 
-    def _make_temperature(self) -> None:
-        if self._settings.learn_temperature:
-            # Its logarithm is learned, so that it stays positive.
-            self._log_temperature = self.add_weight(
-                name="log_temperature",
-                shape=(),
-                initializer=tf.keras.initializers.Constant(np.log(self._settings.temperature)),
-            )
-
-    def _make_steps(self) -> None:
-        # A weight, so that a resumed training goes on with the same draws.
-        self._steps = self.add_weight(
-            name="steps",
-            shape=(),
-            dtype=tf.int64,
-            initializer="zeros",
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
-
     def _build_layers(self) -> None:
         """Make all variables; a loop under a strategy needs them before its first step."""
         zero = tf.zeros([1], tf.int32)
         parts = self._items.parts(zero)
         self._finish(self._item_layers, parts, False)
         users = dict.fromkeys((features.USER_INDEX, *features.USER_CONTEXT), zero)
-        if self.history_limit:
-            users[HISTORY] = tf.zeros([1, self.history_limit], tf.int32)
+        users[HISTORY] = tf.zeros([1, self.history_limit], tf.int32)
         self.user_embedding(users)
         if self._settings.ssl.pattern != "none":
             self.self_supervision = SelfSupervision(
@@ -131,7 +114,10 @@ class TwoTower(Recommender):
 
     def item_embedding(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See Recommender: the item tower's output, float32 [K, D]."""
-        return self._finish(self._item_layers, self._items.parts(positions), training)
+        return self._scaled(self._item_rows(positions, training))
+
+    def _item_rows(self, positions: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._item_layers(tf.concat(self._items.parts(positions), axis=1), training=training)
 
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: dot products, float32 [B, K]."""
@@ -152,6 +138,8 @@ class TwoTower(Recommender):
         Returns:
           float32 scalar.
         """
+        if self.sequences is not None:
+            return self._next_items(inputs, training)
         return self.loss_and_embeddings(inputs, training)[0]
 
     def loss_and_embeddings(
@@ -269,6 +257,16 @@ class TwoTower(Recommender):
         loss = total / tf.cast(tf.size(positions), tf.float32)
         return loss, tf.gather(users, row_users), tf.gather(items, positions)
 
+    def _next_items(self, inputs: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Mean cross entropy of picking the next item out of the catalog at all positions."""
+        rows = self._item_rows(tf.range(self.catalog.size), training)
+        parts = self._users.position_parts(inputs, rows, training)
+        users = self._finish(self._user_layers, parts, training) / self.temperature
+        users = tf.reshape(users, [inputs[HISTORY].shape[0], -1, users.shape[1]])
+        small, items = self._settings.has_small_logits, self._scaled(rows)
+        total = catalog_softmax.cross_entropy(users, items, inputs[POSITIVE], small)
+        return total / inputs[TARGETS]
+
     def _sampled(
         self, inputs: dict[str, tf.Tensor], training: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -296,5 +294,7 @@ class TwoTower(Recommender):
     def _finish(
         self, layers: tf.keras.Sequential, parts: list[tf.Tensor], training: bool
     ) -> tf.Tensor:
-        output = layers(tf.concat(parts, axis=1), training=training)
+        return self._scaled(layers(tf.concat(parts, axis=1), training=training))
+
+    def _scaled(self, output: tf.Tensor) -> tf.Tensor:
         return tf.math.l2_normalize(output, axis=1) if self._settings.normalize else output

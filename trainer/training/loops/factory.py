@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
+from trainer.data.sequences import SequenceData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender, SolvedModel
 from trainer.training.loops.base import TrainingLoop
@@ -18,7 +19,7 @@ def make_loop(
     model: Recommender,
     build: Callable[[], Recommender],
     config: TrainerConfig,
-    data: TrainingData,
+    data: TrainingData | SequenceData,
     distribution: DistributionContext,
 ) -> TrainingLoop:
     """Make the TrainingLoop for a model.
@@ -28,7 +29,7 @@ def make_loop(
       build: makes another model of the same kind; its variables lie where the
         strategy wants them.
       config: of the training.
-      data: the positives.
+      data: the positives, or whole histories.
       distribution: where to train.
 
     Returns:
@@ -37,7 +38,7 @@ def make_loop(
     if isinstance(model, SolvedModel):
         return SolverLoop(model, config, data)
     twin = None
-    if not distribution.is_default:
+    if not distribution.is_default or config.optimizer.average_decay:
         with distribution.strategy.scope():
             twin = build()
     loop = ParameterServerLoop if distribution.asynchronous else GradientLoop

@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
+from trainer.data.sequences import SequenceData
 from trainer.distribution.strategy import DistributionContext
 from trainer.models.base import Recommender
 from trainer.training.loops.base import Epoch, TrainingLoop, check_loss
 from trainer.training.optimizer import keeps_sparse, make_optimizer
 from trainer.training.progress import Progress
+from trainer.training.weight_average import WeightAverage
 
 # Graph calls an epoch: often enough for a moving progress bar and an early
 # word on a diverging loss, rarely enough to cost nothing.
@@ -28,15 +30,16 @@ class GradientLoop(TrainingLoop):
     Under a strategy the steps train a twin of the model, whose variables lie
     where the strategy wants them. Between epochs the model itself, with plain
     variables, has the weights: what validates, saves or exports it need not
-    know of strategies, and all replicas begin with the same weights.
+    know of strategies, and all replicas begin with the same weights. So it is where
+    the model has the average of the twin's weights.
 
     Args:
       model: with the weights to start from.
       config: batch size, learning rate and the like.
-      data: the positives.
+      data: the positives, or whole histories.
       distribution: where the replicas run.
       twin: another model of the same kind, built in the strategy's scope; None
-        under TensorFlow's default strategy.
+        under TensorFlow's default strategy, unless weights are averaged.
 
     Attributes:
       model: as given.
@@ -48,7 +51,7 @@ class GradientLoop(TrainingLoop):
         self,
         model: Recommender,
         config: TrainerConfig,
-        data: TrainingData,
+        data: TrainingData | SequenceData,
         distribution: DistributionContext,
         twin: Recommender | None = None,
     ) -> None:
@@ -59,11 +62,12 @@ class GradientLoop(TrainingLoop):
         self._replicas = self._strategy.num_replicas_in_sync
         fitting = max(data.size // self._replicas, 1) * self._replicas
         self._batch_size = min(config.batch_size, fitting)
-        self._epoch_steps = -(-data.size // self._batch_size)
+        self._epoch_steps = data.steps(self._batch_size)
         self._trained = twin or model
         with self._strategy.scope():
             self.optimizer = make_optimizer(config, self._epoch_steps)
             self.optimizer.build(self._trained.trainable_variables)
+            self._average = self._make_average(config.optimizer.average_decay)
         self._scales = config.precision == "float16"
         tables = [v.shape[0] for v in model.trainable_variables if v.shape.rank == 2]
         self.sparse = keeps_sparse(
@@ -79,7 +83,13 @@ class GradientLoop(TrainingLoop):
         ]
         # Keras leaves these out of a model's checkpoint.
         random = [generator for generator in generators if generator is not None]
-        return tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, random=random)
+        kept = {"model": self.model, "optimizer": self.optimizer, "random": random}
+        if self._average is not None:
+            kept |= {"trained": self._trained, "average": self._average}
+        return tf.train.Checkpoint(**kept)
+
+    def _make_average(self, decay: float) -> WeightAverage | None:
+        return WeightAverage(self._trained.trainable_variables, decay) if decay else None
 
     def _prepare(self) -> None:
         # One compiled function of the whole step lets XLA fuse the optimizer's
@@ -114,15 +124,30 @@ class GradientLoop(TrainingLoop):
     ) -> list[Epoch]:
         """See TrainingLoop; progress is told of every graph call."""
         history = []
-        if self._trained is not self.model:
-            self._trained.set_weights(self.model.get_weights())
+        self._give_weights(resumed=start > 1)
         for number in range(start, epochs + 1):
             history.append(self._epoch(number, progress))
-            if self._trained is not self.model:
-                self.model.set_weights(self._trained.get_weights())
+            self._take_weights()
             if after_epoch(history[-1]):
                 break
         return history
+
+    def _give_weights(self, resumed: bool) -> None:
+        """Let the twin start from the model's weights, or where a checkpoint has put it."""
+        if self._trained is self.model or (resumed and self._average is not None):
+            return
+        self._trained.set_weights(self.model.get_weights())
+        if self._average is not None:
+            self._average.start()
+
+    def _take_weights(self) -> None:
+        """Give the model the twin's weights, or their average."""
+        if self._trained is not self.model:
+            self.model.set_weights(self._trained.get_weights())
+        if self._average is not None:
+            averages = self._average.averages
+            for variable, average in zip(self.model.trainable_variables, averages, strict=True):
+                variable.assign(average.read_value())
 
     def _epoch(self, number: int, progress: Progress) -> Epoch:
         started = time.perf_counter()
@@ -171,6 +196,8 @@ class GradientLoop(TrainingLoop):
     def _apply_gradients(self, gradients: list[tf.Tensor]) -> None:
         variables = self._trained.trainable_variables
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if self._average is not None:
+            self._average.update(self.optimizer.iterations)
 
     def _loss_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:

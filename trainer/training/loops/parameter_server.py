@@ -13,7 +13,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from trainer.data.batches import STEP
+from trainer.data.batches import STEP, TrainingData
 from trainer.training.loops.base import Epoch
 from trainer.training.loops.gradient import CALLS_PER_EPOCH, GradientLoop
 from trainer.training.progress import Progress
@@ -27,6 +27,9 @@ class ParameterServerLoop(GradientLoop):
     the data's tensors. Arguments are those of GradientLoop; the distribution has a
     ParameterServerStrategy.
     """
+
+    # Settings refuse this strategy for models that learn from whole histories.
+    _data: TrainingData
 
     def _prepare(self) -> None:
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(self._strategy)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from trainer.config.trainer import TrainerConfig
 from trainer.data.batches import TrainingData
+from trainer.data.sequences import SequenceData
 from trainer.models.base import SolvedModel
 from trainer.training.loops.base import Epoch, TrainingLoop, check_loss
 from trainer.training.progress import Progress
@@ -23,7 +24,9 @@ class SolverLoop(TrainingLoop):
 
     model: SolvedModel
 
-    def __init__(self, model: SolvedModel, config: TrainerConfig, data: TrainingData) -> None:
+    def __init__(
+        self, model: SolvedModel, config: TrainerConfig, data: TrainingData | SequenceData
+    ) -> None:
         super().__init__(model)
         self._config = config
         self._data = data

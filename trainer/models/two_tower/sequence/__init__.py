@@ -1,0 +1,1 @@
+"""Encoders of ordered histories, and the loss that trains all their positions at once."""
