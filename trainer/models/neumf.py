@@ -76,12 +76,11 @@ class NeuMF(Recommender):
         )
         # Dense layers make their variables on first use; the loop under a
         # strategy needs them before.
-        first, last = (
-            (settings.hidden_units[1], settings.hidden_units[-1]) if self._half else (0, 0)
-        )
-        self._head(tf.zeros([1, self._gmf + last]))
-        zeros = tf.zeros([1, self._gmf + first])
-        self.score(zeros, zeros[None])
+        if self._half:
+            hidden = tf.zeros([1, settings.hidden_units[1]])
+            for layer in self._layers:
+                hidden = layer(hidden)
+        self._head(tf.zeros([1, self._gmf + (settings.hidden_units[-1] if self._half else 0)]))
 
     @classmethod
     def from_config(cls, config: TrainerConfig, sizes: DataSizes) -> NeuMF:
