@@ -97,9 +97,7 @@ class GradientLoop(TrainingLoop):
         # nor what makes the rows of a sparse gradient unique.
         dense = self._config.strategy == "none" and not self.sparse
         whole = dense and self._trained.static_shapes
-        compiled = functools.partial(
-            tf.function, jit_compile=self._config.jit_compile, autograph=False
-        )
+        compiled = functools.partial(tf.function, jit_compile=self._config.jit_compile)
         exchanged = self._replicas > 1 and self._trained.cross_replica
         alone = self._trained.static_shapes and not exchanged
         self._differentiate = (
@@ -110,9 +108,7 @@ class GradientLoop(TrainingLoop):
         self._apply = self._apply_gradients
         if dense and not whole:
             self._apply = compiled(self._apply_gradients)
-        step = compiled(self._step) if whole else self._step
-        # AutoGraph would rewrite Keras for seconds; of all that runs here only `_steps` needs it.
-        self._replica_step = tf.autograph.experimental.do_not_convert(step)
+        self._replica_step = compiled(self._step) if whole else self._step
         self._run = tf.function(self._steps)
 
     def fit(

@@ -41,7 +41,7 @@ class ParameterServerLoop(GradientLoop):
         self.sparse = True
         self._differentiate = self._loss_and_gradients
         self._apply = self._apply_gradients
-        self._replica_step = tf.autograph.experimental.do_not_convert(self._step)
+        self._replica_step = self._step
         self._run = tf.function(self._worker_steps, reduce_retracing=True)
 
     def _epoch(self, number: int, progress: Progress) -> Epoch:
