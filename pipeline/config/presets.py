@@ -68,10 +68,6 @@ _HSTU_1M = TrainerConfig(
         temperature=0.05,
     ),
 )
-_SASREC_1M = _HSTU_1M.replace(
-    two_tower=_HSTU_1M.section(TwoTowerConfig).replace(history_encoder="sasrec")
-)
-_SASREC_100K = _SASREC_1M
 _POPULARITY = TrainerConfig(model="popularity", epochs=1, refit=True)
 _ITEMKNN = TrainerConfig(
     model="itemknn", epochs=1, refit=True, itemknn=ItemKNNConfig(neighbors=50, shrinkage=10.0)
@@ -112,7 +108,6 @@ _NCF = DataConfig(dataset="ncf-ml-1m", format="ncf")
 PRESETS = {
     "ml-100k-neumf": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_NEUMF_100K),
     "ml-100k-two-tower": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_TWO_TOWER_100K),
-    "ml-100k-sasrec": RunConfig(data=DataConfig(dataset="ml-100k"), trainer=_SASREC_100K),
     "ml-100k-rating": RunConfig(
         data=DataConfig(dataset="ml-100k", ingest=IngestConfig(split=RANDOM)),
         trainer=_RATING_100K,
@@ -124,7 +119,6 @@ PRESETS = {
     "ncf-ml-1m-neumf": RunConfig(data=_NCF, trainer=_NEUMF_1M),
     "ncf-ml-1m-two-tower": RunConfig(data=_NCF, trainer=_TWO_TOWER_1M),
     "ncf-ml-1m-hstu": RunConfig(data=_NCF, trainer=_HSTU_1M),
-    "ncf-ml-1m-sasrec": RunConfig(data=_NCF, trainer=_SASREC_1M),
     # Popularity cannot lie above itself.
     "ncf-ml-1m-popularity": RunConfig(
         data=_NCF, trainer=_POPULARITY, gate=GateConfig(must_beat_popularity=False)

@@ -6,6 +6,12 @@ from schema.errors import UserError
 from schema.settings import from_dict
 from trainer.config.trainer import TrainerConfig
 
+_SEQUENCE = {
+    "history_encoder": "sasrec",
+    "user_features": ["history"],
+    "loss": "full_softmax",
+}
+
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
@@ -47,6 +53,20 @@ from trainer.config.trainer import TrainerConfig
         ({"softmax": {"hard_negatives": -1}}, "hard_negatives: expected 0 or more, got -1"),
         ({"margin": 0.0}, "margin: expected > 0, got 0.0"),
         ({"history_limit": 0}, "history_limit: expected at least 1, got 0"),
+        (
+            {"history_encoder": "hstu", "loss": "full_softmax"},
+            "history_encoder: 'hstu' reads the history, so user_features must hold history",
+        ),
+        (
+            {"history_encoder": "gru", "user_features": ["history"]},
+            "history_encoder: 'gru' is trained with the loss full_softmax, got 'softmax'",
+        ),
+        ({**_SEQUENCE, "batch_norm": True}, "batch_norm: expected false with history_encoder"),
+        (
+            {**_SEQUENCE, "sequence": {"heads": 3}},
+            "sequence.heads: expected a divisor of the towers' width 64, got 3",
+        ),
+        ({**_SEQUENCE, "sequence": {"windows": "oldest"}}, "expected one of random, newest"),
     ],
 )
 def test_options_that_do_not_fit_give_one_sentence(settings, sentence):
@@ -62,3 +82,31 @@ def test_samplers_belong_to_losses_that_sample():
     config = {"model": "two_tower", "sampler": "popular", "two_tower": {"loss": "bpr"}}
     assert from_dict(TrainerConfig, config).sampler == "popular"
     assert from_dict(TrainerConfig, {"model": "neumf", "sampler": "random"}).sampler == "random"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"model": "multi_task"},
+            "model: expected two_tower with two_tower.history_encoder sasrec, which learns from "
+            "whole histories and not from ratings, got 'multi_task'",
+        ),
+        (
+            {"model": "two_tower", "strategy": "parameter_server"},
+            "strategy: expected another one with two_tower.history_encoder sasrec",
+        ),
+    ],
+)
+def test_what_cannot_learn_from_whole_histories_is_refused(settings, sentence):
+    with pytest.raises(UserError) as error:
+        from_dict(TrainerConfig, {**settings, "two_tower": _SEQUENCE}, "trainer")
+    assert sentence in str(error.value)
+    # Of other models the section is not read.
+    from_dict(TrainerConfig, {"model": "neumf", "two_tower": _SEQUENCE}, "trainer")
+
+
+def test_workers_with_steps_of_their_own_average_no_weights():
+    settings = {"strategy": "parameter_server", "optimizer": {"average_decay": 0.9}}
+    with pytest.raises(UserError, match="average_decay: expected 0 with the strategy"):
+        from_dict(TrainerConfig, settings, "trainer")
