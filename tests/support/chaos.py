@@ -407,7 +407,7 @@ class Chaos:
 
     def _download_killed(self, draw):
         cache = self._work / "cache"
-        self._restore("InteractionsExampleGen")
+        self._restore(next(iter(self._components)))
         cache.mkdir()
         content, problems = self._server.content, []
         damage = draw.choice(["none", "truncated archive", "truncated part", "breaks off"])
