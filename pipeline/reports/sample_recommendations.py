@@ -12,6 +12,7 @@ import os
 
 import tensorflow as tf
 
+from components.evaluator.held_out import batches
 from schema import features
 
 SIGNATURE = "recommend"
@@ -70,10 +71,9 @@ def _histories(examples_uri: str, count: int) -> dict[bytes, list[bytes]]:
     # TFX keeps a split in a folder of this name.
     pattern = os.path.join(examples_uri, f"Split-{features.TEST}", "*")
     files = sorted(tf.io.gfile.glob(pattern))
-    compression = "GZIP" if files[0].endswith(".gz") else ""
     histories = {}
-    records = tf.data.TFRecordDataset(files, compression_type=compression)
-    for record in itertools.islice(records.as_numpy_iterator(), count):
+    rows = itertools.chain.from_iterable(batches(files, count))
+    for record in itertools.islice(rows, count):
         row = tf.train.Example.FromString(record).features.feature
         user = row[features.USER_ID].bytes_list.value[0]
         histories[user] = list(row[features.ITEM_ID].bytes_list.value)

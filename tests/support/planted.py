@@ -9,6 +9,7 @@ from trainer.config.baselines import EASEConfig, IALSConfig, ItemKNNConfig, MFCo
 from trainer.config.evaluation import EvaluationConfig, ProtocolConfig
 from trainer.config.neumf import NeuMFConfig
 from trainer.config.ratings import MultiTaskConfig, RatingConfig
+from trainer.config.sequence import SequenceConfig
 from trainer.config.trainer import TrainerConfig
 from trainer.config.two_tower import TwoTowerConfig
 from trainer.data.catalog import Catalog
@@ -93,6 +94,17 @@ CONFIGS = {
         multi_task=MultiTaskConfig(hidden_units=(16,)),
     ),
 }
+
+
+# Of towers that read ordered histories; small, and without dropout.
+SEQUENCE_TOWERS = TwoTowerConfig(
+    embedding_dim=8,
+    user_features=("history",),
+    history_encoder="hstu",
+    history_limit=6,
+    loss="full_softmax",
+    sequence=SequenceConfig(blocks=1, dropout=0.0),
+)
 
 
 def rating(items):

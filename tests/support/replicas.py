@@ -14,8 +14,7 @@ import tensorflow as tf
 from tests.support import planted
 from trainer.config.neumf import PretrainConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.sequence import SequenceConfig
-from trainer.config.two_tower import SoftmaxConfig, TwoTowerConfig
+from trainer.config.two_tower import SoftmaxConfig
 from trainer.data.batches import TrainingData
 from trainer.data.sequences import SequenceData
 from trainer.distribution import strategy as distribution
@@ -40,16 +39,7 @@ def sampled(loss):
 
 
 def sequences():
-    config = planted.CONFIGS["two_tower"]
-    towers = TwoTowerConfig(
-        embedding_dim=8,
-        user_features=("history",),
-        history_encoder="hstu",
-        history_limit=6,
-        loss="full_softmax",
-        sequence=SequenceConfig(blocks=1, dropout=0.0),
-    )
-    return config.replace(two_tower=towers)
+    return planted.CONFIGS["two_tower"].replace(two_tower=planted.SEQUENCE_TOWERS)
 
 
 CONFIGS = {

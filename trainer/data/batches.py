@@ -67,6 +67,21 @@ def newest(histories: tf.RaggedTensor, limit: int) -> tf.Tensor:
     return histories[:, -limit:].to_tensor(ABSENT, shape=[None, limit])
 
 
+def parts_of(batches: np.ndarray, parts: Sequence[int], of: int) -> np.ndarray:
+    """Take some of the equal parts that each batch falls into.
+
+    Args:
+      batches: [steps, B].
+      parts: which, numbered from 0.
+      of: into how many; divides B.
+
+    Returns:
+      [steps * number of parts, B / of], a step's parts after the other's.
+    """
+    size = batches.shape[1] // of
+    return batches.reshape(len(batches), of, size)[:, list(parts)].reshape(-1, size)
+
+
 class TrainingData:
     """Hold the positives of one training and the batches made of them.
 
@@ -181,10 +196,9 @@ class TrainingData:
           schema.features.RATING float32 [B].
         """
         order = self.order(epoch, batch_size)
-        size = batch_size // of
-        taken = order.reshape(len(order), of, size)[:, list(parts)].reshape(-1, size)
+        taken = parts_of(order, parts, of)
         steps = np.repeat(np.arange(len(order)), len(parts))
-        starts = np.tile(np.asarray(parts) * size, len(order))
+        starts = np.tile(np.asarray(parts) * taken.shape[1], len(order))
         base = self.draw_seed(epoch)
 
         def batch(step: tf.Tensor, start: tf.Tensor, chosen: tf.Tensor) -> dict[str, tf.Tensor]:

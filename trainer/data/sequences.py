@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.config.sequence import RANDOM, SequenceConfig
-from trainer.data.batches import HISTORY, POSITIVE, ROW, user_tensors
+from trainer.data.batches import HISTORY, POSITIVE, ROW, parts_of, user_tensors
 from trainer.data.interactions import ABSENT, Interactions
 
 # Targets of a batch over all its parts, divided by the number of parts; float32 scalar.
@@ -144,11 +144,8 @@ class SequenceData:
           is none or none to learn from; and TARGETS.
         """
         steps = self._steps(epoch, batch_size)
-        size = batch_size // of
-        arrays = []
-        for values in (steps.rows, steps.starts, steps.counts):
-            taken = values.reshape(len(values), of, size)[:, list(parts)]
-            arrays.append(taken.reshape(-1, size))
+        per_row = (steps.rows, steps.starts, steps.counts)
+        arrays = [parts_of(values, parts, of) for values in per_row]
         first, end = steps.starts + 1, steps.starts + 1 + steps.counts
         learned = (self._learned[end] - self._learned[first]).sum(axis=1)
         totals = (np.maximum(learned, 1) / of).astype(np.float32)

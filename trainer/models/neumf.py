@@ -7,7 +7,7 @@ GMF and the rest for the MLP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -23,6 +23,11 @@ from trainer.models.pairs import parted_pair_embeddings, sampled_items
 GMF, MLP = "gmf", "mlp"
 # Halves of each model of this module, by its name.
 _PARTS = {GMF: (GMF,), MLP: (MLP,), "neumf": (GMF, MLP)}
+
+
+def _own_dot_products(users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Multiply users [B, G] with their own items [B, K, G]."""
+    return tf.linalg.matvec(items, users)
 
 
 class _PartedL2(tf.keras.regularizers.Regularizer):
@@ -170,21 +175,15 @@ class NeuMF(Recommender):
 
     def score(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, K]."""
-        return self._logits(*self._parts(user_embeddings), *self._parts(item_embeddings))
+        return self._logits(self._parts(user_embeddings), self._parts(item_embeddings))
 
     def score_all(self, user_embeddings: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: logits, float32 [B, C].
 
         GMF's half is a matrix product, so that only the MLP's keeps numbers of pairs.
         """
-        logits = tf.identity(self._head.bias)
-        if self._gmf:
-            users = user_embeddings[:, : self._gmf] * self._head.kernel[: self._gmf, 0]
-            logits += tf.matmul(users, item_embeddings[:, : self._gmf], transpose_b=True)
-        if self._half:
-            users, items = user_embeddings[:, self._gmf :], item_embeddings[:, self._gmf :]
-            logits += self._mlp_logits(users[:, None, :] + items)
-        return logits
+        users, items = self._parts(user_embeddings), self._parts(item_embeddings)
+        return self._logits(users, items, lambda p, q: tf.matmul(p, q, transpose_b=True))
 
     def item_similarity(self, positions: tf.Tensor, item_embeddings: tf.Tensor) -> tf.Tensor:
         """See Recommender: where there is GMF, the cosine of w * q_i, what it lets users weigh.
@@ -233,7 +232,7 @@ class NeuMF(Recommender):
         """
         users = self._parts(self.user_embedding(inputs, training))
         items = parted_pair_embeddings(self, sampled_items(inputs), training, self._parts)
-        return losses.cross_entropy(self._logits(*users, *items))
+        return losses.cross_entropy(self._logits(users, items))
 
     def _product(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         dtype = self._dtype_of_products
@@ -245,29 +244,31 @@ class NeuMF(Recommender):
         parts = [rows[..., : self._gmf]] if self._gmf else []
         return [*parts, rows[..., self._gmf :]] if self._half else parts
 
-    def _logits(self, *parts: tf.Tensor) -> tf.Tensor:
+    def _logits(
+        self,
+        users: Sequence[tf.Tensor],
+        items: Sequence[tf.Tensor],
+        dot_products: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _own_dot_products,
+    ) -> tf.Tensor:
         """Predict logits [B, K].
 
         The prediction of [products | MLP] is taken apart too: on a CPU, putting the
         two of each pair side by side takes longer than what is done with them.
 
         Args:
-          parts: `_parts` of users [B, D], then those of items [B, K, D].
+          users: `_parts` of embeddings [B, D].
+          items: `_parts` of embeddings [B, K, D], or of [K, D] for all users alike.
+          dot_products: [B, K] of users [B, G] and such items.
         """
-        users, items = parts[: len(parts) // 2], parts[len(parts) // 2 :]
+        kernel = self._head.kernel
         logits = tf.identity(self._head.bias)
         if self._gmf:
-            weights = self._head.kernel[: self._gmf, 0]
-            logits += tf.linalg.matvec(items[0], users[0] * weights)
+            logits += dot_products(users[0] * kernel[: self._gmf, 0], items[0])
         if self._half:
-            logits += self._mlp_logits(users[-1][:, None, :] + items[-1])
+            sums = users[-1][:, None, :] + items[-1]
+            hidden = tf.nn.relu(tf.reshape(sums, [-1, sums.shape[-1]]))
+            for layer in self._layers:
+                hidden = layer(hidden)
+            products = tf.matmul(tf.cast(hidden, tf.float32), kernel[self._gmf :])
+            logits += tf.reshape(products, tf.shape(sums)[:2])
         return logits
-
-    def _mlp_logits(self, sums: tf.Tensor) -> tf.Tensor:
-        """Predict the MLP's share of logits [B, K] from the sums of its first layer's halves."""
-        shape = tf.shape(sums)[:2]
-        hidden = tf.nn.relu(tf.reshape(sums, [-1, sums.shape[-1]]))
-        for layer in self._layers:
-            hidden = layer(hidden)
-        products = tf.matmul(tf.cast(hidden, tf.float32), self._head.kernel[self._gmf :])
-        return tf.reshape(products, shape)

@@ -100,9 +100,8 @@ def count_catalog(scores: tf.Tensor, own: tf.Tensor) -> RankCounts:
         ordered = tf.sort(tf.where(nothing, float("inf"), scores), axis=1)
         ordered = tf.broadcast_to(ordered, [tf.shape(own)[0], tf.shape(scores)[1]])
         sides = [tf.searchsorted(ordered, own, side=side) for side in ("right", "left")]
-        below, less = (tf.minimum(side, values_there) for side in sides)
-        known = tf.cast(~tf.math.is_nan(own), tf.int32)
-        return RankCounts(below * known, (below - less) * known)
+        right, left = (tf.minimum(side, values_there) for side in sides)
+        return _counts(right, left, own)
 
     def by_comparing() -> RankCounts:
         return tf.cond(
@@ -132,10 +131,15 @@ def count_ordered(ordered: tf.Tensor, own: tf.Tensor) -> RankCounts:
       RankCounts of [B, T].
     """
     flat = tf.reshape(own, [-1])
-    below, less = (tf.searchsorted(ordered, flat, side=side) for side in ("right", "left"))
-    known = tf.cast(~tf.math.is_nan(flat), tf.int32)
-    shape = tf.shape(own)
-    return RankCounts(tf.reshape(below * known, shape), tf.reshape((below - less) * known, shape))
+    sides = (tf.searchsorted(ordered, flat, side=side) for side in ("right", "left"))
+    right, left = (tf.reshape(side, tf.shape(own)) for side in sides)
+    return _counts(right, left, own)
+
+
+def _counts(right: tf.Tensor, left: tf.Tensor, own: tf.Tensor) -> RankCounts:
+    """Count by the right and left places of targets' scores among ordered values; none at NaN."""
+    known = tf.cast(~tf.math.is_nan(own), tf.int32)
+    return RankCounts(right * known, (right - left) * known)
 
 
 class TargetRanks:

@@ -190,9 +190,8 @@ class ServingModel(tf.Module):
         Returns:
           `score`, float32 [B, C], items in the order of `catalog`.
         """
-        index = self._index(user_id)
-
-        return {"score": tf.ensure_shape(self.scorer.all_scores(index), [None, None])}
+        scores = self.scorer.all_scores(self._index(user_id))
+        return {"score": tf.ensure_shape(scores, [None, None])}
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def known_users(self, user_id: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -101,13 +101,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 DROPPED = TwoTowerConfig(embedding_dim=8, feature_dim=4, dropout=0.3)
-SEQUENCES = TwoTowerConfig(
-    embedding_dim=8,
-    user_features=("history",),
-    history_encoder="hstu",
-    history_limit=5,
-    loss="full_softmax",
-    sequence=SequenceConfig(blocks=1, dropout=0.3),
+SEQUENCES = planted.SEQUENCE_TOWERS.replace(
+    history_limit=5, sequence=SequenceConfig(blocks=1, dropout=0.3)
 )
 
 
