@@ -31,6 +31,17 @@ class _Brief(logging.Formatter):
         return super().formatMessage(record)
 
 
+class _ToLog(logging.StreamHandler):
+    """Write to the log, and lose what a full or broken disk does not take.
+
+    By default logging prints a traceback for each such line, to the console.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextlib.contextmanager
 def redirect_output(log_path: str) -> Iterator[TextIO]:
     """Send the chatter of everything inside the block to a file.
@@ -53,7 +64,7 @@ def redirect_output(log_path: str) -> Iterator[TextIO]:
     before = (sys.stdout, sys.stderr)
     saved = (os.dup(1), os.dup(2))
     with (
-        open(log_path, "a", encoding="utf-8", buffering=1) as log,
+        _log(log_path) as log,
         _text_stream(saved[0]) as out,
         _text_stream(saved[1]) as err,
         _logging_to(log),
@@ -67,6 +78,18 @@ def redirect_output(log_path: str) -> Iterator[TextIO]:
             sys.stdout, sys.stderr = before
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
+
+
+@contextlib.contextmanager
+def _log(path: str) -> Iterator[TextIO]:
+    log = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+    try:
+        yield log
+    finally:
+        # What a full disk did not take is tried once more here; the failure that
+        # it brought about is told already.
+        with contextlib.suppress(OSError):
+            log.close()
 
 
 def _silence() -> None:
@@ -89,7 +112,7 @@ def _text_stream(descriptor: int) -> Iterator[TextIO]:
 def _logging_to(log: TextIO) -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    handler = logging.StreamHandler(log)
+    handler = _ToLog(log)
     handler.setFormatter(_Brief(_FORMAT))
     # With a handler on the root, absl and TensorFlow set up none of their own.
     root.handlers[:] = [handler]

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _SCRIPT = """
 import logging, os, sys, threading, warnings
 from pipeline.cli import log_redirect
@@ -57,3 +59,24 @@ def test_the_streams_come_back_when_something_is_raised(tmp_path):
     result, _ = _run(tmp_path, "fail")
     assert result.returncode == 1
     assert "RuntimeError: inside" in result.stderr
+
+
+_FULL = """
+import logging, sys
+from pipeline.cli import log_redirect
+with log_redirect.redirect_output("/dev/full") as out:
+    logging.getLogger("tfx").warning("logged")
+    print("for people", file=out)
+    if sys.argv[1] == "broken":
+        logging.getLogger("tfx").warning("%d", "no number")
+"""
+
+
+@pytest.mark.parametrize("mode", ["pass", "broken"])
+def test_a_log_on_a_full_disk_ends_nothing_and_shows_no_traceback(mode):
+    command = [sys.executable, "-c", _FULL, mode]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert result.stdout == "for people\n"
+    # Mistakes in our own words to the log are told as ever.
+    assert ("--- Logging error ---" in result.stderr) == (mode == "broken")
