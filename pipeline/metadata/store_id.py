@@ -15,7 +15,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from schema import atomic_write
+from schema import atomic_write, conditional_file
 from schema.errors import UserError
 
 # Beside the artifacts: the id and the name of their store.
@@ -38,25 +38,30 @@ def claim(
     Raises:
       UserError: the artifacts are another store's, or of none that is known.
     """
-    path = os.path.join(output, ID_FILE)
-    files = atomic_write.files_of(path)
     with metadata.Metadata(connection) as handle:
         own, used = _id(handle.store), bool(handle.store.get_executions())
-    if files.exists(path):
-        with files.open(path, "rb") as file:
-            recorded = json.loads(file.read())
-        if recorded["id"] != own:
-            raise UserError(
-                f"{output}: its artifacts are recorded in the metadata store "
-                f"{recorded['store']}, expected {label}; {_remedy(output)}"
-            )
-        return
+    file = conditional_file.at(os.path.join(output, ID_FILE))
+    seen = file.read()
+    if seen is None:
+        _check_unrecorded(artifacts, used, output, label)
+    while seen is None:
+        # Of several stores that claim a folder at once one succeeds.
+        seen = file.write(json.dumps({"id": own, "store": label}), None) or file.read()
+    recorded = json.loads(seen.text)
+    if recorded["id"] != own:
+        raise UserError(
+            f"{output}: its artifacts are recorded in the metadata store "
+            f"{recorded['store']}, expected {label}; {_remedy(output)}"
+        )
+
+
+def _check_unrecorded(artifacts: str, used: bool, output: str, label: str) -> None:
+    files = atomic_write.files_of(artifacts)
     if not used and files.isdir(artifacts) and files.listdir(artifacts):
         raise UserError(
             f"{artifacts}: expected nothing there, or artifacts that the metadata store {label} "
             f"records, which is empty; {_remedy(output)}"
         )
-    atomic_write.write(path, json.dumps({"id": own, "store": label}))
 
 
 def _remedy(output: str) -> str:

@@ -9,6 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.io import fileio
 
 from pipeline.metadata import store_id
+from schema import conditional_file
 from schema.errors import UserError
 
 
@@ -21,6 +22,11 @@ def connect(tmp_path):
         return config
 
     return connection
+
+
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch):
+    monkeypatch.setattr(conditional_file, "SETTLE_SECONDS", 0.0)
 
 
 def _used(connection):
@@ -44,6 +50,25 @@ def _made(output):
     fileio.makedirs(f"{output}/artifacts/Trainer/model/1")
     with fileio.open(f"{output}/artifacts/Trainer/model/1/saved_model.pb", "w") as file:
         file.write("graph")
+
+
+@pytest.mark.parametrize("kind", ["local", "uri"])
+def test_of_two_stores_that_claim_a_folder_at_once_one_succeeds(
+    kind, tmp_path, request, connect, monkeypatch
+):
+    output = _output(kind, tmp_path, request)
+    looked = []
+
+    def check(*arguments):
+        # The other one comes between the look and the writing.
+        if not looked:
+            looked.append(arguments)
+            _claim(connect("other"), output, "/work/other.sqlite")
+
+    monkeypatch.setattr(store_id, "_check_unrecorded", check)
+    with pytest.raises(UserError, match=r"metadata store /work/other\.sqlite"):
+        _claim(connect("one"), output)
+    assert looked
 
 
 @pytest.mark.parametrize("kind", ["local", "uri"])
