@@ -83,6 +83,8 @@ def test_a_sigterm_ends_a_command_as_ctrl_c_does(capsys):
 def test_a_sigterm_interrupts_the_processes_that_a_command_started():
     shell = "trap 'echo told; exit 3' INT; echo ready; while :; do sleep 0.05; done"
     started = []
+    # A suite that was started in the background ignores SIGINT, and so would the shells.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work():
         # A shell with a shell in it, as Beam starts its workers.
@@ -100,6 +102,7 @@ def test_a_sigterm_interrupts_the_processes_that_a_command_started():
         assert child.communicate(timeout=20)[0] == "told\n"
         assert child.returncode != 0
     finally:
+        signal.signal(signal.SIGINT, before)
         for child in started:
             child.kill()
 
