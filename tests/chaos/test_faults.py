@@ -10,7 +10,7 @@ import secrets
 
 import pytest
 
-from tests.support.chaos import Chaos
+from tests.support.chaos.faults import Chaos
 
 # Of faults that cost little.
 SAMPLE, SAMPLE_SEED, SAMPLE_OF = 10, 1, {"Pusher": 1}

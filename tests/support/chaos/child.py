@@ -1,4 +1,4 @@
-"""local_runner.py, or a download, with one fault built in: `chaos_child.py FAULT command...`.
+"""local_runner.py, or a download, with one fault built in: `child.py FAULT command...`.
 
 FAULT is JSON: `at` the component in which it happens, `kind`, and what that wants.
 `moment` is how many of the component's file operations come before it, as Python's
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _OPERATIONS = {
     *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"),

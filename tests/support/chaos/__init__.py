@@ -1,0 +1,1 @@
+"""Small pipelines that are broken at random."""
