@@ -80,10 +80,11 @@ def _train(config: TrainerConfig, fn_args: FnArgs, distribution: DistributionCon
     base = None
     if config.warm_start and fn_args.base_model:
         base = read_warm_start_source(fn_args.base_model, config)
-    root = settings.get(keys.STATES_KEY)
-    # All data go into the name.
-    name = digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base) if root else ""
-    with states_folder.claim(root, name, distribution) as states:
+
+    def name() -> str:
+        return digest(config, evaluation, dataset, settings.get(DIGEST_KEY), base)
+
+    with states_folder.claim(settings.get(keys.STATES_KEY), name, distribution) as states:
         _train_and_export(config, evaluation, dataset, base, states, fn_args, distribution)
 
 

@@ -61,14 +61,16 @@ class Executor(base_executor.BaseExecutor):
         evaluation = from_dict(EvaluationConfig, custom[keys.EVALUATION_KEY], keys.EVALUATION_KEY)
         tuning = from_dict(TuningConfig, custom[keys.TUNE_KEY], keys.TUNE_KEY)
         dataset = _dataset(input_dict, custom)
-        root, name = custom.get(keys.STATES_KEY), keys.SEARCH_STATES
-        if root:
+
+        def name() -> str:
             # More trials go on with those that were finished.
             version = (custom.get(DIGEST_KEY), optuna.__version__)
-            name += digest(config, evaluation, dataset, tuning.replace(trials=0), version)
+            parts = (config, evaluation, dataset, tuning.replace(trials=0), version)
+            return f"{keys.SEARCH_STATES}{digest(*parts)}"
+
         run = artifact_utils.get_single_uri(output_dict[keys.BEST_RUN_KEY])
         fileio.makedirs(run)
-        with claim(root, name, keep=True) as folder:
+        with claim(custom.get(keys.STATES_KEY), name, keep=True) as folder:
             states = TrialStates(folder or run)
             search = tune(config, evaluation, dataset, tuning, folder, states)
             best = search.best()

@@ -13,7 +13,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -31,7 +31,10 @@ _SEARCH = re.compile(rf"{re.escape(SEARCH_STATES)}[0-9a-f]+")
 
 @contextlib.contextmanager
 def claim(
-    root: str | None, name: str, distribution: DistributionContext | None = None, keep: bool = False
+    root: str | None,
+    name: Callable[[], str],
+    distribution: DistributionContext | None = None,
+    keep: bool = False,
 ) -> Iterator[str | None]:
     """Have a folder for states that no other process writes to meanwhile.
 
@@ -39,7 +42,7 @@ def claim(
 
     Args:
       root: of all folders for states, local or a URI; None keeps no states.
-      name: of the training.
+      name: gives that of the training; called with `root` only, as it may digest all data.
       distribution: whose processes share the folder, of which the one that writes
         holds it; None for a process alone.
       keep: whether the folder stays when the block ends well, unless another of this
@@ -52,13 +55,13 @@ def claim(
         yield None
         return
     distribution = distribution or DistributionContext(tf.distribute.get_strategy())
-    lease, number = None, 0
+    lease, number, own = None, 0, name()
     if distribution.task.writes:
         tf.io.gfile.makedirs(root)
         _sweep(root)
-        lease, number = _take(root, name)
+        lease, number = _take(root, own)
     number = int(distribution.from_writer(number))
-    folder = _folder(root, name, number)
+    folder = _folder(root, own, number)
     try:
         yield folder
         if lease and not (keep and number == 1) and tf.io.gfile.exists(folder):

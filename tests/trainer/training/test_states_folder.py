@@ -43,9 +43,9 @@ def _names(root):
 
 
 def test_of_two_equal_trainings_at_once_each_has_its_own_states(root):
-    with claim(root, NAME) as first:
+    with claim(root, lambda: NAME) as first:
         _write(first)
-        with claim(root, NAME) as second:
+        with claim(root, lambda: NAME) as second:
             assert second != first
             _write(second)
         # The second has ended, and removed its own.
@@ -55,7 +55,7 @@ def test_of_two_equal_trainings_at_once_each_has_its_own_states(root):
 
 
 def _be_killed_in(root, name, number):
-    with claim(root, name) as folder:
+    with claim(root, lambda: name) as folder:
         _write(folder)
         if number > 1:
             _be_killed_in(root, name, number - 1)
@@ -68,18 +68,18 @@ def test_a_killed_trainings_states_are_found_by_whoever_starts_it_again(tmp_path
     process.start()
     process.join()
     assert _names(root) == sorted(f"{NAME}{end}" for end in ("", "-2", ".lease", "-2.lease"))
-    with claim(root, NAME) as folder:
+    with claim(root, lambda: NAME) as folder:
         assert folder == f"{root}/{NAME}"
         assert os.listdir(folder) == ["state.json"]
     # Of two that were killed the second's is found when the first's is done.
-    with claim(root, NAME) as folder:
+    with claim(root, lambda: NAME) as folder:
         assert folder == f"{root}/{NAME}-2"
     assert _names(root) == []
 
 
 def test_a_training_that_fails_leaves_its_states_and_no_lease(root):
     def fail():
-        with claim(root, NAME) as folder:
+        with claim(root, lambda: NAME) as folder:
             _write(folder)
             raise RuntimeError
 
@@ -90,13 +90,13 @@ def test_a_training_that_fails_leaves_its_states_and_no_lease(root):
 
 def test_a_search_keeps_its_folder_but_for_one_of_the_same_name_at_work(root):
     name = f"tuning-{NAME}"
-    with claim(root, name, keep=True) as first:
+    with claim(root, lambda: name, keep=True) as first:
         _write(first)
-        with claim(root, name, keep=True) as second:
+        with claim(root, lambda: name, keep=True) as second:
             _write(second)
         assert _names(root) == [name, f"{name}.lease"]
     assert _names(root) == [name]
-    with claim(root, name, keep=True) as again:
+    with claim(root, lambda: name, keep=True) as again:
         assert again == first
 
 
@@ -120,7 +120,7 @@ def test_states_that_nobody_goes_on_with_are_kept_for_a_week(tmp_path, monkeypat
         os.utime(f"{root}/{name}", (time.time() - 8 * 86400,) * 2)
     living = lease.Lease(f"{root}/99.lease")
     living.take(0.0)
-    with claim(root, NAME):
+    with claim(root, lambda: NAME):
         assert _names(root) == ["0123456789abcdef.lease", "99", "99.lease", "ab", "tuning-ef"]
     living.release()
     stopped.release()
@@ -128,7 +128,7 @@ def test_states_that_nobody_goes_on_with_are_kept_for_a_week(tmp_path, monkeypat
 
 
 def test_without_a_root_there_are_no_states():
-    with claim(None, NAME) as folder:
+    with claim(None, lambda: pytest.fail("digested")) as folder:
         assert folder is None
 
 
@@ -136,7 +136,7 @@ def test_who_does_not_write_takes_no_lease(root):
     task = ClusterTask({"worker": ["a:1", "b:1"]}, "worker", 1)
     distribution = DistributionContext(tf.distribute.get_strategy(), task)
     distribution = _Told(distribution, 3)
-    with claim(root, NAME, distribution) as folder:
+    with claim(root, lambda: NAME, distribution) as folder:
         assert folder == f"{root}/{NAME}-3"
     assert not tf.io.gfile.exists(root)
 
