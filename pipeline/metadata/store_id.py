@@ -40,13 +40,17 @@ def claim(
     """
     with metadata.Metadata(connection) as handle:
         own, used = _id(handle.store), bool(handle.store.get_executions())
-    file = conditional_file.at(os.path.join(output, ID_FILE))
+    path = os.path.join(output, ID_FILE)
+    file = conditional_file.at(path)
     seen = file.read()
     if seen is None:
         _check_unrecorded(artifacts, used, output, label)
     while seen is None:
         # Of several stores that claim a folder at once one succeeds.
         seen = file.write(json.dumps({"id": own, "store": label}), None) or file.read()
+        # What it says outlives a loss of power, as the artifacts do.
+        atomic_write.sync(path)
+        atomic_write.sync_name(path)
     recorded = json.loads(seen.text)
     if recorded["id"] != own:
         raise UserError(

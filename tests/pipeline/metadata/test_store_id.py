@@ -1,6 +1,7 @@
 """A folder's artifacts are recorded in one store, and no other writes over them."""
 
 import json
+import os
 import pathlib
 
 import ml_metadata as mlmd
@@ -69,6 +70,19 @@ def test_of_two_stores_that_claim_a_folder_at_once_one_succeeds(
     with pytest.raises(UserError, match=r"metadata store /work/other\.sqlite"):
         _claim(connect("one"), output)
     assert looked
+
+
+def test_what_a_folder_belongs_to_outlives_a_loss_of_power(tmp_path, connect, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def note(descriptor):
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os, "fsync", note)
+    _claim(connect("one"), str(tmp_path / "out"))
+    assert synced == [f"{tmp_path}/out/{store_id.ID_FILE}", f"{tmp_path}/out"]
 
 
 @pytest.mark.parametrize("kind", ["local", "uri"])
